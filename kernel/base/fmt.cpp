@@ -1,0 +1,106 @@
+#include "base/fmt.hpp"
+
+namespace auk {
+namespace {
+
+struct Spec {
+  bool alternate = false;
+  bool zero = false;
+  bool hex = false;
+  bool right = false;
+  usize width = 0;
+};
+
+Spec parse_spec(std::string_view s) {
+  Spec spec;
+  for (const char c : s) {
+    if (c == '#')
+      spec.alternate = true;
+    else if (c == '>')
+      spec.right = true;
+    else if (c == 'x')
+      spec.hex = true;
+    else if (c == '0' && spec.width == 0)
+      spec.zero = true;
+    else if (c >= '0' && c <= '9')
+      spec.width = spec.width * 10 + static_cast<usize>(c - '0');
+  }
+  return spec;
+}
+
+void put_padded(Writer& out, std::string_view s, const Spec& spec) {
+  const usize pad = spec.width > s.size() ? spec.width - s.size() : 0;
+  if (spec.right) out.repeat(' ', pad);
+  out.put(s);
+  if (!spec.right) out.repeat(' ', pad);
+}
+
+void put_number(Writer& out, u64 v, bool negative, const Spec& spec, bool hex) {
+  std::array<char, 24> digits;
+  usize at = digits.size();
+  const u64 base = hex ? 16 : 10;
+  do {
+    digits[--at] = "0123456789abcdef"[v % base];
+    v /= base;
+  } while (v != 0);
+  const usize count = digits.size() - at;
+  const usize extra = (negative ? 1 : 0) + (spec.alternate && hex ? 2 : 0);
+  const usize pad = spec.width > count + extra ? spec.width - count - extra : 0;
+  if (!spec.zero) out.repeat(' ', pad);
+  if (negative) out.put('-');
+  if (spec.alternate && hex) out.put("0x");
+  if (spec.zero) out.repeat('0', pad);
+  out.put(std::string_view(&digits[at], count));
+}
+
+void put_arg(Writer& out, const FormatArg& arg, Spec spec) {
+  switch (arg.kind) {
+    case FormatArg::Kind::unsigned_number:
+      return put_number(out, arg.number, false, spec, spec.hex);
+    case FormatArg::Kind::signed_number: {
+      const auto v = static_cast<i64>(arg.number);
+      if (spec.hex)
+        return put_number(out, arg.number & (~u64{0} >> (64 - 8 * arg.size)), false, spec, true);
+      const bool negative = v < 0;
+      return put_number(out, negative ? 0 - arg.number : arg.number, negative, spec, false);
+    }
+    case FormatArg::Kind::hex:
+      spec.alternate = true;
+      return put_number(out, arg.number, false, spec, true);
+    case FormatArg::Kind::character: {
+      const char c = static_cast<char>(arg.number);
+      return put_padded(out, std::string_view(&c, 1), spec);
+    }
+    case FormatArg::Kind::boolean: return put_padded(out, arg.number != 0 ? "true" : "false", spec);
+    case FormatArg::Kind::text: return put_padded(out, arg.text, spec);
+  }
+}
+
+}  // namespace
+
+void vformat(Writer& out, std::string_view format, std::span<const FormatArg> args) {
+  usize next = 0;
+  for (usize i = 0; i < format.size(); ++i) {
+    const char c = format[i];
+    if ((c == '{' || c == '}') && i + 1 < format.size() && format[i + 1] == c) {
+      out.put(c);
+      ++i;
+      continue;
+    }
+    if (c != '{') {
+      out.put(c);
+      continue;
+    }
+    const usize close = format.find('}', i);
+    if (close == std::string_view::npos) return;
+    std::string_view spec = format.substr(i + 1, close - i - 1);
+    if (!spec.empty() && spec.front() == ':') spec.remove_prefix(1);
+    if (next < args.size())
+      put_arg(out, args[next++], parse_spec(spec));
+    else
+      out.put("{?}");
+    i = close;
+  }
+}
+
+}  // namespace auk

@@ -1,0 +1,92 @@
+// The one written order of locks (decision D3): a chain of positions, outermost first.
+//
+// A lock of a position may only be taken while all held locks stand earlier in the chain. The
+// compiler checks it inside a function, the run-time validator across calls. First come the
+// positions of locks that may sleep, then those of spinning locks: "a sleeping lock under a spin
+// lock" is an inversion of the order and needs no rule of its own. `rcu` hangs behind the last
+// sleeping position: nothing that sleeps can be taken inside an RCU read section.
+//
+// Adding a position: one line here, with the reason next to it when the place is not obvious.
+#pragma once
+#include "base/annotations.hpp"
+#include "base/types.hpp"
+
+namespace auk::core::level {
+
+#define AUK_LOCK_POSITION(name, before)                                                            \
+  struct name {                                                                                    \
+    struct AUK_CAPABILITY(#name) Position {};                                                      \
+    static inline Position v AUK_ACQUIRED_AFTER(before::v);                                        \
+    static constexpr u32 index = before::index + 1;                                                \
+    static constexpr const char* label = #name;                                                    \
+  }
+
+struct outermost {
+  struct AUK_CAPABILITY("outermost") Position {};
+  static inline Position v;
+  static constexpr u32 index = 0;
+};
+
+// Sleeping.
+AUK_LOCK_POSITION(exec, outermost);
+AUK_LOCK_POSITION(cgroup, exec);
+AUK_LOCK_POSITION(mount_ns, cgroup);
+AUK_LOCK_POSITION(rename, mount_ns);
+AUK_LOCK_POSITION(file_position, rename);
+AUK_LOCK_POSITION(inode, file_position);
+AUK_LOCK_POSITION(inode_twin, inode);
+AUK_LOCK_POSITION(sb_freeze, inode_twin);
+AUK_LOCK_POSITION(fs_journal, sb_freeze);
+AUK_LOCK_POSITION(fs_private, fs_journal);
+AUK_LOCK_POSITION(space, fs_private);
+AUK_LOCK_POSITION(invalidate, space);
+AUK_LOCK_POSITION(folio, invalidate);
+AUK_LOCK_POSITION(socket, folio);
+AUK_LOCK_POSITION(pipe, socket);
+AUK_LOCK_POSITION(tty, pipe);
+AUK_LOCK_POSITION(block, tty);
+AUK_LOCK_POSITION(flush, block);
+AUK_LOCK_POSITION(last_sleeping, flush);
+
+struct rcu {
+  struct AUK_CAPABILITY("rcu") Position {};
+  static inline Position v AUK_ACQUIRED_AFTER(last_sleeping::v);
+};
+
+// Spinning. Handlers of an interrupt run under its descriptor's lock and may take any lock below.
+AUK_LOCK_POSITION(irq_table, last_sleeping);
+AUK_LOCK_POSITION(irq_desc, irq_table);
+AUK_LOCK_POSITION(proc_tree, irq_desc);
+AUK_LOCK_POSITION(group, proc_tree);
+AUK_LOCK_POSITION(handlers, group);
+AUK_LOCK_POSITION(cred, handlers);
+AUK_LOCK_POSITION(futex, cred);
+AUK_LOCK_POSITION(pid, futex);
+AUK_LOCK_POSITION(files, pid);
+AUK_LOCK_POSITION(fs_context, files);
+AUK_LOCK_POSITION(mount_table, fs_context);
+AUK_LOCK_POSITION(dentry, mount_table);
+AUK_LOCK_POSITION(mapping_tree, dentry);
+AUK_LOCK_POSITION(page_table, mapping_tree);
+AUK_LOCK_POSITION(socket_queue, page_table);
+AUK_LOCK_POSITION(driver, socket_queue);
+AUK_LOCK_POSITION(workqueue, driver);
+AUK_LOCK_POSITION(work_pool, workqueue);
+AUK_LOCK_POSITION(completion, work_pool);
+AUK_LOCK_POSITION(waitqueue, completion);
+AUK_LOCK_POSITION(runqueue, waitqueue);
+AUK_LOCK_POSITION(timer, runqueue);
+// Kernel address space: taken while allocating objects, before the pages behind them.
+AUK_LOCK_POSITION(kernel_map, timer);
+AUK_LOCK_POSITION(slab, kernel_map);
+AUK_LOCK_POSITION(mem_zone, slab);
+AUK_LOCK_POSITION(cross_call, mem_zone);
+// Two-step register windows of interrupt controllers: reached from every context.
+AUK_LOCK_POSITION(irq_chip, cross_call);
+AUK_LOCK_POSITION(innermost, irq_chip);
+
+#undef AUK_LOCK_POSITION
+
+template <class Level> inline constexpr bool spins = Level::index > last_sleeping::index;
+
+}  // namespace auk::core::level

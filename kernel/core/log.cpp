@@ -1,0 +1,228 @@
+#include "core/log.hpp"
+
+#include <algorithm>
+
+#include "base/atomic.hpp"
+#include "base/math.hpp"
+#include "core/clock.hpp"
+#include "core/config.hpp"
+#include "core/percpu.hpp"
+#include "machine/isa/cpu.hpp"
+
+namespace auk::core {
+namespace {
+
+constexpr usize ring_size = usize{1} << config::log_buf_shift;
+constexpr usize granule = 16;
+constexpr usize max_text = 480;
+constexpr u64 mark_salt = 0xa5c31d0f6b7e8241;
+constexpr u32 nobody = 0xffffffff;
+
+struct alignas(granule) Header {
+  Atomic<u64> mark;  ///< position ^ mark_salt once the record is complete
+  u64 time_ns;
+  u16 cpu;
+  u16 size;
+  Level level;
+};
+static_assert(sizeof(Header) == 32);
+
+// Positions only grow; the ring offset is the position modulo the ring size.
+alignas(granule) constinit std::array<byte, ring_size> ring{};
+constinit Atomic<u64> head{0};
+constinit Atomic<u32> console_owner{nobody};
+constinit Atomic<Console*> consoles{nullptr};
+constinit Atomic<u32> console_level{7};
+constinit Atomic<bool> seized{false};
+
+// The header never straddles the end: the ring is a multiple of the granule and positions are
+// multiples of it, but a header is two granules, so records may wrap between the two.
+byte& at(u64 position) { return ring[position % ring_size]; }
+
+constexpr u64 record_size(usize text) { return align_up(sizeof(Header) + text, granule); }
+
+void copy_in(u64 position, std::span<const byte> from) {
+  for (usize done = 0; done < from.size();) {
+    const usize offset = (position + done) % ring_size;
+    const usize n = std::min(from.size() - done, ring_size - offset);
+    std::copy_n(from.begin() + static_cast<isize>(done), n,
+                ring.begin() + static_cast<isize>(offset));
+    done += n;
+  }
+}
+
+void copy_out(u64 position, std::span<byte> to) {
+  for (usize done = 0; done < to.size();) {
+    const usize offset = (position + done) % ring_size;
+    const usize n = std::min(to.size() - done, ring_size - offset);
+    std::copy_n(ring.begin() + static_cast<isize>(offset), n,
+                to.begin() + static_cast<isize>(done));
+    done += n;
+  }
+}
+
+Atomic<u64>& mark_at(u64 position) { return *reinterpret_cast<Atomic<u64>*>(&at(position)); }
+
+bool is_overwritten(u64 position) { return head.load_acquire() - position > ring_size; }
+
+struct Fields {
+  u64 time_ns;
+  u16 cpu;
+  u16 size;
+  Level level;
+};
+
+void append(Level level, std::string_view text) {
+  text = text.substr(0, max_text);
+  const u64 size = record_size(text.size());
+  Fields fields{clock_ns(), static_cast<u16>(this_cpu_number.read()), static_cast<u16>(text.size()),
+                level};
+  std::array<byte, sizeof(Fields)> raw;
+  __builtin_memcpy(raw.data(), &fields, sizeof(fields));
+
+  const machine::IrqFlags flags = machine::irq_save();
+  const u64 position = head.fetch_add_acq_rel(size);
+  copy_in(position + 8, raw);
+  copy_in(position + sizeof(Header),
+          std::span(reinterpret_cast<const byte*>(text.data()), text.size()));
+  if (!is_overwritten(position)) mark_at(position).store_release(position ^ mark_salt);
+  machine::irq_restore(flags);
+}
+
+usize print_prefix(Writer& out, u64 time_ns) {
+  const u64 us = time_ns / 1000;
+  format_to(out, "[{:5}.{:06}] ", us / 1'000'000, us % 1'000'000);
+  return out.text().size();
+}
+
+}  // namespace
+
+u64 oldest_log_position() {
+  const u64 end = head.load_acquire();
+  return end > ring_size ? end - ring_size : 0;
+}
+
+bool read_log(u64& cursor, std::span<char> buffer, LogRecord& out) {
+  for (;;) {
+    cursor = std::max(cursor, oldest_log_position());
+    const u64 end = head.load_acquire();
+    if (cursor >= end) return false;
+    if (mark_at(cursor).load_acquire() != (cursor ^ mark_salt)) {
+      // Half-written by a context we interrupted, or the middle of an old
+      // record. While the machine lives the writer will finish; a panic skips
+      // to the next complete record. The ring may have been written anew since
+      // the head was read.
+      if (is_overwritten(cursor)) continue;
+      const bool lost = oldest_log_position() > 0 && cursor == oldest_log_position();
+      if (!lost && !seized.load_relaxed()) {
+        bool later = false;
+        for (u64 p = cursor + granule; p < end && !later; p += granule)
+          later = mark_at(p).load_acquire() == (p ^ mark_salt);
+        if (!later || cursor + ring_size / 2 > end) return false;
+      }
+      cursor += granule;
+      continue;
+    }
+    Fields fields;
+    std::array<byte, sizeof(Fields)> raw;
+    copy_out(cursor + 8, raw);
+    __builtin_memcpy(&fields, raw.data(), sizeof(fields));
+    const usize size = std::min({usize{fields.size}, buffer.size(), max_text});
+    copy_out(cursor + sizeof(Header), std::span(reinterpret_cast<byte*>(buffer.data()), size));
+    compiler_barrier();
+    if (is_overwritten(cursor)) continue;
+    // Text can hold anything, marks included; no record of ours is that long.
+    if (fields.size > max_text) {
+      cursor += granule;
+      continue;
+    }
+    out = {fields.time_ns, fields.level, std::string_view(buffer.data(), size)};
+    cursor += record_size(fields.size);
+    return true;
+  }
+}
+
+/// Walks the registered consoles; apart from registration only the owner of the consoles uses it.
+class ConsoleSet {
+ public:
+  static void add(Console& c) {
+    Console* first = consoles.load_acquire();
+    do {
+      c.next_ = first;
+    } while (!consoles.cas_acq_rel(first, &c));
+  }
+  static void print_pending() {
+    std::array<char, max_text> text;
+    for (Console* c = consoles.load_acquire(); c != nullptr; c = c->next_) {
+      LogRecord record;
+      while (read_log(c->cursor_, text, record)) {
+        if (static_cast<u32>(record.level) >= console_level.load_relaxed()) continue;
+        std::array<char, 32> prefix;
+        Writer w(prefix);
+        print_prefix(w, record.time_ns);
+        for (std::string_view rest = record.text; !rest.empty();) {
+          const usize line = std::min(rest.find('\n'), rest.size());
+          c->write(w.text());
+          c->write(rest.substr(0, line));
+          c->write("\n");
+          rest.remove_prefix(std::min(line + 1, rest.size()));
+        }
+      }
+    }
+  }
+  /// True when a finished record waits for a console. Any context may ask.
+  static bool is_pending() {
+    for (Console* c = consoles.load_acquire(); c != nullptr; c = c->next_) {
+      const u64 at = __atomic_load_n(&c->cursor_, __ATOMIC_RELAXED);
+      if (head.load_seq_cst() == at) continue;
+      if (mark_at(at).load_seq_cst() == (at ^ mark_salt) || oldest_log_position() > at) return true;
+    }
+    return false;
+  }
+};
+
+void register_console(Console& console) {
+  ConsoleSet::add(console);
+  flush_consoles();
+}
+
+bool has_console() { return consoles.load_acquire() != nullptr; }
+
+void set_console_level(unsigned level) { console_level.store_relaxed(level); }
+
+void flush_consoles() {
+  do {
+    u32 expected = nobody;
+    if (!console_owner.cas_acq_rel(expected, this_cpu_number.read())) return;
+    ConsoleSet::print_pending();
+    // After a panic took over the consoles are not ours to give back.
+    u32 me = this_cpu_number.read();
+    (void)console_owner.cas_acq_rel(me, nobody);
+    // Who finished a record while we held them has left it to us.
+  } while (ConsoleSet::is_pending());
+}
+
+void seize_consoles() {
+  seized.store_relaxed(true);
+  console_owner.store_release(this_cpu_number.read() | 0x80000000);
+  ConsoleSet::print_pending();
+}
+
+void log_line(Level level, std::string_view text) {
+  append(level, text);
+  if (seized.load_relaxed()) {
+    if (console_owner.load_acquire() == (this_cpu_number.read() | 0x80000000))
+      ConsoleSet::print_pending();
+    return;
+  }
+  flush_consoles();
+}
+
+void vlog(Level level, std::string_view format, std::span<const FormatArg> args) {
+  std::array<char, max_text> text;
+  Writer out(text);
+  vformat(out, format, args);
+  log_line(level, out.text());
+}
+
+}  // namespace auk::core
