@@ -1,0 +1,75 @@
+// A CPU that is a thread of a host process: the neutral face of machine/, and the knobs behind it.
+//
+// Data model: each thread plays one simulated CPU with its own interrupt flag. Time is one counter
+// for all, which stands still unless it is read or set.
+// Context: any.
+#pragma once
+#include <exception>
+
+#include "base/annotations.hpp"
+#include "base/types.hpp"
+
+namespace auk::machine {
+
+namespace host {
+
+inline constexpr u32 max_cpus = 64;
+
+/// What this thread is at the moment.
+struct SimCpu {
+  u32 number = 0;
+  bool irqs_on = true;
+};
+extern constinit thread_local SimCpu sim_cpu;
+
+/// Thrown where a CPU would stop for ever.
+struct Halted : std::exception {
+  const char* what() const noexcept override { return "the simulated CPU halted"; }
+};
+
+/// Plays the devices while a CPU waits; without one waiting ends at once.
+class WaitHook {
+ public:
+  virtual void wait() = 0;
+
+ protected:
+  ~WaitHook() = default;
+};
+extern constinit thread_local WaitHook* wait_hook;
+
+/// Sets the cycle counter and by how much each reading moves it.
+void set_timestamp(u64 value, u64 step = 1);
+/// Makes hardware_entropy() repeat itself from here.
+void set_entropy(u64 seed);
+
+}  // namespace host
+
+void relax();
+
+using IrqFlags = u64;
+inline bool irqs_enabled(IrqFlags f) { return f != 0; }
+inline bool irqs_enabled() { return host::sim_cpu.irqs_on; }
+inline void irq_disable() { host::sim_cpu.irqs_on = false; }
+inline void irq_enable() { host::sim_cpu.irqs_on = true; }
+inline IrqFlags irq_save() {
+  const IrqFlags f = host::sim_cpu.irqs_on ? 1 : 0;
+  irq_disable();
+  return f;
+}
+inline void irq_restore(IrqFlags f) {
+  if (irqs_enabled(f)) irq_enable();
+}
+
+void wait_for_interrupt();
+[[noreturn]] void halt_forever();
+u64 timestamp();
+u64 hardware_entropy();
+
+AUK_ALWAYS_INLINE uptr stack_pointer() {
+  return reinterpret_cast<uptr>(__builtin_frame_address(0));
+}
+AUK_ALWAYS_INLINE uptr frame_pointer() {
+  return reinterpret_cast<uptr>(__builtin_frame_address(0));
+}
+
+}  // namespace auk::machine

@@ -1,0 +1,50 @@
+// The neutral face of the CPU: interrupt flag, waiting, time stamp, fences, own stack.
+#pragma once
+#include "base/annotations.hpp"
+#include "base/types.hpp"
+#include "machine/isa/x86.hpp"
+
+namespace auk::machine {
+
+/// A hint that this CPU waits for another one.
+inline void relax() { asm volatile("pause" ::: "memory"); }
+
+using IrqFlags = u64;
+inline bool irqs_enabled(IrqFlags f) { return (f & x86::rflags::interrupt) != 0; }
+inline bool irqs_enabled() { return irqs_enabled(x86::read_rflags()); }
+inline void irq_disable() { asm volatile("cli" ::: "memory"); }
+inline void irq_enable() { asm volatile("sti" ::: "memory"); }
+inline IrqFlags irq_save() {
+  const IrqFlags f = x86::read_rflags();
+  irq_disable();
+  return f;
+}
+inline void irq_restore(IrqFlags f) {
+  if (irqs_enabled(f)) irq_enable();
+}
+/// Enables interrupts and sleeps until one comes; none is lost in between.
+inline void wait_for_interrupt() { asm volatile("sti; hlt" ::: "memory"); }
+[[noreturn]] inline void halt_forever() {
+  for (;;) asm volatile("cli; hlt");
+}
+
+/// A monotonic cycle counter; its rate is found by time calibration.
+inline u64 timestamp() { return x86::rdtsc(); }
+
+inline uptr stack_pointer() {
+  uptr v;
+  asm volatile("mov %%rsp, %0" : "=r"(v));
+  return v;
+}
+inline uptr frame_pointer() { return reinterpret_cast<uptr>(__builtin_frame_address(0)); }
+
+/// A number the hardware says is random, or nothing useful mixed with the time stamp.
+inline u64 hardware_entropy() {
+  u64 v = 0;
+  if ((x86::cpuid(1).c & (1U << 30)) != 0)
+    for (int tries = 0; tries < 10; ++tries)
+      if (x86::rdrand(v)) break;
+  return v ^ (x86::rdtsc() * 0x9e3779b97f4a7c15);
+}
+
+}  // namespace auk::machine

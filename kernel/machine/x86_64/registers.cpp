@@ -1,0 +1,68 @@
+#include "machine/isa/registers.hpp"
+
+#include <algorithm>
+
+#include "machine/isa/fpu.hpp"
+#include "machine/isa/x86.hpp"
+
+namespace auk::machine {
+
+Registers fresh_registers(u64 instruction, u64 stack) {
+  Registers r{};
+  r.orig_rax = ~u64{0};
+  r.rip = instruction;
+  r.cs = x86::user_cs;
+  r.rflags = x86::rflags::interrupt | x86::rflags::fixed;
+  r.rsp = stack;
+  r.ss = x86::user_ds;
+  return r;
+}
+
+void sync_bases(UserState& s) {
+  s.fs_base = x86::rdmsr(x86::msr::fs_base);
+  // The program's %gs waits in the other register while the kernel runs.
+  s.gs_base = x86::rdmsr(x86::msr::kernel_gs_base);
+}
+
+void reload_bases(const UserState& s) {
+  x86::wrmsr(x86::msr::fs_base, s.fs_base);
+  x86::wrmsr(x86::msr::kernel_gs_base, s.gs_base);
+}
+
+void save_vectors(UserState& s) {
+  if (!s.is_loaded) return;
+  fpu::save(s.vectors);
+  s.is_loaded = false;
+}
+
+void load_vectors(UserState& s) {
+  if (s.is_loaded) return;
+  fpu::load(s.vectors);
+  s.is_loaded = true;
+}
+
+void copy_vectors(UserState& to, const UserState& from) {
+  std::copy_n(static_cast<const byte*>(from.vectors), fpu::state_size(),
+              static_cast<byte*>(to.vectors));
+}
+
+void save_user_state(UserState& s) {
+  sync_bases(s);
+  save_vectors(s);
+}
+
+void load_user_state(const UserState& s) { reload_bases(s); }
+
+void init_vectors(void* area) {
+  // FCW 0x37f and MXCSR 0x1f80; an XSTATE_BV of x87 and SSE makes the rest start from zero.
+  auto* const bytes = static_cast<byte*>(area);
+  std::fill_n(bytes, fpu::state_size(), byte{0});
+  bytes[0] = 0x7f;
+  bytes[1] = 0x03;
+  bytes[24] = 0x80;
+  bytes[25] = 0x1f;
+  constexpr usize header = 512;
+  if (fpu::enabled_components() != 0) bytes[header] = 3;
+}
+
+}  // namespace auk::machine

@@ -1,0 +1,72 @@
+// The registers of user mode: what an entry saves on the stack, and what a switch saves besides.
+//
+// Data model: Registers lie at the top of the kernel stack of every thread with a user half, in the
+// order of Linux's pt_regs. UserState holds what the kernel itself does not touch and therefore
+// saves only when another thread runs: segment bases and vector registers.
+// Context: save and load with interrupts off, on the thread's own CPU.
+#pragma once
+#include "base/types.hpp"
+
+namespace auk::machine {
+
+struct Registers {
+  u64 r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+  /// Error code of an exception, minus one for interrupts, number of a system call.
+  u64 orig_rax;
+  u64 rip, cs, rflags, rsp, ss;
+
+  bool from_user() const { return (cs & 3) != 0; }
+
+  // The neutral face.
+  u64 syscall_number() const { return orig_rax; }
+  bool in_syscall() const { return static_cast<i64>(orig_rax) >= 0; }
+  void leave_syscall() { orig_rax = ~u64{0}; }
+  u64 argument(unsigned n) const {
+    switch (n) {
+      case 0: return rdi;
+      case 1: return rsi;
+      case 2: return rdx;
+      case 3: return r10;
+      case 4: return r8;
+      default: return r9;
+    }
+  }
+  u64 result() const { return rax; }
+  void set_result(u64 v) { rax = v; }
+  u64 instruction() const { return rip; }
+  u64 stack() const { return rsp; }
+  void set_stack(u64 v) { rsp = v; }
+  /// The system-call instruction runs again, with this number.
+  void rewind_syscall(u64 number) {
+    constexpr u64 instruction_size = 2;
+    rax = number;
+    rip -= instruction_size;
+  }
+};
+static_assert(sizeof(Registers) == 21 * 8);
+
+/// Registers of a program at its first instruction.
+Registers fresh_registers(u64 instruction, u64 stack);
+
+struct UserState {
+  u64 fs_base = 0, gs_base = 0;
+  void* vectors = nullptr;  ///< fpu::state_size() bytes
+  bool is_loaded = false;   ///< the CPU holds the vector registers
+
+  void set_thread_pointer(u64 v) { fs_base = v; }
+};
+void save_user_state(UserState& s);
+/// All but the vector registers: these are loaded on the way to user mode.
+void load_user_state(const UserState& s);
+/// Puts the running thread's bases into the CPU after they were changed.
+void reload_bases(const UserState& s);
+/// The running thread's bases, into memory.
+void sync_bases(UserState& s);
+void save_vectors(UserState& s);
+void load_vectors(UserState& s);
+/// `from`'s are in memory.
+void copy_vectors(UserState& to, const UserState& from);
+/// The state every program starts with.
+void init_vectors(void* area);
+
+}  // namespace auk::machine
