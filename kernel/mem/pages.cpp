@@ -1,0 +1,171 @@
+#include "mem/pages.hpp"
+
+#include <algorithm>
+
+#include "base/math.hpp"
+#include "core/log.hpp"
+#include "core/panic.hpp"
+#include "core/spin.hpp"
+#include "mem/buddy.hpp"
+#include "mem/kasan.hpp"
+#include "mem/kernel_map.hpp"
+
+namespace auk::mem {
+
+AUK_RO_AFTER_INIT constinit uptr frame_words_base = 0;
+
+namespace {
+
+constexpr u32 cpu_list_size = 64;
+constexpr u32 cpu_batch = 32;
+
+struct CpuPages {
+  u32 count = 0;
+  std::array<u32, cpu_list_size> pfns{};
+};
+AUK_PER_CPU core::PerCpu<CpuPages> cpu_pages;
+
+constinit core::Guarded<core::level::mem_zone, Buddy, core::SpinIrqOff> zone;
+constinit Atomic<u64> cached_pages{0};
+
+/// Table pages for frame words come from the front of the very section that gets them.
+class WordMapper final : public FrameWordMapper {
+  class DonorPages final : public TablePageSource {
+   public:
+    PhysRange donor;
+    explicit DonorPages(PhysRange d) : donor(d) {}
+    std::optional<PhysAddr> table_page() override {
+      if (donor.empty()) return std::nullopt;
+      const PhysAddr at = donor.start;
+      donor.start += page_size;
+      const auto page = bytes_of(pfn_of(at));
+      std::fill(page.begin(), page.end(), byte{0});
+      return at;
+    }
+  };
+
+ public:
+  std::optional<usize> map_words(Pfn first, Pfn last, PhysRange donor) override {
+    const u64 start = align_down(frame_words_base + first.value * sizeof(FrameWord), page_size);
+    const u64 end = align_up(frame_words_base + last.value * sizeof(FrameWord), page_size);
+    const usize pages = (end - start) >> page_shift;
+    if (donor.size() >> page_shift < pages + 4) return std::nullopt;
+    const PhysAddr words = donor.start;
+    DonorPages tables({donor.start + pages * page_size, donor.end});
+    if (!kasan::map_section_shadow(first, last, tables.donor)) return std::nullopt;
+    const auto memory = bytes_of(pfn_of(words), pages);
+    std::fill(memory.begin(), memory.end(), byte{0});
+    if (!map_pages(VirtAddr(start), words, pages, MapRight::write, tables).ok())
+      return std::nullopt;
+    return (tables.donor.start - donor.start) >> page_shift;
+  }
+};
+constinit WordMapper word_mapper;
+
+class ZoneTablePages final : public TablePageSource {
+ public:
+  std::optional<PhysAddr> table_page() override {
+    Result<Pfn> pfn = allocate_pages(ALLOC_SITE, 0);
+    if (!pfn.ok()) return std::nullopt;
+    write_frame(*pfn, FrameWord::of(FrameTag::table));
+    return phys_of(pfn.take());
+  }
+};
+constinit ZoneTablePages zone_table_pages;
+
+std::optional<Pfn> take_single() {
+  const core::IrqOff irq_off;
+  CpuPages& mine = cpu_pages.here(irq_off);
+  if (mine.count == 0) {
+    auto z = zone.lock();
+    while (mine.count < cpu_batch) {
+      const auto p = z->allocate(0);
+      if (!p) break;
+      write_frame(*p, FrameWord::of(FrameTag::cached));
+      mine.pfns[mine.count++] = static_cast<u32>(p->value);
+    }
+    cached_pages.fetch_add_relaxed(mine.count);
+    if (mine.count == 0) return std::nullopt;
+  }
+  const Pfn p(mine.pfns[--mine.count]);
+  cached_pages.fetch_sub_relaxed(1);
+  ASSERT(read_frame(p).tag() == FrameTag::cached);
+  write_frame(p, FrameWord::of(FrameTag::kernel));
+  return p;
+}
+
+void flush_some(CpuPages& mine, u32 keep) {
+  auto z = zone.lock();
+  cached_pages.fetch_sub_relaxed(mine.count - keep);
+  while (mine.count > keep) z->free(Pfn(mine.pfns[--mine.count]), 0);
+}
+
+void give_single(Pfn p) {
+  const core::IrqOff irq_off;
+  CpuPages& mine = cpu_pages.here(irq_off);
+  if (mine.count == cpu_list_size) flush_some(mine, cpu_list_size - cpu_batch);
+  mine.pfns[mine.count++] = static_cast<u32>(p.value);
+  cached_pages.fetch_add_relaxed(1);
+}
+
+}  // namespace
+
+Result<Pfn> allocate_pages(AllocSite& site, unsigned order, Fill fill) {
+  if (visit_site(site)) return Errno::enomem;
+  std::optional<Pfn> p;
+  if (order == 0) {
+    p = take_single();
+  } else {
+    auto z = zone.lock();
+    p = z->allocate(order);
+  }
+  if (!p) return Errno::enomem;
+  if (fill == Fill::zero) {
+    const auto memory = bytes_of(*p, usize{1} << order);
+    __builtin_memset(memory.data(), 0, memory.size());
+  }
+  return *p;
+}
+
+void free_pages(Pfn pfn, unsigned order) {
+  const FrameTag tag = read_frame(pfn).tag();
+  ASSERT(tag != FrameTag::absent && tag != FrameTag::free_head && tag != FrameTag::free_body &&
+         tag != FrameTag::cached);
+  if (order == 0) {
+    write_frame(pfn, FrameWord::of(FrameTag::cached));
+    give_single(pfn);
+    return;
+  }
+  auto z = zone.lock();
+  z->free(pfn, order);
+}
+
+PageCounts count_pages() {
+  auto z = zone.lock();
+  return {z->managed_pages(), z->free_pages(), cached_pages.load_relaxed()};
+}
+
+void drain_page_cache() {
+  const core::IrqOff irq_off;
+  flush_some(cpu_pages.here(irq_off), 0);
+}
+
+bool pages_are_consistent() {
+  auto z = zone.lock();
+  return z->is_consistent();
+}
+
+void setup_pages(BootMemory& memory) {
+  frame_words_base = address_map.page_words.value;
+  const Pfn end = pfn_of(memory.end());
+  const u64 size = align_up(Buddy::storage_size(end), page_size);
+  const auto storage = memory.allocate(size, page_size, memory.end());
+  if (!storage) core::panic("Out of memory for the page allocator");
+  const auto bytes = bytes_of(pfn_of(*storage), size >> page_shift);
+  std::fill(bytes.begin(), bytes.end(), byte{0});
+  auto z = zone.lock();
+  z->attach(bytes, end, memory, word_mapper);
+  set_table_page_source(zone_table_pages);
+}
+
+}  // namespace auk::mem

@@ -1,0 +1,216 @@
+#include "mem/translation.hpp"
+
+#include <algorithm>
+
+#include "core/smp_call.hpp"
+#include "machine/isa/cpu.hpp"
+#include "mem/box.hpp"
+#include "mem/kernel_map.hpp"
+
+namespace auk::mem {
+namespace {
+
+using machine::entries_per_table;
+using machine::entry_index;
+
+constexpr usize user_entries = entries_per_table / 2;
+/// Beyond this many pages one full flush is cheaper than single ones.
+constexpr u64 single_flush_limit = 32;
+
+constinit Cache table_cache("page_table", sizeof(PteTable));
+
+struct Loaded {
+  TranslationRoot* root = nullptr;  ///< holds a reference
+  u64 generation = 0;
+  Atomic<u32> lazy{1};
+};
+AUK_PER_CPU core::PerCpu<Loaded> loaded;
+
+Pte* table_at(Pte entry) { return to_pointer<Pte>(entry.address()); }
+
+}  // namespace
+
+class TranslationLoader {
+ public:
+  static void load(TranslationRoot* root) {
+    Loaded& here = loaded.here(core::Pinned::assume());
+    if (root == nullptr) {
+      here.lazy.store_relaxed(1);
+      return;
+    }
+    here.lazy.store_seq_cst(0);
+    if (root == here.root) {
+      // Flushes that passed over this CPU while it was lazy.
+      const u64 generation = root->generation_.load_seq_cst();
+      if (generation == here.generation) return;
+      here.generation = generation;
+      machine::switch_page_table(phys_of(root->pfn_));
+      return;
+    }
+    TranslationRoot* const old = here.root;
+    root->cpus_.set(core::this_cpu());
+    here.generation = root->generation_.load_seq_cst();
+    here.root = Ref<TranslationRoot>(*root).release();
+    machine::switch_page_table(phys_of(root->pfn_));
+    if (old != nullptr) {
+      old->cpus_.clear(core::this_cpu());
+      const Ref<TranslationRoot> last = Ref<TranslationRoot>::adopt(old);
+    }
+  }
+  static void drop_lazy() {
+    const core::IrqOff irq_off;
+    Loaded& here = loaded.here(irq_off);
+    if (here.root == nullptr || here.lazy.load_relaxed() == 0) return;
+    TranslationRoot* const old = std::exchange(here.root, nullptr);
+    machine::switch_page_table(kernel_root());
+    old->cpus_.clear(core::this_cpu());
+    const Ref<TranslationRoot> last = Ref<TranslationRoot>::adopt(old);
+  }
+
+  class FlushCall final : public core::CrossCall {
+    TranslationRoot& root_;
+    UserAddr start_, end_;
+    u64 generation_;
+
+   public:
+    FlushCall(TranslationRoot& r, UserAddr start, UserAddr end, u64 generation)
+        : root_(r),
+          start_(start),
+          end_(end),
+          generation_(generation) {}
+    void run() override {
+      Loaded& here = loaded.here(core::Pinned::assume());
+      if (here.root != &root_) return;
+      // Only if this CPU missed no flush before this one.
+      if (here.generation + 1 == generation_) here.generation = generation_;
+      if ((end_ - start_) / page_size > single_flush_limit)
+        return machine::switch_page_table(phys_of(root_.pfn_));
+      for (UserAddr at = start_; at < end_; at += page_size)
+        machine::flush_tlb_page(VirtAddr(at.value));
+    }
+  };
+  static void flush(TranslationRoot& root, UserAddr start, UserAddr end) {
+    const u64 generation = root.generation_.fetch_add_acq_rel(1) + 1;
+    FlushCall call(root, start, end, generation);
+    const core::PreemptOff here;
+    core::CpuMask targets;
+    bool others = false;
+    root.cpus_.each([&](CpuId cpu) {
+      if (cpu == core::this_cpu() || loaded.on(cpu).lazy.load_seq_cst() != 0) return;
+      targets.set(cpu);
+      others = true;
+    });
+    {
+      const core::IrqOff irq_off;
+      call.run();
+    }
+    if (others) core::call_on(targets, call);
+  }
+};
+
+Result<Ref<TranslationRoot>> TranslationRoot::create() {
+  const Pfn pfn = TRY(allocate_pages(ALLOC_SITE, 0));
+  Result<Ref<TranslationRoot>> made = make_ref<TranslationRoot>(ALLOC_SITE, pfn);
+  if (!made.ok()) {
+    free_pages(pfn, 0);
+    return Errno::enomem;
+  }
+  // Every level-4 entry of the kernel half exists since boot and never changes.
+  const auto* kernel = to_pointer<const Pte>(kernel_root());
+  auto* const table = to_pointer<Pte>(phys_of(pfn));
+  std::copy(kernel + user_entries, kernel + entries_per_table, table + user_entries);
+  return made;
+}
+
+void TranslationRoot::free_tables(PhysAddr table, unsigned level) {
+  const Pte* const entries = to_pointer<const Pte>(table);
+  const usize count = level == machine::page_table_levels ? user_entries : entries_per_table;
+  for (usize i = 0; i < count; ++i) {
+    if (!entries[i].is_present()) continue;
+    const Pfn below = pfn_of(entries[i].address());
+    if (level > 2) {
+      free_tables(phys_of(below), level - 1);
+    } else {
+      PteTable* const descriptor = read_frame(below).descriptor<PteTable>();
+      ASSERT(descriptor->lock.alone().used == 0);
+      write_frame(below, FrameWord::of(FrameTag::kernel));
+      descriptor->~PteTable();
+      table_cache.free(descriptor);
+    }
+    free_pages(below, 0);
+  }
+}
+
+void TranslationRoot::destroy(TranslationRoot* r) {
+  r->free_tables(phys_of(r->pfn_), machine::page_table_levels);
+  free_pages(r->pfn_, 0);
+  mem::destroy(r);
+}
+
+/// The level-2 entry that points to the last-level table.
+Pte* TranslationRoot::upper_entry(UserAddr va, bool create) {
+  Pte* table = to_pointer<Pte>(phys_of(pfn_));
+  for (unsigned level = machine::page_table_levels; level > 2; --level) {
+    Pte& entry = table[entry_index(VirtAddr(va.value), level)];
+    u64 seen = __atomic_load_n(&entry.bits, __ATOMIC_ACQUIRE);
+    if ((seen & Pte::present) == 0) {
+      if (!create) return nullptr;
+      Result<Pfn> page = allocate_pages(ALLOC_SITE, 0);
+      if (!page.ok()) return nullptr;
+      const Pte fresh = Pte::table(phys_of(*page), true);
+      if (__atomic_compare_exchange_n(&entry.bits, &seen, fresh.bits, false, __ATOMIC_ACQ_REL,
+                                      __ATOMIC_ACQUIRE)) {
+        seen = fresh.bits;
+        (void)table_pages_.fetch_add_relaxed(1);
+      } else {
+        free_pages(*page, 0);
+      }
+    }
+    table = table_at(Pte{seen});
+  }
+  return &table[entry_index(VirtAddr(va.value), 2)];
+}
+
+PteTable* TranslationRoot::find(UserAddr va) {
+  const Pte* const entry = upper_entry(va, false);
+  if (entry == nullptr) return nullptr;
+  const Pte seen{__atomic_load_n(&entry->bits, __ATOMIC_ACQUIRE)};
+  return seen.is_present() ? read_frame(pfn_of(seen.address())).descriptor<PteTable>() : nullptr;
+}
+
+Result<PteTable*> TranslationRoot::make(UserAddr va) {
+  Pte* const entry = upper_entry(va, true);
+  if (entry == nullptr) return Errno::enomem;
+  u64 seen = __atomic_load_n(&entry->bits, __ATOMIC_ACQUIRE);
+  if ((seen & Pte::present) == 0) {
+    const Pfn page = TRY(allocate_pages(ALLOC_SITE, 0));
+    Result<void*> descriptor = table_cache.allocate(ALLOC_SITE);
+    if (!descriptor.ok()) {
+      free_pages(page, 0);
+      return Errno::enomem;
+    }
+    auto* const fresh_table = ::new (descriptor.take()) PteTable(page);
+    write_frame(page, FrameWord::with_descriptor(FrameTag::table, fresh_table));
+    const Pte fresh = Pte::table(phys_of(page), true);
+    if (__atomic_compare_exchange_n(&entry->bits, &seen, fresh.bits, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE)) {
+      (void)table_pages_.fetch_add_relaxed(1);
+      return fresh_table;
+    }
+    // Another thread of the program was first.
+    write_frame(page, FrameWord::of(FrameTag::kernel));
+    fresh_table->~PteTable();
+    table_cache.free(fresh_table);
+    free_pages(page, 0);
+  }
+  return read_frame(pfn_of(Pte{seen}.address())).descriptor<PteTable>();
+}
+
+void TranslationRoot::flush(UserAddr start, UserAddr end) {
+  TranslationLoader::flush(*this, start, end);
+}
+
+void load_translation(TranslationRoot* root) { TranslationLoader::load(root); }
+void drop_lazy_translation() { TranslationLoader::drop_lazy(); }
+
+}  // namespace auk::mem

@@ -1,0 +1,88 @@
+// The page tables of the user half of an address space, and the TLBs that remember them (D2).
+//
+// Data model: TranslationRoot (counted; held by its address space and by every CPU that has it
+// loaded) -> tables -> PteTable, the descriptor of a last-level table with its lock. Tables are
+// added while the space lives and freed with the root, when no CPU can walk them any more.
+// `generation` counts flushes: a CPU that has the root loaded but runs a kernel thread is not
+// interrupted; it compares generations before it returns to the space.
+// Locking: level page_table, one lock per last-level table; upper levels by compare-and-set.
+// Context: threads; load() from the scheduler with interrupts off.
+#pragma once
+#include "base/own.hpp"
+#include "core/cpu_mask.hpp"
+#include "core/spin.hpp"
+#include "core/user.hpp"
+#include "machine/isa/pte.hpp"
+#include "mem/alloc_site.hpp"
+#include "mem/folio.hpp"
+
+namespace auk::mem {
+
+using machine::Pte;
+
+/// A last-level table: 512 entries, 2 MiB of addresses.
+class alignas(16) PteTable {
+  friend class TranslationRoot;
+  Pfn pfn_;
+
+ public:
+  struct Entries {
+    u32 used = 0;  ///< entries that are not zero
+  };
+  /// Changing an entry takes this lock.
+  core::Guarded<core::level::page_table, Entries, core::SpinPreemptOff> lock;
+  explicit PteTable(Pfn pfn) : pfn_(pfn) {}
+  Pte& entry(UserAddr va) const {
+    return to_pointer<Pte>(phys_of(pfn_))[machine::entry_index(VirtAddr(va.value), 1)];
+  }
+};
+inline constexpr u64 table_span = machine::entry_span(2);
+
+class TranslationRoot final : public RefCounted<TranslationRoot> {
+  Pfn pfn_;
+  core::CpuMask cpus_;  ///< that have it loaded
+  Atomic<u64> generation_{1};
+  Atomic<u64> table_pages_{0};
+  friend class TranslationLoader;
+
+  Pte* upper_entry(UserAddr va, bool create);
+  void free_tables(PhysAddr table, unsigned level);
+
+ public:
+  explicit TranslationRoot(Pfn pfn) : pfn_(pfn) {}
+  static Result<Ref<TranslationRoot>> create();
+  static void destroy(TranslationRoot* r);
+
+  /// The table that holds va's entry; nullptr when there is none.
+  PteTable* find(UserAddr va);
+  /// The same, made if it is missing. ENOMEM.
+  Result<PteTable*> make(UserAddr va);
+  /// Calls f(PteTable&, from, to) for the existing tables of a range, in order.
+  template <class F> void each_table(UserAddr start, UserAddr end, F f) {
+    for (UserAddr at = start; at < end;) {
+      UserAddr next((at.value | (table_span - 1)) + 1);
+      if (next > end) next = end;
+      PteTable* const t = find(at);
+      if (t == nullptr && upper_entry(at, false) == nullptr) {
+        // Nothing in this entry of level 3: skip all of it.
+        constexpr u64 span = machine::entry_span(3);
+        const UserAddr skip((at.value | (span - 1)) + 1);
+        at = skip > end ? end : skip;
+        continue;
+      }
+      if (t != nullptr) f(*t, at, next);
+      at = next;
+    }
+  }
+  u64 table_pages() const { return table_pages_.load_relaxed(); }
+  /// No CPU uses old translations of the range when this returns. Context: as core::call_on().
+  void flush(UserAddr start, UserAddr end);
+};
+
+/// Makes `root` this CPU's address space; nullptr: a kernel thread runs, which keeps what is
+/// loaded. From the scheduler, interrupts off.
+void load_translation(TranslationRoot* root);
+/// Lets go of what this CPU has loaded, if a kernel thread runs on it: for CPUs that idle long.
+void drop_lazy_translation();
+
+}  // namespace auk::mem
