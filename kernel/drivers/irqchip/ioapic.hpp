@@ -1,0 +1,33 @@
+// I/O APICs: the controllers of wired interrupts on PCs.
+//
+// Data model: one object per chip of the firmware's tables; an ISA interrupt number becomes a
+// global one through the overrides of the MADT. Context: set-up on the boot CPU; connect() and
+// mask() under the descriptor's lock. Source: Intel 82093AA data sheet; MADT: ACPI 6.5, 5.2.12.
+#pragma once
+#include "irq/irq.hpp"
+
+namespace auk::drivers::irqchip {
+
+/// Finds and masks every I/O APIC of the firmware's tables.
+void setup_io_apics();
+
+/// Where a legacy interrupt (0 to 15) arrives.
+struct LegacyLine {
+  u32 gsi;
+  irq::Trigger trigger;
+  irq::Polarity polarity;
+};
+LegacyLine legacy_line(u8 isa_irq);
+
+/// How the chips address CPUs; set by the entry floor.
+class ApicIds {
+ public:
+  virtual u32 apic_id(CpuId cpu) = 0;
+
+ protected:
+  constexpr ApicIds() = default;
+  ~ApicIds() = default;
+};
+void set_apic_ids(ApicIds& ids);
+
+}  // namespace auk::drivers::irqchip

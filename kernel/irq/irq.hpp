@@ -1,0 +1,76 @@
+// Device interrupts: descriptors, the controllers behind them, the handlers in front.
+//
+// Purpose: a driver asks for an interrupt by its global system interrupt number and gets called; it
+// knows neither vectors nor controllers.
+// Data model: Desc (one per interrupt in use) -> Controller (connect, mask) and a list of handlers
+// (level interrupts are shared). Each CPU has a table from vector to Desc; an interrupt is routed
+// to one CPU and vector. Locking: level irq_desc, one lock per descriptor, held while its handlers
+// run: it is the outermost spinning lock, so a handler may take any other, and release() cannot
+// return while one runs. Context: request() and release() in threads; handlers in hard interrupt
+// context. Differences from Linux: handlers are objects with a virtual call, checked by CFI; an
+// interrupt is never handled on two CPUs at once.
+#pragma once
+#include "base/list.hpp"
+#include "base/result.hpp"
+#include "base/types.hpp"
+
+namespace auk::irq {
+
+enum class Trigger : u8 { edge, level };
+enum class Polarity : u8 { high, low };
+
+/// A driver's end of an interrupt. Lives in the driver, which releases it before it dies.
+class Handler {
+  friend class Desc;
+  ListNode node_;
+
+ public:
+  /// True when the device had something to say. Context: hard interrupt, interrupts off.
+  virtual bool handle() = 0;
+
+ protected:
+  constexpr Handler() = default;
+  ~Handler() = default;
+};
+
+/// Where an interrupt is delivered.
+struct Route {
+  CpuId cpu;
+  u8 vector = 0;
+};
+
+/// An interrupt controller's inputs. Called under the descriptor's lock, interrupts off.
+class Controller {
+ public:
+  /// Delivers the input to `route` from now on.
+  virtual void connect(u32 input, Route route, Trigger trigger, Polarity polarity) = 0;
+  virtual void mask(u32 input) = 0;
+
+ protected:
+  constexpr Controller() = default;
+  ~Controller() = default;
+};
+
+/// A controller takes the inputs [first, first + count) of the global number space.
+struct ControllerRange {
+  Controller* controller = nullptr;
+  u32 first = 0;
+  u32 count = 0;
+  ListNode node;
+};
+/// Boot CPU, before the first request. `range` stays for ever.
+void add_controller(ControllerRange& range);
+
+/// Connects `handler` to a global interrupt number. ENODEV: no controller has it; ENOSPC: no vector
+/// is left; EBUSY: it is in use with another trigger; ENOMEM.
+Result<void> request(u32 gsi, Trigger trigger, Polarity polarity, Handler& handler);
+/// The handler does not run any more when this returns.
+void release(u32 gsi, Handler& handler);
+
+/// From the entry path, after the end of interrupt: runs the handlers of a vector on this CPU.
+void dispatch(unsigned vector);
+
+/// The vectors devices may use; set by the entry floor before the first request.
+void set_vector_range(unsigned first, unsigned last);
+
+}  // namespace auk::irq
