@@ -1,0 +1,171 @@
+// Threads, and the run queues that share CPUs among them.
+//
+// Purpose: what runs, where, and for how long.
+// Data model: Thread (a kernel stack with saved registers, a state word, its place in the fair
+// order) belongs to one CPU's RunQueue at a time. Fairness: each thread's virtual time advances by
+// real time divided by its weight; the queue runs the thread that is behind most. A waking thread
+// is placed at most half a slice behind the others, so sleeping is not saved up. State word:
+// running (on a CPU or queued), sleeping, dead. A waker changes sleeping to running by
+// compare-and-set; whoever wins puts the thread on a queue, unless it has not left its CPU yet:
+// then its own schedule() sees that it need not sleep. Locking: each run queue has a raw lock that
+// is held across the switch: the thread switched to lets it go. So another CPU that holds the lock
+// knows that every thread which is not `current` there has saved its registers. Two run queue locks
+// are never held at once. Context: spawn() and sleeping in threads with preemption on; wake() any
+// but NMI. Differences from Linux: one fair class; idle CPUs steal, and a CPU that gets a
+// second thread while another one idles kicks that one: no CPU idles while runnable threads wait
+// elsewhere.
+#pragma once
+#include <string_view>
+
+#include "base/own.hpp"
+#include "base/result.hpp"
+#include "base/tree.hpp"
+#include "core/thread_core.hpp"
+#include "mem/box.hpp"
+#include "mem/translation.hpp"
+#include "mem/vmalloc.hpp"
+
+namespace auk::sched {
+
+/// The body of a kernel thread. Deleted when the thread is gone.
+class ThreadMain {
+ public:
+  virtual void run() = 0;
+  /// Ends the object's life: mem::destroy() of the most derived type.
+  virtual void discard() = 0;
+
+ protected:
+  constexpr ThreadMain() = default;
+  ~ThreadMain() = default;
+};
+
+/// Told when a thread gives up its CPU to sleep: the work queues start another worker then.
+class SleepObserver {
+ public:
+  /// In the thread, about to sleep; must not sleep itself.
+  virtual void before_sleep() = 0;
+  virtual void after_sleep() = 0;
+
+ protected:
+  constexpr SleepObserver() = default;
+  ~SleepObserver() = default;
+};
+
+/// What may end a wait besides its condition and its deadline.
+enum class Interruptible : u8 { no, fatal, any };
+
+enum class State : u32 { running = 0, sleeping = 1, dead = 2 };
+
+class RunQueue;
+
+class Thread : public core::ThreadCore, public RefCounted<Thread> {
+  friend class RunQueue;
+  friend struct Behind;
+  u64 stack_pointer_ = 0;
+  mem::KernelRange* stack_ = nullptr;
+  ThreadMain* main_ = nullptr;
+  Atomic<State> state_{State::running};
+  Atomic<u32> cpu_{0};
+  u32 weight_ = 1024;
+  i32 nice_ = 0;
+  bool queued_ = false;
+  bool pinned_ = false;
+  bool is_user_;
+  u32 reserved_at_top_ = 0;
+  u64 virtual_time_ = 0;
+  u64 ran_since_ = 0;
+  Atomic<u64> run_time_{0};
+  TreeHook hook_;
+
+ public:
+  ListNode dead_node;                 ///< for the reaper
+  SleepObserver* observer = nullptr;  ///< of the thread itself
+  /// The address space its user half runs in; nullptr for kernel threads. Changed by the thread
+  /// itself with preemption off.
+  mem::TranslationRoot* translation = nullptr;
+  static void destroy(Thread* t) { t->dispose(); }
+  /// What the thread's sleep lets through; written by the thread alone.
+  Atomic<Interruptible> sleep_class{Interruptible::no};
+  bool has_work(Interruptible c) const {
+    const u32 bits = work_bits.load_seq_cst();
+    return (c == Interruptible::any && (bits & core::work::signal) != 0) ||
+           (c != Interruptible::no && (bits & core::work::fatal) != 0);
+  }
+  /// Time on a CPU, up to now.
+  u64 run_time_ns();
+  CpuId cpu() const { return CpuId(cpu_.load_relaxed()); }
+  bool is_dead() const { return state_.load_acquire() == State::dead; }
+  bool is_user() const { return is_user_; }
+  VirtAddr stack_top() const { return stack_->start() + stack_->size(); }
+  i32 nice() const { return nice_; }
+  void set_name(std::string_view name);
+  /// Bytes at the top of the stack that stay free: the user registers. Before start_thread().
+  void reserve_at_top(u32 bytes) { reserved_at_top_ = bytes; }
+
+ protected:
+  explicit Thread(bool is_user) : is_user_(is_user) {}
+  ~Thread() = default;
+  /// The last reference is gone: ends the object's life.
+  virtual void dispose() = 0;
+};
+
+/// What a switch does to threads that have a user half; entry's job.
+class UserSwitch {
+ public:
+  /// Saves the user registers that entry does not save. Interrupts off, on the thread's CPU.
+  virtual void leave(Thread& t) = 0;
+  /// Puts them back and makes the thread's stack the one that user mode enters on.
+  virtual void enter(Thread& t) = 0;
+
+ protected:
+  constexpr UserSwitch() = default;
+  ~UserSwitch() = default;
+};
+void set_user_switch(UserSwitch& s);
+
+struct SpawnOptions {
+  i32 nice = 0;
+  bool pinned = false;  ///< stays on `cpu`
+  CpuId cpu;
+};
+/// Makes a kernel thread and starts it. ENOMEM. The body is deleted whether or not it works.
+Result<Ref<Thread>> spawn(std::string_view name, ThreadMain& body, SpawnOptions options = {});
+/// The two steps for an object made elsewhere: give it a stack (ENOMEM), and let it run.
+Result<void> prepare_thread(Thread& t, std::string_view name, ThreadMain& body,
+                            SpawnOptions options);
+void start_thread(Thread& t);
+/// For a prepared thread that will never run.
+void abandon_thread(Thread& t);
+[[noreturn]] void exit_thread();
+
+Thread& current();
+
+/// Lets another thread run if one is due; the caller stays runnable.
+void yield();
+/// Gives up the CPU; returns when the thread is runnable again. The caller has set its state.
+void schedule();
+/// Announces that the caller is about to sleep; from here on wake() cancels that.
+void prepare_to_sleep();
+/// Takes the announcement back.
+void cancel_sleep();
+/// Makes a sleeping thread runnable; false when it was not asleep.
+bool wake(Thread& t);
+/// A signal was posted: sets the work bits, ends a wait that lets it through, and interrupts the
+/// thread if it runs in user mode on another CPU.
+void notify(Thread& t, u32 work_bits);
+/// Sleeps until the clock reaches the deadline.
+void sleep_until(u64 deadline_ns);
+
+/// Makes the running context the boot CPU's idle thread, and a run queue for it.
+Result<void> setup_boot_cpu();
+/// The run queue and idle thread of a CPU that will start on `stack`.
+Result<void> prepare_cpu(CpuId cpu);
+/// The idle loop; the running context becomes the CPU's idle thread.
+[[noreturn]] void run_idle();
+/// From the reschedule interrupt.
+void note_reschedule();
+
+/// Counts for tests: threads waiting on queues of busy CPUs while others idle, right now.
+u32 misplaced_threads();
+
+}  // namespace auk::sched

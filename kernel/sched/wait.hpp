@@ -1,0 +1,89 @@
+// Waiting: the one primitive that every sleep on a condition uses (decision D7).
+//
+// Purpose: no lost wake-up by construction: a waiter announces itself, then looks at the condition,
+// then sleeps; whoever makes the condition true does so first and wakes afterwards.
+// Data model: WaitQueue -> Waiter (on the sleeper's stack) -> Thread. wake_one() takes one waiter
+// off the queue and marks it granted: it has to look at the condition again, and if it leaves for
+// another reason (deadline) it hands the grant on. Locking: level waitqueue, one lock per queue.
+// Context: waiting in threads with preemption on; waking any but NMI.
+// Differences from Linux: no wake functions, no flags; an exclusive wake-up is wake_one().
+#pragma once
+#include "base/list.hpp"
+#include "core/spin.hpp"
+#include "sched/thread.hpp"
+
+namespace auk::sched {
+
+inline constexpr u64 no_deadline = ~u64{0};
+
+enum class WaitResult : u8 { ready, timed_out, interrupted };
+
+class WaitQueue;
+
+class Waiter {
+  friend class WaitQueue;
+  WaitQueue& queue_;
+  Thread& thread_;
+  Atomic<bool> granted_{false};
+
+ public:
+  ListNode node;  ///< for the queue
+  explicit Waiter(WaitQueue& q) : queue_(q), thread_(current()) {}
+  ~Waiter();
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+
+  /// Announces the wait: from now on a wake-up is not lost. Then look at the condition.
+  void prepare();
+  /// Sleeps unless a wake-up came since prepare(). False when the deadline has passed.
+  bool commit(u64 deadline_ns);
+  /// The condition holds: leave the queue; a grant is used up.
+  void finish();
+};
+
+class WaitQueue {
+  friend class Waiter;
+  using Waiters = List<Waiter, &Waiter::node>;
+  core::Guarded<core::level::waitqueue, Waiters, core::SpinIrqOff> waiters_;
+  Atomic<u32> count_{0};
+
+ public:
+  constexpr WaitQueue() = default;
+  /// Wakes the waiter that came first.
+  void wake_one();
+  void wake_all();
+  /// A waiter may be there; certain only in the order: change the condition, then ask.
+  bool has_waiters() const { return count_.load_seq_cst() != 0; }
+};
+
+/// Sleeps until `condition()` holds, the deadline has passed, or work comes that `interruptible`
+/// lets through.
+template <class F>
+WaitResult wait(WaitQueue& queue, F condition, u64 deadline_ns = no_deadline,
+                Interruptible interruptible = Interruptible::no) {
+  core::might_sleep();
+  if (condition()) return WaitResult::ready;
+  Thread& me = current();
+  const auto finish = [&](WaitResult r) {
+    me.sleep_class.store_relaxed(Interruptible::no);
+    return r;
+  };
+  Waiter waiter(queue);
+  if (interruptible != Interruptible::no) me.sleep_class.store_seq_cst(interruptible);
+  for (;;) {
+    waiter.prepare();
+    if (condition()) {
+      waiter.finish();
+      return finish(WaitResult::ready);
+    }
+    if (interruptible != Interruptible::no && me.has_work(interruptible))
+      return finish(WaitResult::interrupted);
+    if (!waiter.commit(deadline_ns)) return finish(WaitResult::timed_out);
+  }
+}
+template <class F>
+WaitResult wait_interruptible(WaitQueue& queue, F condition, u64 deadline_ns = no_deadline) {
+  return wait(queue, condition, deadline_ns, Interruptible::any);
+}
+
+}  // namespace auk::sched
