@@ -1,0 +1,37 @@
+#include "ident/cred.hpp"
+
+#include <algorithm>
+
+namespace auk::ident {
+
+Result<Ref<Cred>> Cred::copy() const {
+  Ref<Cred> c = TRY(mem::make_ref<Cred>(ALLOC_SITE));
+  if (group_count > 0) {
+    c->groups = static_cast<u32*>(TRY(mem::allocate(ALLOC_SITE, group_count * sizeof(u32))));
+    std::copy_n(groups, group_count, c->groups);
+    c->group_count = group_count;
+  }
+  c->uid = uid;
+  c->gid = gid;
+  c->euid = euid;
+  c->egid = egid;
+  c->suid = suid;
+  c->sgid = sgid;
+  c->fsuid = fsuid;
+  c->fsgid = fsgid;
+  c->inheritable = inheritable;
+  c->permitted = permitted;
+  c->effective = effective;
+  c->bounding = bounding;
+  c->ambient = ambient;
+  c->securebits = securebits;
+  return c;
+}
+
+bool Cred::is_in_group(u32 g) const {
+  return g == fsgid || (group_count > 0 && std::binary_search(groups, groups + group_count, g));
+}
+
+Result<Ref<Cred>> make_root_cred() { return mem::make_ref<Cred>(ALLOC_SITE); }
+
+}  // namespace auk::ident

@@ -1,0 +1,54 @@
+// Credentials: who acts. One immutable object per identity, shared by counting.
+//
+// Data model: a thread points to one Cred; changing it means making another one. User ids are those
+// of the initial user namespace. Source: credentials(7), capabilities(7).
+#pragma once
+#include <array>
+
+#include "base/own.hpp"
+#include "mem/box.hpp"
+
+namespace auk::ident {
+
+enum class Cap : u32 {
+  chown = 0,
+  dac_override = 1,
+  dac_read_search = 2,
+  fowner = 3,
+  fsetid = 4,
+  kill = 5,
+  setgid = 6,
+  setuid = 7,
+  setpcap = 8,
+  net_admin = 12,
+  sys_chroot = 18,
+  sys_admin = 21,
+  sys_boot = 22,
+  sys_nice = 23,
+  sys_resource = 24,
+  sys_time = 25,
+  mknod = 27,
+};
+inline constexpr u64 all_caps = (u64{1} << 41) - 1;
+
+struct Cred final : RefCounted<Cred> {
+  static constexpr usize max_groups = 65536;
+  u32 uid = 0, gid = 0, euid = 0, egid = 0, suid = 0, sgid = 0, fsuid = 0, fsgid = 0;
+  u64 inheritable = 0, permitted = all_caps, effective = all_caps, bounding = all_caps, ambient = 0;
+  u32 securebits = 0;
+  u32 group_count = 0;
+  u32* groups = nullptr;  ///< sorted; owned
+
+  Cred() = default;
+  ~Cred() { mem::free(groups); }
+  static void destroy(Cred* c) { mem::destroy(c); }
+  /// A copy to be changed before anybody else sees it. ENOMEM.
+  Result<Ref<Cred>> copy() const;
+  bool has(Cap c) const { return (effective >> static_cast<u32>(c) & 1) != 0; }
+  bool is_in_group(u32 g) const;
+};
+
+/// Root's, with which the first program starts. ENOMEM.
+Result<Ref<Cred>> make_root_cred();
+
+}  // namespace auk::ident

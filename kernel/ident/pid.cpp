@@ -1,0 +1,99 @@
+#include "ident/pid.hpp"
+
+#include "core/spin.hpp"
+
+namespace auk::ident {
+namespace {
+
+constexpr u32 page_slots = 512;
+constexpr u32 first_after_wrap = 300;  ///< Linux keeps the lower ones for early processes
+
+struct SlotPage {
+  std::array<Atomic<Pid*>, page_slots> slots{};
+};
+/// The slots are read under RCU; the rest under the lock.
+constinit std::array<Atomic<SlotPage*>, pid_limit / page_slots> pages{};
+
+struct Allocation {
+  u32 last = 0;
+  u32 used = 0;
+};
+constinit core::Guarded<core::level::pid, Allocation, core::SpinIrqOff> allocation;
+constinit Atomic<u32> max{32768};
+
+Atomic<Pid*>* slot_of(u32 number) {
+  SlotPage* const page = pages[number / page_slots].load_acquire();
+  return page == nullptr ? nullptr : &page->slots[number % page_slots];
+}
+
+Result<void> make_page(u32 number) {
+  Atomic<SlotPage*>& at = pages[number / page_slots];
+  if (at.load_acquire() != nullptr) return {};
+  auto* const fresh = ::new (TRY(mem::allocate(ALLOC_SITE, sizeof(SlotPage)))) SlotPage;
+  SlotPage* none = nullptr;
+  if (!at.cas_acq_rel(none, fresh)) mem::free(fresh);
+  return {};
+}
+
+}  // namespace
+
+u32 pid_max() { return max.load_relaxed(); }
+
+Result<Ref<Pid>> allocate_pid() {
+  Ref<Pid> fresh = TRY(mem::make_ref<Pid>(ALLOC_SITE));
+  for (;;) {
+    u32 missing = 0;
+    {
+      auto a = allocation.lock();
+      const u32 limit = pid_max();
+      u32 n = a->last;
+      for (u32 tries = 0; missing == 0; ++tries) {
+        if (tries > limit) return Errno::eagain;
+        n = n + 1 >= limit ? first_after_wrap : n + 1;
+        Atomic<Pid*>* const slot = slot_of(n);
+        if (slot == nullptr) {
+          missing = n;
+          break;
+        }
+        if (slot->load_relaxed() != nullptr) continue;
+        Pid* const p = fresh.release();
+        p->set_number(n);
+        slot->store_release(p);
+        a->last = n;
+        ++a->used;
+        return Ref<Pid>::adopt(p);
+      }
+    }
+    TRY(make_page(missing));
+  }
+}
+
+void free_pid_number(Pid& p) {
+  auto a = allocation.lock();
+  --a->used;
+  slot_of(p.number())->store_release(nullptr);
+}
+
+Result<Ref<Pid>> find_pid(u32 number) {
+  if (number == 0 || number >= pid_limit) return Errno::esrch;
+  const core::RcuReader reader;
+  Atomic<Pid*>* const slot = slot_of(number);
+  Pid* const p = slot == nullptr ? nullptr : slot->load_acquire();
+  if (p == nullptr || !p->try_get()) return Errno::esrch;
+  return Ref<Pid>::adopt(p);
+}
+
+void visit_pids(u32 first, PidVisitor& v) {
+  for (u32 n = first; n < pid_max(); ++n) {
+    if (slot_of(n) == nullptr) {
+      n |= page_slots - 1;
+      continue;
+    }
+    Result<Ref<Pid>> p = find_pid(n);
+    if (!p.ok()) continue;
+    const Ref<Pid> found = p.take();
+    if (!v.visit(*found)) return;
+  }
+}
+
+}  // namespace auk::ident

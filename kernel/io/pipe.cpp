@@ -1,0 +1,196 @@
+#include "io/pipe.hpp"
+
+#include "base/math.hpp"
+#include "core/clock.hpp"
+#include "sched/lock.hpp"
+
+namespace auk::io {
+
+class Pipe final : public RefCounted<Pipe> {
+  struct Ring {
+    std::array<byte*, pipe_buffers> pages{};
+    u64 head = 0, tail = 0;  ///< byte counters
+    u32 readers = 1, writers = 1;
+  };
+  core::Guarded<core::level::pipe, Ring, sched::SleepLock> ring_;
+  Atomic<u64> head_{0}, tail_{0};  ///< copies, for waiting without the lock
+  Atomic<u32> readers_{1}, writers_{1};
+  sched::WaitQueue readable_, writable_;
+  u64 inode_;
+  static constexpr u64 capacity = pipe_buffers * page_size;
+
+  static byte*& page_of(Ring& r, u64 at) { return r.pages[at / page_size % pipe_buffers]; }
+  u64 used() const { return head_.load_seq_cst() - tail_.load_seq_cst(); }
+
+ public:
+  explicit Pipe(u64 inode) : inode_(inode) {}
+  ~Pipe() {
+    for (byte* p : ring_.alone().pages) mem::free(p);
+  }
+  static void destroy(Pipe* p) { mem::destroy(p); }
+
+  u64 inode() const { return inode_; }
+  Result<usize> read(IoBuf& buf, bool nonblocking);
+  Result<usize> write(IoBuf& buf, bool nonblocking);
+  void close(bool writer);
+  PollEvents poll(PollTable* table, bool writer);
+  u64 bytes_waiting() const { return used(); }
+};
+
+Result<usize> Pipe::read(IoBuf& buf, bool nonblocking) {
+  if (buf.left() == 0) return usize{0};
+  for (;;) {
+    {
+      auto r = ring_.lock();
+      usize done = 0;
+      while (r->tail < r->head && buf.left() > 0) {
+        byte*& page = page_of(*r, r->tail);
+        const usize inside = r->tail % page_size;
+        const usize n = std::min<u64>(r->head - r->tail, page_size - inside);
+        const usize moved = buf.put({page + inside, n});
+        r->tail += moved;
+        done += moved;
+        if (r->tail % page_size == 0 || r->tail == r->head) {
+          // Nothing is left in this page; the next write starts another one.
+          mem::free(page);
+          page = nullptr;
+          if (r->tail == r->head) r->tail = r->head = align_up(r->head, page_size);
+        }
+        if (moved < n) break;
+      }
+      tail_.store_seq_cst(r->tail);
+      head_.store_seq_cst(r->head);
+      if (done > 0) {
+        writable_.wake_all();
+        return done;
+      }
+      if (r->tail < r->head) return Errno::efault;
+      if (r->writers == 0) return usize{0};
+    }
+    if (nonblocking) return Errno::eagain;
+    const auto is_ready = [&] { return used() > 0 || writers_.load_seq_cst() == 0; };
+    if (sched::wait_interruptible(readable_, is_ready) == sched::WaitResult::interrupted)
+      return restart::sys;
+  }
+}
+
+Result<usize> Pipe::write(IoBuf& buf, bool nonblocking) {
+  const u64 total = buf.left();
+  if (total == 0) return usize{0};
+  usize done = 0;
+  for (;;) {
+    {
+      auto r = ring_.lock();
+      if (r->readers == 0) return done > 0 ? Result<usize>(done) : Errno::epipe;
+      // All or nothing up to PIPE_BUF.
+      const u64 room = capacity - (r->head - align_down(r->tail, page_size));
+      const bool whole = total <= pipe_buf && room < total;
+      while (!whole && buf.left() > 0 && r->head - align_down(r->tail, page_size) < capacity) {
+        byte*& page = page_of(*r, r->head);
+        const usize inside = r->head % page_size;
+        if (page == nullptr) {
+          Result<void*> fresh = mem::allocate(ALLOC_SITE, page_size);
+          if (!fresh.ok()) return done > 0 ? Result<usize>(done) : Errno::enomem;
+          page = static_cast<byte*>(fresh.take());
+        }
+        const usize n = std::min<u64>(buf.left(), page_size - inside);
+        const usize moved = buf.get({page + inside, n});
+        r->head += moved;
+        done += moved;
+        if (moved < n) {
+          head_.store_seq_cst(r->head);
+          readable_.wake_all();
+          return done > 0 ? Result<usize>(done) : Errno::efault;
+        }
+      }
+      head_.store_seq_cst(r->head);
+      if (done > 0) readable_.wake_all();
+      if (buf.left() == 0) return done;
+    }
+    if (nonblocking) return done > 0 ? Result<usize>(done) : Errno::eagain;
+    const u64 wanted = total <= pipe_buf ? total : 1;
+    const auto is_ready = [&] {
+      return capacity - (head_.load_seq_cst() - align_down(tail_.load_seq_cst(), page_size)) >=
+                 wanted ||
+             readers_.load_seq_cst() == 0;
+    };
+    if (sched::wait_interruptible(writable_, is_ready) == sched::WaitResult::interrupted)
+      return done > 0 ? Result<usize>(done) : restart::sys;
+  }
+}
+
+void Pipe::close(bool writer) {
+  {
+    auto r = ring_.lock();
+    --(writer ? r->writers : r->readers);
+    writers_.store_seq_cst(r->writers);
+    readers_.store_seq_cst(r->readers);
+  }
+  readable_.wake_all();
+  writable_.wake_all();
+}
+
+PollEvents Pipe::poll(PollTable* table, bool writer) {
+  PollEvents e;
+  if (writer) {
+    if (table != nullptr) table->watch(writable_);
+    if (capacity - (head_.load_seq_cst() - align_down(tail_.load_seq_cst(), page_size)) >= pipe_buf)
+      e = PollEvents(PollEvent::out) | PollEvent::write_normal;
+    if (readers_.load_seq_cst() == 0) e |= PollEvent::error;
+    return e;
+  }
+  if (table != nullptr) table->watch(readable_);
+  if (used() > 0) e = PollEvents(PollEvent::in) | PollEvent::read_normal;
+  if (writers_.load_seq_cst() == 0) e |= PollEvent::hang_up;
+  return e;
+}
+
+namespace {
+
+constinit Atomic<u64> next_inode{1};
+
+class PipeFile final : public File {
+  Ref<Pipe> pipe_;
+  bool writer_;
+  void dispose() override { mem::destroy(this); }
+
+ public:
+  PipeFile(u32 flags, Ref<Pipe> pipe, bool writer)
+      : File(flags),
+        pipe_(std::move(pipe)),
+        writer_(writer) {}
+  ~PipeFile() { pipe_->close(writer_); }
+
+  Result<usize> read(IoBuf& buf) override { return pipe_->read(buf, is_nonblocking()); }
+  Result<usize> write(IoBuf& buf) override { return pipe_->write(buf, is_nonblocking()); }
+  PollEvents poll(PollTable* table) override { return pipe_->poll(table, writer_); }
+  Result<u64> ioctl(u32 command, IoctlArg arg) override {
+    constexpr u32 fionread = 0x541b;
+    if (command != fionread) return Errno::enotty;
+    TRY(core::UserOut<u32>(arg.address()).store(static_cast<u32>(pipe_->bytes_waiting())));
+    return u64{0};
+  }
+  Result<void> stat(FileStat& s) override {
+    constexpr u32 fifo = 0010600;
+    s = {};
+    s.device = 13;
+    s.inode = pipe_->inode();
+    s.mode = fifo;
+    s.links = 1;
+    s.atime_ns = s.mtime_ns = s.ctime_ns = core::real_ns();
+    return {};
+  }
+};
+
+}  // namespace
+
+Result<mem::Box<PipeEnds>> make_pipe(u32 flags) {
+  Ref<Pipe> pipe = TRY(mem::make_ref<Pipe>(ALLOC_SITE, next_inode.fetch_add_relaxed(1)));
+  mem::Box<PipeEnds> ends = TRY(mem::Box<PipeEnds>::make(ALLOC_SITE));
+  // Each end closes its side of the pipe when it goes, the failed path included.
+  ends->read = TRY(mem::make_ref<PipeFile>(ALLOC_SITE, flags, pipe, false));
+  ends->write = TRY(mem::make_ref<PipeFile>(ALLOC_SITE, flags | 1, pipe, true));
+  return ends;
+}
+
+}  // namespace auk::io

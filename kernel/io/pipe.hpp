@@ -1,0 +1,22 @@
+// Pipes: see pipe(7).
+//
+// Data model: two Files share one Pipe: a ring of pages that exist while they hold bytes. Locking:
+// level pipe, a sleeping lock: user memory is copied with it held, as Linux does. Context: threads.
+// Differences from Linux: bytes of neighbouring writes share pages always, not only small ones.
+#pragma once
+#include "io/file.hpp"
+
+namespace auk::io {
+
+inline constexpr usize pipe_buffers = 16;
+inline constexpr usize pipe_buf = 4096;  ///< writes up to this are not torn
+
+class Pipe;
+
+struct PipeEnds {
+  Ref<File> read, write;
+};
+/// `flags`: O_NONBLOCK and what else F_GETFL shows. ENOMEM.
+Result<mem::Box<PipeEnds>> make_pipe(u32 flags);
+
+}  // namespace auk::io

@@ -1,0 +1,182 @@
+#include "proc/clone.hpp"
+
+#include "base/annotations.hpp"
+#include "core/log.hpp"
+#include "core/panic.hpp"
+#include "generated/uapi/sched.hpp"
+#include "proc/exec.hpp"
+#include "proc/exit.hpp"
+
+namespace auk::proc {
+namespace {
+
+AUK_RO_AFTER_INIT constinit UserEntry* user_entry = nullptr;
+
+bool has(u64 flags, u64 flag) { return (flags & flag) != 0; }
+
+/// clone(2), "ERRORS": combinations that make no sense, in Linux's order.
+Result<void> check_flags(Task& me, u64 flags) {
+  if (has(flags, uapi::clone_newns) && has(flags, uapi::clone_fs)) return Errno::einval;
+  if (has(flags, uapi::clone_thread) && !has(flags, uapi::clone_sighand)) return Errno::einval;
+  if (has(flags, uapi::clone_sighand) && !has(flags, uapi::clone_vm)) return Errno::einval;
+  if (has(flags, uapi::clone_parent) && me.group->parent == nullptr) return Errno::einval;
+  constexpr u64 namespaces = uapi::clone_newns | uapi::clone_newcgroup | uapi::clone_newuts |
+                             uapi::clone_newipc | uapi::clone_newuser | uapi::clone_newpid |
+                             uapi::clone_newnet;
+  // As Linux built without namespaces.
+  if (has(flags, namespaces)) return Errno::einval;
+  return {};
+}
+
+Result<Ref<Group>> make_group(Task& me, const CloneArgs& args) {
+  Ref<Group> g = TRY(mem::make_ref<Group>(ALLOC_SITE));
+  g->exit_signal = args.exit_signal;
+  g->limits.alone() = *me.group->limits.lock();
+  if (has(args.flags, uapi::clone_sighand)) {
+    g->handlers = me.group->handlers;
+  } else {
+    g->handlers = TRY(me.group->handlers->copy());
+    if (has(args.flags, uapi::clone_clear_sighand)) g->handlers->reset_caught();
+  }
+  return g;
+}
+
+Result<void> prepare(Task& me, const CloneArgs& args, Task& child) {
+  const u64 flags = args.flags;
+  child.files = has(flags, uapi::clone_files) ? me.files : TRY(me.files->copy());
+  child.fs = has(flags, uapi::clone_fs) ? me.fs : TRY(me.fs->copy());
+  child.space = has(flags, uapi::clone_vm) ? me.space : TRY(me.space->copy());
+  child.translation = &child.space->translation();
+  child.blocked = me.blocked;
+  if (!has(flags, uapi::clone_vm) || has(flags, uapi::clone_vfork)) {
+    child.alt_stack = me.alt_stack;
+    child.alt_stack_size = me.alt_stack_size;
+    child.alt_stack_flags = me.alt_stack_flags;
+  }
+  child.no_new_privs = me.no_new_privs;
+  TRY(sched::prepare_thread(child, me.name(), child, {.nice = me.nice()}));
+  machine::Registers& registers = child.registers();
+  registers = me.registers();
+  registers.set_result(0);
+  registers.leave_syscall();
+  if (args.stack.value != 0) registers.set_stack(args.stack.value);
+  machine::sync_bases(me.user);
+  child.user.fs_base = me.user.fs_base;
+  child.user.gs_base = me.user.gs_base;
+  if (has(flags, uapi::clone_settls)) child.user.set_thread_pointer(args.tls);
+  {
+    const core::PreemptOff here;
+    machine::save_vectors(me.user);
+  }
+  machine::copy_vectors(child.user, me.user);
+  (void)me.work_bits.fetch_or_relaxed(core::work::registers);
+  return {};
+}
+
+/// Links the child into the tree. Fails only when a signal came that must be seen by both.
+Result<void> commit(Task& me, Task& child, u64 flags) {
+  auto t = tree.lock();
+  Group& g = *child.group;
+  if (has(flags, uapi::clone_thread)) {
+    auto s = g.signals.lock();
+    if (s->is_exiting || s->exec_by != nullptr) return restart::no_intr;
+  } else {
+    auto s = me.group->signals.lock();
+    if (((me.pending.bits | s->pending.bits) & ~me.blocked) != 0 || s->is_exiting)
+      return restart::no_intr;
+  }
+  child.pid->task = &child;
+  g.tasks.push_back(child);
+  ++g.live_tasks;
+  if (has(flags, uapi::clone_thread)) return {};
+  g.pid = child.pid;
+  g.pid->group = &g;
+  g.parent = has(flags, uapi::clone_parent) ? me.group->parent : me.group.get();
+  g.parent->children.push_back(g);
+  // The tree's own reference.
+  (void)Ref<Group>(g).release();
+  (void)join_process_group(g, me.group->process_group);
+  return {};
+}
+
+}  // namespace
+
+void set_user_entry(UserEntry& e) { user_entry = &e; }
+
+Result<u32> clone(Task& me, const CloneArgs& args) {
+  TRY(check_flags(me, args.flags));
+  Ref<Group> group = has(args.flags, uapi::clone_thread) ? me.group : TRY(make_group(me, args));
+  Ref<Task> child = TRY(Task::create(std::move(group), me.cred_ref()));
+  Ref<ident::Pid> pid = TRY(ident::allocate_pid());
+  const u32 number = pid->number();
+  const auto give_up = [&](Errno e) {
+    sched::abandon_thread(*child);
+    ident::free_pid_number(*pid);
+    return e;
+  };
+  child->pid = pid;
+  if (const Result<void> r = prepare(me, args, *child); !r.ok()) return give_up(r.error());
+  if (has(args.flags, uapi::clone_parent_settid))
+    (void)core::UserOut<u32>(args.parent_tid).store(number);
+  if (has(args.flags, uapi::clone_child_cleartid)) child->clear_child_tid = args.child_tid;
+  if (has(args.flags, uapi::clone_child_settid)) child->set_child_tid = args.child_tid;
+  const bool vfork = has(args.flags, uapi::clone_vfork);
+  if (vfork) child->vfork_parent = Ref<Task>(me);
+  if (const Result<void> r = commit(me, *child, args.flags); !r.ok()) {
+    child->vfork_parent = {};
+    return give_up(r.error());
+  }
+  sched::start_thread(*child);
+  if (vfork) {
+    const auto over = [&] { return child->vfork_over.load_acquire(); };
+    (void)sched::wait(me.vfork_queue, over, sched::no_deadline, sched::Interruptible::fatal);
+  }
+  return number;
+}
+
+void Task::run() {
+  if (set_child_tid.value != 0) (void)core::UserOut<u32>(set_child_tid).store(tid());
+  if (first_program != nullptr) exec_first_program(*this);
+  user_entry->enter_user_mode(*this);
+}
+
+Result<void> start_first_process(std::string_view command_line_init,
+                                 std::span<const std::string_view> arguments,
+                                 std::span<const std::string_view> environment,
+                                 const vfs::Path& root) {
+  Ref<Group> g = TRY(mem::make_ref<Group>(ALLOC_SITE));
+  g->handlers = TRY(mem::make_ref<Handlers>(ALLOC_SITE));
+  Ref<Task> t = TRY(Task::create(g, TRY(ident::make_root_cred())));
+  t->pid = TRY(ident::allocate_pid());
+  t->files = TRY(io::FdTable::create());
+  t->fs = TRY(mem::make_ref<vfs::FsContext>(ALLOC_SITE));
+  t->fs->set_root(root);
+  t->fs->set_cwd(root);
+  mem::Box<FirstProgram> program = TRY(mem::Box<FirstProgram>::make(ALLOC_SITE));
+  program->path = command_line_init;
+  program->arguments = arguments;
+  program->environment = environment;
+  TRY(sched::prepare_thread(*t, "swapper", *t, {}));
+  t->registers() = machine::fresh_registers(0, 0);
+  t->first_program = program.release();
+  set_default_limits(g->limits.alone());
+  Ref<Session> session = TRY(make_session(t->pid));
+  Ref<ProcessGroup> process_group = TRY(make_process_group(t->pid, std::move(session)));
+  {
+    auto all = tree.lock();
+    all->init = g.get();
+    g->pid = t->pid;
+    g->pid->task = t.get();
+    g->pid->group = g.get();
+    g->pid->process_group = process_group.get();
+    g->pid->session = process_group->session.get();
+    g->tasks.push_back(*t);
+    g->live_tasks = 1;
+    (void)Ref<Group>(*g).release();
+    (void)join_process_group(*g, std::move(process_group));
+  }
+  sched::start_thread(*t);
+  return {};
+}
+
+}  // namespace auk::proc

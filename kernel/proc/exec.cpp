@@ -1,0 +1,536 @@
+#include "proc/exec.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "base/math.hpp"
+#include "core/log.hpp"
+#include "core/panic.hpp"
+#include "generated/uapi/elf.hpp"
+#include "machine/isa/cpu.hpp"
+#include "mem/vmalloc.hpp"
+#include "proc/clone.hpp"
+#include "proc/exit.hpp"
+#include "proc/isa/hardware.hpp"
+#include "uapi/elf.hpp"
+#include "vfs/operations.hpp"
+
+namespace auk::proc {
+namespace {
+
+using vm::AddressSpace;
+using vm::MapRequest;
+using vm::VmaFlag;
+using vm::VmaFlags;
+
+constexpr u16 elf_exec = 2, elf_dyn = 3;
+constexpr u32 segment_load = 1, segment_interpreter = 3, segment_stack = 0x6474e551;
+constexpr u32 segment_x = 1, segment_w = 2, segment_r = 4;
+constexpr usize max_headers = 128;
+constexpr u32 max_script_depth = 5;
+constexpr u64 dynamic_base = core::user_end / 3 * 2;
+constexpr usize max_argument = 32 * page_size;
+
+u64 random_pages(unsigned bits) {
+  return (machine::hardware_entropy() >> 13 & ((u64{1} << bits) - 1)) * page_size;
+}
+
+Result<void> read_exactly(io::File& f, void* to, usize size, u64 offset) {
+  io::IoBuf buf(std::span(static_cast<byte*>(to), size));
+  const usize n = TRY(f.read_at(buf, offset));
+  return n == size ? Result<void>() : Errno::enoexec;
+}
+
+/// The headers of one ELF file.
+struct Image {
+  Ref<io::File> file;
+  uapi::elf64_ehdr header;
+  usize count = 0;
+  std::array<uapi::elf64_phdr, max_headers> segments;
+
+  std::span<const uapi::elf64_phdr> all() const { return std::span(segments).first(count); }
+};
+
+Result<void> read_image(Image& image) {
+  TRY(read_exactly(*image.file, &image.header, sizeof(image.header), 0));
+  const uapi::elf64_ehdr& h = image.header;
+  constexpr u8 class_64 = 2, little_endian = 1;
+  if (h.e_ident[0] != 0x7f || h.e_ident[1] != 'E' || h.e_ident[2] != 'L' || h.e_ident[3] != 'F' ||
+      h.e_ident[4] != class_64 || h.e_ident[5] != little_endian)
+    return Errno::enoexec;
+  if ((h.e_type != elf_exec && h.e_type != elf_dyn) || h.e_machine != hardware::elf_machine)
+    return Errno::enoexec;
+  if (h.e_phentsize != sizeof(uapi::elf64_phdr) || h.e_phnum == 0 || h.e_phnum > max_headers)
+    return Errno::enoexec;
+  image.count = h.e_phnum;
+  return read_exactly(*image.file, image.segments.data(), image.count * sizeof(uapi::elf64_phdr),
+                      h.e_phoff);
+}
+
+/// Where an image came to lie.
+struct Loaded {
+  u64 bias = 0;
+  UserAddr entry, headers, lowest{~u64{0}}, highest;
+  UserAddr code_start{~u64{0}}, code_end, data_start, data_end;
+};
+
+VmaFlags rights_of(u32 p) {
+  VmaFlags f;
+  if ((p & segment_r) != 0) f |= VmaFlag::read;
+  if ((p & segment_w) != 0) f |= VmaFlag::write;
+  if ((p & segment_x) != 0) f |= VmaFlag::execute;
+  return f;
+}
+
+Result<void> map_segment(AddressSpace& space, Image& image, const uapi::elf64_phdr& p, u64 bias) {
+  const u64 skip = p.p_vaddr % page_size;
+  if (p.p_offset % page_size != skip) return Errno::enoexec;
+  const UserAddr start(bias + p.p_vaddr - skip);
+  const u64 in_file = p.p_filesz == 0 ? 0 : align_up(p.p_filesz + skip, page_size);
+  const u64 in_memory = align_up(p.p_memsz + skip, page_size);
+  if (!core::is_user_range(start, in_memory) || p.p_filesz > p.p_memsz) return Errno::enoexec;
+  const VmaFlags rights = rights_of(p.p_flags);
+  if (in_file > 0) {
+    MapRequest r;
+    r.hint = start;
+    r.size = in_file;
+    r.flags = rights;
+    r.fixed = true;
+    r.object = TRY(image.file->map_object());
+    r.backing = Ref<vm::Backing>(*image.file);
+    r.page_offset = p.p_offset / page_size;
+    TRY(space.map(std::move(r)));
+  }
+  if (in_memory > in_file) {
+    MapRequest r;
+    r.hint = start + in_file;
+    r.size = in_memory - in_file;
+    r.flags = rights;
+    r.fixed = true;
+    TRY(space.map(std::move(r)));
+  }
+  return {};
+}
+
+/// `base`: where a position-independent image goes; 0 lets the space choose.
+Result<void> map_image(AddressSpace& space, Image& image, u64 base, Loaded& out) {
+  UserAddr low(~u64{0}), high;
+  u64 alignment = page_size;
+  for (const uapi::elf64_phdr& p : image.all()) {
+    if (p.p_type != segment_load) continue;
+    if (p.p_vaddr >= core::user_end || p.p_memsz >= core::user_end) return Errno::enoexec;
+    low = std::min(low, UserAddr(align_down(p.p_vaddr, page_size)));
+    high = std::max(high, UserAddr(align_up(p.p_vaddr + p.p_memsz, page_size)));
+    if (std::has_single_bit(p.p_align)) alignment = std::max(alignment, p.p_align);
+  }
+  if (low >= high) return Errno::enoexec;
+  u64 bias = 0;
+  if (image.header.e_type == elf_dyn) {
+    if (base == 0) {
+      // The whole extent at once finds the place; the segments then cover it.
+      MapRequest r;
+      r.size = high - low;
+      const UserAddr at = TRY(space.map(std::move(r)));
+      TRY(space.unmap(at, high - low));
+      base = at.value;
+    }
+    bias = align_down(base, alignment) - low.value;
+  }
+  out.bias = bias;
+  for (const uapi::elf64_phdr& p : image.all()) {
+    if (p.p_type != segment_load) continue;
+    TRY(map_segment(space, image, p, bias));
+    const UserAddr start(bias + p.p_vaddr);
+    if (p.p_offset <= image.header.e_phoff && image.header.e_phoff < p.p_offset + p.p_filesz)
+      out.headers = start + (image.header.e_phoff - p.p_offset);
+    if ((p.p_flags & segment_x) != 0) {
+      out.code_start = std::min(out.code_start, start);
+      out.code_end = std::max(out.code_end, start + p.p_filesz);
+    }
+    if (start >= out.data_start) {
+      out.data_start = start;
+      out.data_end = start + p.p_filesz;
+    }
+  }
+  out.entry = UserAddr(bias + image.header.e_entry);
+  out.lowest = low + bias;
+  out.highest = high + bias;
+  return {};
+}
+
+/// The bytes of a segment's last page behind the file's are zero: now that the space is loaded.
+Result<void> clear_tails(const Image& image, u64 bias) {
+  for (const uapi::elf64_phdr& p : image.all()) {
+    if (p.p_type != segment_load || p.p_memsz <= p.p_filesz || (p.p_flags & segment_w) == 0)
+      continue;
+    const UserAddr end(bias + p.p_vaddr + p.p_filesz);
+    const u64 rest = align_up(end.value, page_size) - end.value;
+    if (p.p_filesz != 0 && rest != 0) TRY(core::clear_user(end, rest));
+  }
+  return {};
+}
+
+/// Takes "#!" apart: the interpreter, and its one argument.
+struct ScriptLine {
+  std::array<char, 256> text{};
+  std::string_view interpreter, argument;
+};
+
+bool parse_script(ScriptLine& s) {
+  const std::string_view all(s.text.data(), s.text.size());
+  std::string_view line = all.substr(2, std::min(all.find('\n'), all.find('\0')) - 2);
+  const auto trim = [&] {
+    while (line.starts_with(' ') || line.starts_with('\t')) line.remove_prefix(1);
+    while (line.ends_with(' ') || line.ends_with('\t')) line.remove_suffix(1);
+  };
+  trim();
+  const usize end = std::min(line.find_first_of(" \t"), line.size());
+  s.interpreter = line.substr(0, end);
+  line.remove_prefix(end);
+  trim();
+  s.argument = line;
+  return !s.interpreter.empty();
+}
+
+/// What the stack of a fresh program holds, written from the top down.
+class StackWriter {
+  UserAddr at_;
+
+ public:
+  explicit StackWriter(UserAddr top) : at_(top) {}
+  UserAddr here() const { return at_; }
+  void align(u64 a) { at_ = UserAddr(align_down(at_.value, a)); }
+  Result<UserAddr> push(const void* bytes, usize size) {
+    at_ -= size;
+    TRY(core::write_user(at_, bytes, size));
+    return at_;
+  }
+};
+
+struct Aux {
+  u64 key, value;
+};
+
+/// Strings, auxiliary vector, environment, arguments: System V ABI for x86-64, figure 3.9.
+Result<UserAddr> write_stack(Task& me, UserAddr top, const ArgumentBlock& block, const Image& image,
+                             const Loaded& program, UserAddr interpreter_base,
+                             std::string_view path, bool secure) {
+  StackWriter w(top);
+  const u64 nothing = 0;
+  TRY(w.push(&nothing, sizeof(nothing)));
+  const UserAddr name = (TRY(w.push("", 1)), TRY(w.push(path.data(), path.size())));
+  const auto strings = block.bytes();
+  const UserAddr text = TRY(w.push(strings.data(), strings.size()));
+  const std::array<u64, 2> random{machine::hardware_entropy(), machine::hardware_entropy()};
+  w.align(16);
+  const UserAddr random_at = TRY(w.push(random.data(), sizeof(random)));
+  const UserAddr platform = TRY(w.push(hardware::platform.data(), hardware::platform.size() + 1));
+  const ident::Cred& c = me.cred();
+  const std::array<Aux, 19> aux{{
+      {uapi::at_minsigstksz, hardware::signal_frame_size()},
+      {uapi::at_hwcap, hardware::capabilities()},
+      {uapi::at_pagesz, page_size},
+      {uapi::at_clktck, 100},
+      {uapi::at_phdr, program.headers.value},
+      {uapi::at_phent, sizeof(uapi::elf64_phdr)},
+      {uapi::at_phnum, image.count},
+      {uapi::at_base, interpreter_base.value},
+      {uapi::at_flags, 0},
+      {uapi::at_entry, program.entry.value},
+      {uapi::at_uid, c.uid},
+      {uapi::at_euid, c.euid},
+      {uapi::at_gid, c.gid},
+      {uapi::at_egid, c.egid},
+      {uapi::at_secure, secure ? u64{1} : u64{0}},
+      {uapi::at_random, random_at.value},
+      {uapi::at_hwcap2, hardware::capabilities2()},
+      {uapi::at_execfn, name.value},
+      {uapi::at_platform, platform.value},
+  }};
+  const Aux end{uapi::at_null, 0};
+  const u64 words = 1 + block.arguments + 1 + block.environment + 1;
+  const u64 size = words * sizeof(u64) + sizeof(aux) + sizeof(end);
+  const UserAddr start(align_down(w.here().value - size, 16));
+  UserAddr at = start;
+  const auto put = [&](u64 v) -> Result<void> {
+    TRY(core::write_user(at, &v, sizeof(v)));
+    at += sizeof(v);
+    return {};
+  };
+  vm::SpaceLayout& layout = me.space->layout();
+  usize offset = 0;
+  const auto put_list = [&](usize count) -> Result<void> {
+    for (usize i = 0; i < count; ++i) {
+      TRY(put(text.value + offset));
+      while (strings[offset] != '\0') ++offset;
+      ++offset;
+    }
+    return put(0);
+  };
+  TRY(put(block.arguments));
+  layout.arguments_start = text;
+  TRY(put_list(block.arguments));
+  layout.arguments_end = layout.environment_start = text + offset;
+  TRY(put_list(block.environment));
+  layout.environment_end = text + offset;
+  TRY(core::write_user(at, aux.data(), sizeof(aux)));
+  at += sizeof(aux);
+  TRY(core::write_user(at, &end, sizeof(end)));
+  layout.stack_start = start;
+  return start;
+}
+
+Result<void> load_elf(Task& me, Image& image, std::string_view path, ArgumentBlock& block) {
+  mem::Box<Image> interpreter;
+  for (const uapi::elf64_phdr& p : image.all()) {
+    if (p.p_type != segment_interpreter) continue;
+    std::array<char, 256> name{};
+    if (p.p_filesz < 2 || p.p_filesz > name.size()) return Errno::enoexec;
+    TRY(read_exactly(*image.file, name.data(), p.p_filesz, p.p_offset));
+    if (name[p.p_filesz - 1] != '\0') return Errno::enoexec;
+    interpreter = TRY(mem::Box<Image>::make(ALLOC_SITE));
+    const vfs::Asker who = me.asker();
+    const vfs::Path at = TRY(vfs::find(who, me.fs->cwd(), name.data(), vfs::WalkFlag::follow));
+    TRY(vfs::check_access(who, at, vfs::Want::execute));
+    interpreter->file = TRY(vfs::open_path(who, at, 0, true));
+    TRY(read_image(*interpreter));
+    break;
+  }
+
+  Ref<AddressSpace> space = TRY(AddressSpace::create());
+  vm::SpaceLayout& layout = space->layout();
+  constexpr unsigned stack_bits = 22, mmap_bits = 28, brk_bits = 13;
+  const UserAddr stack_top(core::user_end - random_pages(stack_bits) - page_size);
+  const u64 stack_limit = me.group->limit(uapi::rlimit_stack);
+  const u64 stack_room =
+      std::clamp<u64>(stack_limit, u64{128} * mib, core::user_end / 6 * 5) + (u64{1} << 34);
+  layout.mmap_top =
+      UserAddr(align_down(core::user_end - stack_room - random_pages(mmap_bits), page_size));
+  bool executable_stack = false;
+  for (const uapi::elf64_phdr& p : image.all())
+    if (p.p_type == segment_stack) executable_stack = (p.p_flags & segment_x) != 0;
+  {
+    MapRequest r;
+    constexpr u64 initial = 132 * kib;
+    r.size = align_up(block.bytes().size(), page_size) + initial;
+    r.hint = stack_top - r.size;
+    r.fixed = true;
+    r.flags = VmaFlags(VmaFlag::read) | VmaFlag::write | VmaFlag::grows_down | VmaFlag::stack;
+    if (executable_stack) r.flags |= VmaFlag::execute;
+    TRY(space->map(std::move(r)));
+  }
+  Loaded program;
+  const u64 base = dynamic_base + random_pages(mmap_bits);
+  // A static position-independent program without an interpreter goes where libraries go.
+  TRY(map_image(*space, image, base, program));
+  Loaded loader;
+  if (interpreter) TRY(map_image(*space, *interpreter, 0, loader));
+  layout.code_start = program.code_start;
+  layout.code_end = program.code_end;
+  layout.data_start = program.data_start;
+  layout.data_end = program.data_end;
+  layout.brk_start = layout.brk =
+      UserAddr(align_up(program.highest.value, page_size) + random_pages(brk_bits));
+
+  // The point of no return.
+  TRY(end_other_threads(me));
+  drop_space(me);
+  {
+    const core::IrqOff irq_off;
+    me.space = std::move(space);
+    me.translation = &me.space->translation();
+    mem::load_translation(me.translation);
+  }
+  finish_vfork(me);
+  if (me.files->ref_count() > 1) {
+    Result<Ref<io::FdTable>> own = me.files->copy();
+    if (!own.ok()) exit_group(me, uapi::sigkill);
+    me.files = own.take();
+  }
+  me.files->close_for_exec();
+  me.group->handlers->reset_caught();
+  me.alt_stack = me.alt_stack_size = 0;
+  me.alt_stack_flags = 2;
+  me.clear_child_tid = UserAddr(0);
+  me.group->has_execed = true;
+  me.user.fs_base = me.user.gs_base = 0;
+  {
+    const core::IrqOff irq_off;
+    machine::reload_bases(me.user);
+    me.user.is_loaded = false;
+    machine::init_vectors(me.user.vectors);
+    (void)me.work_bits.fetch_or_relaxed(core::work::registers);
+  }
+  const usize slash = path.rfind('/');
+  me.set_name(slash == std::string_view::npos ? path : path.substr(slash + 1));
+
+  const auto fill = [&]() -> Result<UserAddr> {
+    TRY(clear_tails(image, program.bias));
+    if (interpreter) TRY(clear_tails(*interpreter, loader.bias));
+    return write_stack(me, stack_top, block, image, program,
+                       interpreter ? UserAddr(loader.bias) : UserAddr(0), path, false);
+  };
+  Result<UserAddr> stack = fill();
+  if (!stack.ok()) exit_group(me, uapi::sigsegv);
+  const UserAddr entry = interpreter ? loader.entry : program.entry;
+  me.registers() = machine::fresh_registers(entry.value, (*stack).value);
+  return {};
+}
+
+}  // namespace
+
+ArgumentBlock::~ArgumentBlock() {
+  if (memory_ != nullptr) mem::unmap(memory_);
+}
+
+Result<void> ArgumentBlock::prepare() {
+  memory_ = TRY(mem::map_memory(ALLOC_SITE, capacity / page_size));
+  return {};
+}
+
+std::span<const char> ArgumentBlock::bytes() const { return {memory_->as<const char>(), used_}; }
+
+Result<void> ArgumentBlock::add(std::string_view s) {
+  if (s.size() + 1 > capacity - used_) return Errno::e2big;
+  s.copy(memory_->as<char>(used_), s.size());
+  memory_->as<char>(used_)[s.size()] = '\0';
+  used_ += s.size() + 1;
+  return {};
+}
+
+Result<void> ArgumentBlock::add_user(core::UserStr s) {
+  const usize room = std::min(capacity - used_, max_argument);
+  Result<usize> n = s.load({memory_->as<char>(used_), room});
+  if (!n.ok()) return n.error() == Errno::enametoolong ? Errno::e2big : n.error();
+  used_ += n.take() + 1;
+  return {};
+}
+
+Result<void> ArgumentBlock::replace_first(std::span<const std::string_view> fresh) {
+  char* const all = memory_->as<char>();
+  usize gone = 0;
+  if (arguments > 0) {
+    while (all[gone] != '\0') ++gone;
+    ++gone;
+    --arguments;
+  }
+  usize extra = 0;
+  for (const std::string_view s : fresh) extra += s.size() + 1;
+  if (used_ - gone + extra > capacity) return Errno::e2big;
+  std::memmove(all + extra, all + gone, used_ - gone);
+  used_ = used_ - gone + extra;
+  usize at = 0;
+  for (const std::string_view s : fresh) {
+    s.copy(all + at, s.size());
+    all[at + s.size()] = '\0';
+    at += s.size() + 1;
+    ++arguments;
+  }
+  return {};
+}
+
+Result<void> exec(Task& me, Ref<io::File> file, std::string_view path, ArgumentBlock& block) {
+  mem::Box<Image> image = TRY(mem::Box<Image>::make(ALLOC_SITE));
+  mem::Box<ScriptLine> script;
+  for (u32 depth = 0;; ++depth) {
+    std::array<byte, 2> magic{};
+    io::IoBuf buf{std::span(magic)};
+    if (TRY(file->read_at(buf, 0)) < magic.size() || magic[0] != '#' || magic[1] != '!') break;
+    if (depth == max_script_depth) return Errno::eloop;
+    mem::Box<ScriptLine> line = TRY(mem::Box<ScriptLine>::make(ALLOC_SITE));
+    io::IoBuf whole{std::span(reinterpret_cast<byte*>(line->text.data()), line->text.size() - 1)};
+    TRY(file->read_at(whole, 0));
+    if (!parse_script(*line)) return Errno::enoexec;
+    std::array<std::string_view, 3> words{line->interpreter, line->argument, path};
+    if (line->argument.empty()) {
+      words[1] = path;
+      TRY(block.replace_first(std::span(words).first(2)));
+    } else {
+      TRY(block.replace_first(words));
+    }
+    const vfs::Asker who = me.asker();
+    const vfs::Path at =
+        TRY(vfs::find(who, me.fs->cwd(), line->interpreter, vfs::WalkFlag::follow));
+    if (!at.inode().is_regular()) return Errno::eacces;
+    TRY(vfs::check_access(who, at, vfs::Want::execute));
+    file = TRY(vfs::open_path(who, at, 0, true));
+    path = line->interpreter;
+    script = std::move(line);
+  }
+  image->file = std::move(file);
+  TRY(read_image(*image));
+  return load_elf(me, *image, path, block);
+}
+
+void set_default_limits(Limits& l) {
+  const auto set = [&](int which, u64 soft, u64 hard) {
+    l[static_cast<usize>(which)] = {soft, hard};
+  };
+  const u64 threads = mem::count_pages().managed / 8;
+  set(uapi::rlimit_stack, 8 * mib, uapi::rlim_infinity);
+  set(uapi::rlimit_core, 0, uapi::rlim_infinity);
+  set(uapi::rlimit_nproc, threads / 2, threads / 2);
+  set(uapi::rlimit_nofile, 1024, 4096);
+  set(uapi::rlimit_memlock, 8 * mib, 8 * mib);
+  set(uapi::rlimit_sigpending, threads / 2, threads / 2);
+  set(uapi::rlimit_msgqueue, 819200, 819200);
+  set(uapi::rlimit_nice, 0, 0);
+  set(uapi::rlimit_rtprio, 0, 0);
+}
+
+namespace {
+
+Result<void> try_program(Task& me, std::string_view path, const FirstProgram& p) {
+  const vfs::Asker who = me.asker();
+  const vfs::Path at = TRY(vfs::find(who, me.fs->cwd(), path, vfs::WalkFlag::follow));
+  if (!at.inode().is_regular()) return Errno::eacces;
+  TRY(vfs::check_access(who, at, vfs::Want::execute));
+  mem::Box<ArgumentBlock> block = TRY(mem::Box<ArgumentBlock>::make(ALLOC_SITE));
+  TRY(block->prepare());
+  TRY(block->add(path));
+  block->arguments = 1;
+  for (const std::string_view a : p.arguments) {
+    TRY(block->add(a));
+    ++block->arguments;
+  }
+  for (const std::string_view e : p.environment) {
+    TRY(block->add(e));
+    ++block->environment;
+  }
+  return exec(me, TRY(vfs::open_path(who, at, 0, true)), path, *block);
+}
+
+}  // namespace
+
+void exec_first_program(Task& me) {
+  const mem::Box<FirstProgram> p =
+      mem::Box<FirstProgram>::adopt(std::exchange(me.first_program, nullptr));
+  // Linux opens the console for the first program; without one it runs with no descriptors.
+  const vfs::Asker who = me.asker();
+  Result<Ref<io::File>> console = vfs::open(who, me.fs->root(), "/dev/console", 2, 0);
+  if (console.ok()) {
+    const Ref<io::File> f = console.take();
+    for (int fd = 0; fd < 3; ++fd) (void)me.files->replace(fd, f, false);
+  } else {
+    core::log_warn("Warning: unable to open an initial console.");
+  }
+  if (!p->path.empty()) {
+    core::log_info("Run {} as init process", p->path);
+    const Result<void> r = try_program(me, p->path, *p);
+    if (r.ok()) return;
+    core::panic("Requested init {} failed (error -{}).", p->path, static_cast<int>(r.error()));
+  }
+  for (const std::string_view path : {"/sbin/init", "/etc/init", "/bin/init", "/bin/sh"}) {
+    core::log_info("Run {} as init process", path);
+    const Result<void> r = try_program(me, path, *p);
+    if (r.ok()) return;
+    if (r.error() != Errno::enoent)
+      core::log_err("Starting init: {} exists but couldn't execute it (error -{})", path,
+                    static_cast<int>(r.error()));
+  }
+  core::panic("No working init found.  Try passing init= option to kernel. See Linux "
+              "Documentation/admin-guide/init.rst for guidance.");
+}
+
+}  // namespace auk::proc

@@ -1,0 +1,298 @@
+#include "proc/exit.hpp"
+
+#include "core/panic.hpp"
+#include "generated/uapi/wait.hpp"
+#include "proc/clone.hpp"
+#include "proc/futex.hpp"
+
+namespace auk::proc {
+namespace {
+
+constexpr u32 signal_mask = 0x7f, core_bit = 0x80;
+
+i32 exit_kind(u32 status) {
+  if ((status & signal_mask) == 0) return uapi::cld_exited;
+  return (status & core_bit) != 0 ? uapi::cld_dumped : uapi::cld_killed;
+}
+u32 exit_value(u32 status) {
+  return (status & signal_mask) == 0 ? status >> 8 & 0xff : status & signal_mask;
+}
+
+uapi::siginfo child_signal(const Group& child, u32 signal, i32 code, u32 value) {
+  uapi::siginfo info{};
+  info.signo = static_cast<i32>(signal);
+  info.code = code;
+  info.fields.child.pid = static_cast<i32>(child.number());
+  info.fields.child.uid = child.uid;
+  info.fields.child.status = static_cast<i32>(value);
+  info.fields.child.utime = static_cast<i64>(child.dead_run_time_ns.load_relaxed() / 10'000'000);
+  return info;
+}
+
+/// Who takes the children of a process that ends. The tree lock is held.
+Group* new_parent(const Tree& t, const Group& dying) {
+  for (Group* g = dying.parent; g != nullptr; g = g->parent)
+    if (g->is_subreaper && g->life == Life::alive) return g;
+  return t.init;
+}
+
+/// References that the tree gave up, to be dropped without its lock.
+struct Dropped {
+  Ref<Group> group;
+  Ref<ProcessGroup> process_group;
+  Ref<ident::Pid> pid;
+};
+
+/// Out of the tree: nobody waits for it any more. The tree lock is held.
+void release_group(Group& g, Dropped& out) {
+  g.life = Life::dead;
+  if (g.parent != nullptr) {
+    g.parent->children.remove(g);
+    Usage& sum = g.parent->children_usage;
+    sum.user_ns += g.dead_run_time_ns.load_relaxed() + g.children_usage.user_ns;
+    sum.system_ns += g.children_usage.system_ns;
+  }
+  out.process_group = join_process_group(g, {});
+  out.pid = g.pid;
+  g.pid->group = nullptr;
+  if (g.pid->is_unused()) ident::free_pid_number(*g.pid);
+  // The tree's own reference.
+  out.group = Ref<Group>::adopt(&g);
+}
+
+/// The last thread has gone. Returns the signal for the parent, 0 for none.
+u32 end_group(Tree& t, Group& g, Dropped& out) {
+  g.life = Life::zombie;
+  if (&g == t.init) core::panic("Attempted to kill init! exitcode=0x{:08x}", g.exit_code);
+  Group* const heir = new_parent(t, g);
+  bool heir_has_zombies = false;
+  while (Group* const child = g.children.pop_front()) {
+    child->parent = heir;
+    child->exit_signal = uapi::sigchld;
+    heir->children.push_back(*child);
+    heir_has_zombies = heir_has_zombies || child->life == Life::zombie;
+  }
+  if (heir_has_zombies) heir->child_changed.wake_all();
+  const Action action = g.parent->handlers->get(uapi::sigchld);
+  const bool unwanted = g.exit_signal == uapi::sigchld &&
+                        (action.handler == handler_ignore ||
+                         (action.flags & static_cast<u64>(uapi::sa_nocldwait)) != 0);
+  u32 signal = g.exit_signal;
+  if (unwanted) {
+    if (action.handler == handler_ignore) signal = 0;
+    Group& parent = *g.parent;
+    release_group(g, out);
+    parent.child_changed.wake_all();
+  } else {
+    g.parent->child_changed.wake_all();
+  }
+  return signal;
+}
+
+void leave_space(Task& me) {
+  if (me.clear_child_tid.value != 0 && me.space->ref_count() > 1) {
+    (void)core::UserOut<u32>(me.clear_child_tid).store(0);
+    (void)futex_wake(me, me.clear_child_tid, 1, ~u32{0}, true);
+  }
+  drop_space(me);
+  finish_vfork(me);
+}
+
+}  // namespace
+
+void drop_space(Task& me) {
+  {
+    const core::IrqOff irq_off;
+    me.translation = nullptr;
+    mem::load_translation(nullptr);
+  }
+  mem::drop_lazy_translation();
+  me.space = {};
+}
+
+void finish_vfork(Task& me) {
+  if (!me.vfork_parent) return;
+  const Ref<Task> parent = std::move(me.vfork_parent);
+  me.vfork_over.store_release(true);
+  parent->vfork_queue.wake_all();
+}
+
+void exit_task(Task& me, u32 status) {
+  leave_space(me);
+  me.files = {};
+  me.fs = {};
+  Ref<Group> group = me.group;
+  Group& g = *group;
+  Ref<Group> parent;
+  u32 signal = 0;
+  bool last = false;
+  Dropped dropped;
+  List<QueuedSignal, &QueuedSignal::node> unread;
+  const u64 ran = me.run_time_ns();
+  {
+    auto t = tree.lock();
+    g.tasks.remove(me);
+    (void)g.dead_run_time_ns.fetch_add_relaxed(ran);
+    me.pid->task = nullptr;
+    if (me.pid->is_unused()) ident::free_pid_number(*me.pid);
+    last = --g.live_tasks == 0;
+    if (last) {
+      auto s = g.signals.lock();
+      g.exit_code = s->is_exiting ? s->exit_status : status;
+      s->is_exiting = true;
+    }
+    if (last) {
+      g.uid = me.cred().uid;
+      if (g.parent != nullptr) parent = Ref<Group>(*g.parent);
+      signal = end_group(*t, g, dropped);
+    }
+  }
+  if (last && signal != 0)
+    (void)send_to_group(*parent,
+                        child_signal(g, signal, exit_kind(g.exit_code), exit_value(g.exit_code)));
+  if (!last) g.thread_gone.wake_all();
+  dropped = {};
+  parent = {};
+  group = {};
+  sched::exit_thread();
+}
+
+void exit_group(Task& me, u32 status) {
+  {
+    auto t = tree.lock();
+    {
+      auto s = me.group->signals.lock();
+      if (s->is_exiting)
+        status = s->exit_status;
+      else
+        s->exit_status = status;
+      s->is_exiting = true;
+      s->is_stopped = false;
+    }
+    for (Task& other : me.group->tasks)
+      if (&other != &me) sched::notify(other, core::work::signal | core::work::fatal);
+  }
+  me.group->resumed.wake_all();
+  exit_task(me, status);
+}
+
+Result<void> end_other_threads(Task& me) {
+  Group& g = *me.group;
+  {
+    auto t = tree.lock();
+    {
+      auto s = g.signals.lock();
+      if (s->is_exiting || s->exec_by != nullptr) return Errno::eagain;
+      s->exec_by = &me;
+    }
+    for (Task& other : g.tasks)
+      if (&other != &me) sched::notify(other, core::work::signal | core::work::fatal);
+  }
+  g.resumed.wake_all();
+  (void)sched::wait(g.thread_gone, [&] {
+    auto t = tree.lock();
+    return g.live_tasks == 1;
+  });
+  Ref<ident::Pid> old;
+  {
+    auto t = tree.lock();
+    {
+      auto s = g.signals.lock();
+      s->exec_by = nullptr;
+    }
+    if (me.pid != g.pid) {
+      // The thread takes the number of the process over.
+      old = me.pid;
+      old->task = nullptr;
+      if (old->is_unused()) ident::free_pid_number(*old);
+      me.pid = g.pid;
+      g.pid->task = &me;
+    }
+  }
+  return {};
+}
+
+void notify_parent_of_stop(Group& g, u32 signal) {
+  Ref<Group> parent;
+  {
+    auto t = tree.lock();
+    if (g.parent == nullptr) return;
+    parent = Ref<Group>(*g.parent);
+  }
+  const Action action = parent->handlers->get(uapi::sigchld);
+  if (action.handler != handler_ignore &&
+      (action.flags & static_cast<u64>(uapi::sa_nocldstop)) == 0)
+    (void)send_to_group(*parent, child_signal(g, uapi::sigchld, uapi::cld_stopped, signal));
+  parent->child_changed.wake_all();
+}
+
+namespace {
+
+bool matches(const Group& child, const WaitRequest& r) {
+  const bool is_clone = child.exit_signal != static_cast<u32>(uapi::sigchld);
+  if ((r.options & static_cast<u32>(uapi::wall)) == 0 &&
+      is_clone != ((r.options & uapi::wclone) != 0))
+    return false;
+  switch (r.which) {
+    case WaitRequest::Which::any: return true;
+    case WaitRequest::Which::pid: return child.number() == r.number;
+    case WaitRequest::Which::process_group:
+      return child.process_group && child.process_group_number() == r.number;
+  }
+  return false;
+}
+
+enum class Found : u8 { event, children, none };
+
+Found look_for_child(Group& me, const WaitRequest& r, WaitAnswer& answer, Dropped& dropped) {
+  const auto wants = [&](int option) { return (r.options & static_cast<u32>(option)) != 0; };
+  const bool keep = wants(uapi::wnowait);
+  auto t = tree.lock();
+  bool any = false;
+  for (Group& child : me.children) {
+    if (!matches(child, r)) continue;
+    any = true;
+    answer.pid = child.number();
+    answer.uid = child.uid;
+    if (child.life == Life::zombie) {
+      if (!wants(uapi::wexited)) continue;
+      answer.status = child.exit_code;
+      answer.code = exit_kind(child.exit_code);
+      answer.usage.user_ns = child.dead_run_time_ns.load_relaxed() + child.children_usage.user_ns;
+      if (!keep) release_group(child, dropped);
+      return Found::event;
+    }
+    if (wants(uapi::wuntraced) && !child.stop_reported) {
+      answer.status = (child.stop_signal << 8) | 0x7f;
+      answer.code = uapi::cld_stopped;
+      if (!keep) child.stop_reported = true;
+      return Found::event;
+    }
+    if (wants(uapi::wcontinued) && !child.continue_reported) {
+      answer.status = 0xffff;
+      answer.code = uapi::cld_continued;
+      if (!keep) child.continue_reported = true;
+      return Found::event;
+    }
+  }
+  answer = {};
+  return any ? Found::children : Found::none;
+}
+
+}  // namespace
+
+Result<WaitAnswer> wait_for_child(Task& me, const WaitRequest& request) {
+  WaitAnswer answer;
+  Found found = Found::none;
+  const auto look = [&] {
+    Dropped dropped;
+    found = look_for_child(*me.group, request, answer, dropped);
+    return found != Found::children || (request.options & static_cast<u32>(uapi::wnohang)) != 0;
+  };
+  if (sched::wait_interruptible(me.group->child_changed, look) == sched::WaitResult::interrupted)
+    return restart::sys;
+  if (found == Found::none) return Errno::echild;
+  return answer;
+}
+
+}  // namespace auk::proc

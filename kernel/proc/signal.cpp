@@ -1,0 +1,359 @@
+#include "proc/signal.hpp"
+
+#include <bit>
+
+#include "generated/uapi/wait.hpp"
+#include "proc/exit.hpp"
+#include "proc/task.hpp"
+
+namespace auk::proc {
+namespace {
+
+constexpr u32 first_real_time = 32;
+constexpr SignalSet ignored_by_default =
+    set_of(uapi::sigchld) | set_of(uapi::sigurg) | set_of(uapi::sigwinch) | set_of(uapi::sigcont);
+constexpr SignalSet dumping = set_of(uapi::sigquit) | set_of(uapi::sigill) | set_of(uapi::sigtrap) |
+                              set_of(uapi::sigabrt) | set_of(uapi::sigfpe) | set_of(uapi::sigsegv) |
+                              set_of(uapi::sigbus) | set_of(uapi::sigsys) | set_of(uapi::sigxcpu) |
+                              set_of(uapi::sigxfsz);
+
+constinit mem::Cache queue_cache("sigqueue", (sizeof(QueuedSignal) + 15) / 16 * 16);
+
+bool is_ignored(const Action& a, u32 signal) {
+  if (a.handler == handler_ignore) return true;
+  return a.handler == handler_default && default_action(signal) == DefaultAction::ignore;
+}
+
+/// The first process of the system takes only what it has handlers for.
+bool is_protected(const Group& g) { return g.parent == nullptr; }
+
+/// Takes the pending bits of `which` away, with what was queued for them.
+void forget(Pending& p, SignalSet which, List<QueuedSignal, &QueuedSignal::node>& gone) {
+  p.bits &= ~which;
+  for (QueuedSignal* q = p.queue.front(); q != nullptr;) {
+    QueuedSignal* const next = p.queue.next(*q);
+    if ((which & set_of(static_cast<u32>(q->info.signo))) != 0) {
+      p.queue.remove(*q);
+      gone.push_back(*q);
+    }
+    q = next;
+  }
+}
+
+void free_all(List<QueuedSignal, &QueuedSignal::node>& list) {
+  while (QueuedSignal* q = list.pop_front()) queue_cache.free(q);
+}
+
+/// Queues; the group's lock is held. `fresh` is used up if it is needed.
+void add(Pending& p, const uapi::siginfo& info, QueuedSignal*& fresh) {
+  const auto signal = static_cast<u32>(info.signo);
+  const bool legacy = signal < first_real_time;
+  if (legacy && (p.bits & set_of(signal)) != 0) return;
+  p.bits |= set_of(signal);
+  if (fresh == nullptr) return;
+  fresh->info = info;
+  p.queue.push_back(*std::exchange(fresh, nullptr));
+}
+
+/// A thread that may take a signal of the group: the leader first. The tree lock is held.
+Task* choose_thread(Group& g, u32 signal) {
+  for (Task& t : g.tasks)
+    if ((t.blocked & set_of(signal)) == 0) return &t;
+  return nullptr;
+}
+
+/// The signal ends the group: every thread must see it, whatever it waits for.
+bool is_fatal(Group& g, u32 signal, const Action& a) {
+  if (signal == uapi::sigkill) return true;
+  if (a.handler != handler_default || is_protected(g)) return false;
+  const DefaultAction d = default_action(signal);
+  return d == DefaultAction::terminate || d == DefaultAction::core;
+}
+
+/// Lets stopped threads go on. The tree lock is held.
+void resume_group(Group& g, bool report) {
+  bool was_stopped = false;
+  {
+    auto s = g.signals.lock();
+    was_stopped = std::exchange(s->is_stopped, false);
+  }
+  if (!was_stopped) return;
+  g.resumed.wake_all();
+  if (!report || g.parent == nullptr) return;
+  g.continue_reported = false;
+  g.stop_reported = true;
+  g.parent->child_changed.wake_all();
+}
+
+Result<void> send(Group& g, Task* only, const uapi::siginfo& info) {
+  const auto signal = static_cast<u32>(info.signo);
+  QueuedSignal* fresh = nullptr;
+  if (Result<void*> memory = queue_cache.allocate(ALLOC_SITE); memory.ok())
+    fresh = ::new (memory.take()) QueuedSignal;
+  else if (signal >= first_real_time && info.code != uapi::si_user && info.code != uapi::si_kernel)
+    return Errno::eagain;
+  List<QueuedSignal, &QueuedSignal::node> gone;
+  {
+    auto t = tree.lock();
+    const Action action = g.handlers->get(signal);
+    if (signal == uapi::sigcont || signal == uapi::sigkill) {
+      auto s = g.signals.lock();
+      if (signal == uapi::sigcont) {
+        forget(s->pending, stop_signals, gone);
+        for (Task& task : g.tasks) forget(task.pending, stop_signals, gone);
+      }
+    }
+    if (signal == uapi::sigcont) resume_group(g, true);
+    if (signal == uapi::sigkill) resume_group(g, false);
+    bool dropped = false;
+    {
+      auto s = g.signals.lock();
+      if ((stop_signals & set_of(signal)) != 0) {
+        forget(s->pending, set_of(uapi::sigcont), gone);
+        for (Task& task : g.tasks) forget(task.pending, set_of(uapi::sigcont), gone);
+      }
+      const Task* const target = only != nullptr ? only : choose_thread(g, signal);
+      const bool blocked = target == nullptr || (target->blocked & set_of(signal)) != 0;
+      dropped = s->is_exiting || (!blocked && is_ignored(action, signal)) ||
+                (is_protected(g) && action.handler == handler_default &&
+                 (signal == uapi::sigkill || !blocked));
+      if (!dropped) add(only != nullptr ? only->pending : s->pending, info, fresh);
+    }
+    if (!dropped) {
+      Task* const target = only != nullptr ? only : choose_thread(g, signal);
+      const bool blocked = target == nullptr || (target->blocked & set_of(signal)) != 0;
+      if (!blocked && is_fatal(g, signal, action)) {
+        for (Task& task : g.tasks)
+          sched::notify(task,
+                        core::work::signal |
+                            (&task == target || signal == uapi::sigkill ? core::work::fatal : 0));
+      } else if (!blocked) {
+        sched::notify(*target, core::work::signal);
+      }
+    }
+  }
+  if (fresh != nullptr) queue_cache.free(fresh);
+  free_all(gone);
+  return {};
+}
+
+/// The lowest wanted signal of a set of pending ones, with its siginfo.
+bool take_from(Pending& p, SignalSet wanted, uapi::siginfo& info, QueuedSignal*& used) {
+  SignalSet bits = p.bits & wanted;
+  if (bits == 0) return false;
+  if ((bits & synchronous) != 0) bits &= synchronous;
+  const u32 signal = static_cast<u32>(std::countr_zero(bits)) + 1;
+  bool more = false;
+  for (QueuedSignal& q : p.queue) {
+    if (static_cast<u32>(q.info.signo) != signal) continue;
+    if (used != nullptr) {
+      more = true;
+      break;
+    }
+    used = &q;
+  }
+  if (used != nullptr) {
+    info = used->info;
+    p.queue.remove(*used);
+  } else {
+    info = uapi::siginfo{};
+    info.signo = static_cast<i32>(signal);
+  }
+  if (!more) p.bits &= ~set_of(signal);
+  return true;
+}
+
+}  // namespace
+
+DefaultAction default_action(u32 signal) {
+  const SignalSet bit = set_of(signal);
+  if (signal == uapi::sigcont) return DefaultAction::ignore;
+  if ((ignored_by_default & bit) != 0) return DefaultAction::ignore;
+  if ((stop_signals & bit) != 0) return DefaultAction::stop;
+  return (dumping & bit) != 0 ? DefaultAction::core : DefaultAction::terminate;
+}
+
+void Pending::clear() {
+  bits = 0;
+  free_all(queue);
+}
+
+Result<Ref<Handlers>> Handlers::copy() {
+  Ref<Handlers> twin = TRY(mem::make_ref<Handlers>(ALLOC_SITE));
+  twin->actions.alone() = *actions.lock();
+  return twin;
+}
+
+void Handlers::reset_caught() {
+  auto a = actions.lock();
+  for (Action& action : *a) {
+    const u64 handler = action.handler == handler_ignore ? handler_ignore : handler_default;
+    action = Action{};
+    action.handler = handler;
+  }
+}
+
+uapi::siginfo kernel_signal(u32 signal) {
+  uapi::siginfo info{};
+  info.signo = static_cast<i32>(signal);
+  info.code = uapi::si_kernel;
+  return info;
+}
+
+uapi::siginfo user_signal(u32 signal, const Task& sender, i32 code) {
+  uapi::siginfo info{};
+  info.signo = static_cast<i32>(signal);
+  info.code = code;
+  info.fields.kill.pid = static_cast<i32>(sender.group->number());
+  info.fields.kill.uid = sender.cred().uid;
+  return info;
+}
+
+Result<void> send_to_task(Task& t, const uapi::siginfo& info) { return send(*t.group, &t, info); }
+Result<void> send_to_group(Group& g, const uapi::siginfo& info) { return send(g, nullptr, info); }
+
+void force_signal(Task& me, const uapi::siginfo& info) {
+  const auto signal = static_cast<u32>(info.signo);
+  {
+    auto s = me.group->signals.lock();
+    auto a = me.group->handlers->actions.lock();
+    Action& action = (*a)[signal - 1];
+    const bool blocked = (me.blocked & set_of(signal)) != 0;
+    if (blocked || action.handler == handler_ignore) {
+      // Nobody would hear it: then it kills.
+      action.handler = handler_default;
+      me.blocked &= ~set_of(signal);
+    }
+    me.pending.bits |= set_of(signal);
+  }
+  // The siginfo, if there is memory for it; the bit alone is enough to act.
+  if (Result<void*> memory = queue_cache.allocate(ALLOC_SITE); memory.ok()) {
+    auto* const fresh = ::new (memory.take()) QueuedSignal;
+    fresh->info = info;
+    auto s = me.group->signals.lock();
+    me.pending.queue.push_front(*fresh);
+  }
+  (void)me.work_bits.fetch_or_acq_rel(core::work::signal);
+}
+
+Result<void> may_signal(const Task& sender, Task& target, u32 signal) {
+  const ident::Cred& mine = sender.cred();
+  if (sender.group == target.group) return {};
+  const Ref<ident::Cred> theirs = target.cred_ref();
+  if (mine.euid == theirs->suid || mine.euid == theirs->uid || mine.uid == theirs->suid ||
+      mine.uid == theirs->uid || mine.has(ident::Cap::kill))
+    return {};
+  if (signal == uapi::sigcont) {
+    auto t = tree.lock();
+    const ProcessGroup* const other = target.group->process_group.get();
+    if (other != nullptr && sender.group->process_group->session == other->session) return {};
+  }
+  return Errno::eperm;
+}
+
+bool has_signal(Task& t) {
+  auto s = t.group->signals.lock();
+  return ((t.pending.bits | s->pending.bits) & ~t.blocked) != 0 || s->is_exiting || s->is_stopped ||
+         (s->exec_by != nullptr && s->exec_by != &t);
+}
+
+void recompute_work(Task& me) {
+  if (has_signal(me))
+    (void)me.work_bits.fetch_or_acq_rel(core::work::signal);
+  else
+    (void)me.work_bits.fetch_and_acq_rel(~(core::work::signal | core::work::fatal));
+}
+
+void set_blocked(Task& me, SignalSet mask) {
+  {
+    auto t = tree.lock();
+    auto s = me.group->signals.lock();
+    me.blocked = mask & ~unmaskable;
+    // What this thread does not take any more, another one may.
+    const SignalSet left = s->pending.bits & me.blocked;
+    if (left != 0)
+      for (Task& other : me.group->tasks)
+        if (&other != &me && (left & ~other.blocked) != 0) sched::notify(other, core::work::signal);
+  }
+  recompute_work(me);
+}
+
+namespace {
+
+void stop_here(Task& me, u32 signal) {
+  Group& g = *me.group;
+  {
+    auto t = tree.lock();
+    {
+      auto s = g.signals.lock();
+      if (s->is_exiting) return;
+      s->is_stopped = true;
+    }
+    g.stop_signal = signal;
+    g.stop_reported = false;
+    g.continue_reported = true;
+    for (Task& other : g.tasks)
+      if (&other != &me) sched::notify(other, core::work::signal);
+  }
+  notify_parent_of_stop(g, signal);
+}
+
+/// Sleeps while the group is stopped. Only SIGCONT and SIGKILL end it.
+void sleep_stopped(Task& me) {
+  Group& g = *me.group;
+  const auto goes_on = [&] {
+    auto s = g.signals.lock();
+    return !s->is_stopped || s->is_exiting || s->exec_by != nullptr;
+  };
+  (void)sched::wait(g.resumed, goes_on);
+}
+
+}  // namespace
+
+void take_signal(Task& me, Taken& out) {
+  Group& g = *me.group;
+  for (;;) {
+    out.signal = 0;
+    QueuedSignal* used = nullptr;
+    u32 status = 0;
+    bool exiting = false, stopped = false, found = false;
+    {
+      auto s = g.signals.lock();
+      exiting = s->is_exiting || (s->exec_by != nullptr && s->exec_by != &me);
+      status = s->exit_status;
+      stopped = s->is_stopped;
+      if (!exiting && !stopped)
+        found = take_from(me.pending, ~me.blocked, out.info, used) ||
+                take_from(s->pending, ~me.blocked, out.info, used);
+    }
+    if (used != nullptr) queue_cache.free(used);
+    if (exiting) exit_task(me, status);
+    if (stopped) {
+      sleep_stopped(me);
+      continue;
+    }
+    if (!found) break;
+    const auto signal = static_cast<u32>(out.info.signo);
+    {
+      auto a = g.handlers->actions.lock();
+      Action& action = (*a)[signal - 1];
+      out.action = action;
+      if (action.handler > handler_ignore && (action.flags & uapi::sa_resethand) != 0)
+        action.handler = handler_default;
+    }
+    if (out.action.handler > handler_ignore) {
+      out.signal = signal;
+      break;
+    }
+    if (is_ignored(out.action, signal)) continue;
+    if (is_protected(g) && signal != uapi::sigkill && (synchronous & set_of(signal)) == 0) continue;
+    if (default_action(signal) == DefaultAction::stop) {
+      stop_here(me, signal);
+      continue;
+    }
+    exit_group(me, signal);
+  }
+  recompute_work(me);
+}
+
+}  // namespace auk::proc

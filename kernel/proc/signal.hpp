@@ -1,0 +1,92 @@
+// Signals: sets, actions, queues; sending and taking.
+//
+// Data model: a Task and its Group each have a Pending (bits and queued siginfos); the Group's lock
+// guards both, and the masks. Handlers (shared by CLONE_SIGHAND) holds the actions.
+// Sending: the bit and the siginfo are added, a thread that may take it is chosen and notified
+// (work bit, decision D6). Taking happens on the way to user mode, in the thread itself.
+// Locking: level group, then handlers. Context: sending any but NMI. Source: signal(7),
+// sigaction(2), and process-lifecycle for wait and exit codes.
+#pragma once
+#include <array>
+
+#include "base/list.hpp"
+#include "base/own.hpp"
+#include "core/spin.hpp"
+#include "generated/uapi/signal.hpp"
+#include "mem/box.hpp"
+#include "uapi/isa/signal.hpp"
+
+namespace auk::proc {
+
+class Task;
+class Group;
+
+inline constexpr u32 signal_count = 64;
+using SignalSet = u64;  ///< bit n-1 stands for signal n
+constexpr SignalSet set_of(u32 signal) { return SignalSet{1} << (signal - 1); }
+/// Cannot be blocked, caught or ignored.
+inline constexpr SignalSet unmaskable = set_of(uapi::sigkill) | set_of(uapi::sigstop);
+/// Caused by what the thread does; taken before others.
+inline constexpr SignalSet synchronous = set_of(uapi::sigsegv) | set_of(uapi::sigbus) |
+                                         set_of(uapi::sigill) | set_of(uapi::sigtrap) |
+                                         set_of(uapi::sigfpe) | set_of(uapi::sigsys);
+inline constexpr SignalSet stop_signals =
+    set_of(uapi::sigstop) | set_of(uapi::sigtstp) | set_of(uapi::sigttin) | set_of(uapi::sigttou);
+
+using Action = uapi::kernel_sigaction;
+inline constexpr u64 handler_default = 0, handler_ignore = 1;
+
+enum class DefaultAction : u8 { terminate, core, ignore, stop, resume };
+DefaultAction default_action(u32 signal);
+
+class Handlers final : public RefCounted<Handlers> {
+ public:
+  using Actions = std::array<Action, signal_count>;
+  core::Guarded<core::level::handlers, Actions, core::SpinIrqOff> actions;
+  static void destroy(Handlers* h) { mem::destroy(h); }
+  Result<Ref<Handlers>> copy();
+  Action get(u32 signal) { return (*actions.lock())[signal - 1]; }
+  /// What exec does: caught signals go back to the default.
+  void reset_caught();
+};
+
+struct QueuedSignal {
+  uapi::siginfo info;
+  ListNode node;
+};
+
+struct Pending {
+  SignalSet bits = 0;
+  List<QueuedSignal, &QueuedSignal::node> queue;
+  void clear();
+};
+
+uapi::siginfo kernel_signal(u32 signal);
+uapi::siginfo user_signal(u32 signal, const Task& sender, i32 code);
+
+/// To one thread, or to the group of a thread. Ignored signals vanish. ENOMEM and EAGAIN only for
+/// queued real-time signals. The tree lock must not be held by senders to a group.
+Result<void> send_to_task(Task& t, const uapi::siginfo& info);
+Result<void> send_to_group(Group& g, const uapi::siginfo& info);
+/// A fault: the signal cannot be blocked or ignored.
+void force_signal(Task& me, const uapi::siginfo& info);
+/// EPERM unless `sender` may send it, kill(2).
+Result<void> may_signal(const Task& sender, Task& target, u32 signal);
+
+/// What the return to user mode has to do.
+struct Taken {
+  u32 signal = 0;  ///< 0: nothing for a handler
+  uapi::siginfo info;
+  Action action;
+  SignalSet mask_before = 0;  ///< goes into the frame
+};
+/// Takes signals until one wants a handler; acts on defaults (may not return). Current thread.
+void take_signal(Task& me, Taken& out);
+/// The mask of the current thread; unmaskable signals stay out of it.
+void set_blocked(Task& me, SignalSet mask);
+/// After changes: sets or clears the work bit of the current thread.
+void recompute_work(Task& me);
+/// Does any unblocked signal wait for the thread?
+bool has_signal(Task& t);
+
+}  // namespace auk::proc

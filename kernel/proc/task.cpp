@@ -1,0 +1,96 @@
+#include "proc/task.hpp"
+
+#include "machine/isa/fpu.hpp"
+
+namespace auk::proc {
+
+constinit core::Guarded<core::level::proc_tree, Tree, core::SpinIrqOff> tree;
+
+namespace {
+// 64-byte alignment for the vector registers comes from the size class.
+constexpr usize vector_alignment = 64;
+}  // namespace
+
+Task::~Task() {
+  pending.clear();
+  mem::free(user.vectors);
+}
+
+Result<Ref<Task>> Task::create(Ref<Group> group, Ref<ident::Cred> cred) {
+  Ref<Task> t = TRY(mem::make_ref<Task>(ALLOC_SITE));
+  usize size = vector_alignment;
+  while (size < machine::fpu::state_size()) size *= 2;
+  t->user.vectors = TRY(mem::allocate(ALLOC_SITE, size));
+  machine::init_vectors(t->user.vectors);
+  (void)t->work_bits.fetch_or_relaxed(core::work::registers);
+  t->cred_ = std::move(cred);
+  t->group = std::move(group);
+  t->reserve_at_top(sizeof(machine::Registers));
+  return t;
+}
+
+void Task::set_cred(Ref<ident::Cred> c) {
+  auto lock = cred_lock.lock();
+  std::swap(cred_, c);
+}
+
+Group::~Group() { signals.alone().pending.clear(); }
+
+void Session::destroy(Session* s) {
+  {
+    auto t = tree.lock();
+    s->pid->session = nullptr;
+    if (s->pid->is_unused()) ident::free_pid_number(*s->pid);
+  }
+  mem::destroy(s);
+}
+
+void ProcessGroup::destroy(ProcessGroup* p) {
+  {
+    auto t = tree.lock();
+    p->pid->process_group = nullptr;
+    if (p->pid->is_unused()) ident::free_pid_number(*p->pid);
+  }
+  mem::destroy(p);
+}
+
+Result<Ref<Session>> make_session(Ref<ident::Pid> pid) {
+  Ref<Session> s = TRY(mem::make_ref<Session>(ALLOC_SITE));
+  s->pid = std::move(pid);
+  return s;
+}
+
+Result<Ref<ProcessGroup>> make_process_group(Ref<ident::Pid> pid, Ref<Session> session) {
+  Ref<ProcessGroup> p = TRY(mem::make_ref<ProcessGroup>(ALLOC_SITE));
+  p->pid = std::move(pid);
+  p->session = std::move(session);
+  return p;
+}
+
+Ref<ProcessGroup> join_process_group(Group& g, Ref<ProcessGroup> to) {
+  if (g.process_group) g.process_group->members.remove(g);
+  if (to) to->members.push_back(g);
+  std::swap(g.process_group, to);
+  return to;
+}
+
+Result<Ref<Task>> find_task(u32 tid) {
+  const Ref<ident::Pid> pid = TRY(ident::find_pid(tid));
+  auto t = tree.lock();
+  if (pid->task == nullptr) return Errno::esrch;
+  return Ref<Task>(*static_cast<Task*>(pid->task));
+}
+
+Result<Ref<Group>> find_group(u32 pid) {
+  const Ref<ident::Pid> found = TRY(ident::find_pid(pid));
+  auto t = tree.lock();
+  if (found->group == nullptr) return Errno::esrch;
+  return Ref<Group>(*static_cast<Group*>(found->group));
+}
+
+u32 parent_number(Group& g) {
+  auto t = tree.lock();
+  return g.parent == nullptr ? 0 : g.parent->number();
+}
+
+}  // namespace auk::proc

@@ -1,0 +1,176 @@
+// Tasks and groups: threads and processes (decision D5).
+//
+// Data model: Task (a thread: a sched::Thread with a user half) -> Group (the process), counted
+// apart; Pid outlives both. The tree lock orders everything between processes: children, groups of
+// threads, process groups, sessions, exit states. What belongs to one thread and is changed only by
+// it needs no lock.
+// Life: new (being made) -> alive -> exiting -> zombie (group only; waits for its parent) -> dead.
+// Locking: level proc_tree for the tree; level group for signals. Context: threads.
+// Differences from Linux: a group is an object of its own, so a leader that ended first needs no
+// zombie thread.
+#pragma once
+#include "generated/uapi/resource.hpp"
+#include "ident/cred.hpp"
+#include "ident/pid.hpp"
+#include "io/fd_table.hpp"
+#include "machine/isa/registers.hpp"
+#include "proc/signal.hpp"
+#include "sched/thread.hpp"
+#include "sched/wait.hpp"
+#include "vfs/lookup.hpp"
+#include "vm/space.hpp"
+
+namespace auk::proc {
+
+/// A session: process groups under one terminal. Lives while a process is in it.
+struct Session final : RefCounted<Session> {
+  Ref<ident::Pid> pid;
+  static void destroy(Session* s);
+};
+
+struct ProcessGroup;
+
+struct Limit {
+  u64 soft = uapi::rlim_infinity, hard = uapi::rlim_infinity;
+};
+using Limits = std::array<Limit, uapi::rlim_nlimits>;
+
+enum class Life : u8 { alive, exiting, zombie, dead };
+
+class Group;
+
+class Task final : public sched::Thread, public sched::ThreadMain {
+  Ref<ident::Cred> cred_;
+  void dispose() override { mem::destroy(this); }
+
+ public:
+  Ref<ident::Pid> pid;
+  Ref<Group> group;
+  ListNode group_node;
+  Ref<vm::AddressSpace> space;
+  Ref<io::FdTable> files;
+  Ref<vfs::FsContext> fs;
+  machine::UserState user;
+  // Signals: guarded by the group's lock.
+  Pending pending;
+  SignalSet blocked = 0;
+  SignalSet saved_mask = 0;  ///< comes back when work::restore_mask is set
+  u64 alt_stack = 0, alt_stack_size = 0;
+  u32 alt_stack_flags = 2;  ///< SS_DISABLE
+  UserAddr clear_child_tid;
+  UserAddr robust_list;
+  bool no_new_privs = false;
+  UserAddr set_child_tid;
+  /// A parent in vfork(2) sleeps until the child has a space of its own.
+  sched::WaitQueue vfork_queue;
+  Ref<Task> vfork_parent;
+  Atomic<bool> vfork_over{false};
+  struct FirstProgram* first_program = nullptr;
+  Atomic<u64> voluntary_switches{0};
+  core::Guarded<core::level::cred, int, core::SpinPreemptOff> cred_lock;
+
+  Task() : Thread(true) {}
+  ~Task();
+  /// ENOMEM. Registers are still to be filled.
+  static Result<Ref<Task>> create(Ref<Group> group, Ref<ident::Cred> cred);
+
+  machine::Registers& registers() {
+    return *reinterpret_cast<machine::Registers*>(stack_top().value - sizeof(machine::Registers));
+  }
+  u32 tid() const { return pid ? pid->number() : 0; }
+  /// The thread's own; others ask cred_of().
+  const ident::Cred& cred() const { return *cred_; }
+  Ref<ident::Cred> cred_ref() {
+    auto lock = cred_lock.lock();
+    return cred_;
+  }
+  void set_cred(Ref<ident::Cred> c);
+  vfs::Asker asker() { return {*fs, *cred_}; }
+
+  // The thread's body.
+  void run() override;
+  void discard() override {}
+};
+
+struct Usage {
+  u64 user_ns = 0, system_ns = 0;
+};
+
+class Group final : public RefCounted<Group> {
+ public:
+  Ref<ident::Pid> pid;
+  // The tree lock guards these.
+  Group* parent = nullptr;
+  List<Task, &Task::group_node> tasks;
+  ListNode sibling_node;
+  List<Group, &Group::sibling_node> children;
+  u32 live_tasks = 0;
+  Life life = Life::alive;
+  u32 exit_code = 0;    ///< as wait(2) shows it
+  u32 exit_signal = 0;  ///< to the parent
+  Ref<ProcessGroup> process_group;
+  ListNode member_node;  ///< of the process group
+  u32 uid = 0;           ///< of the last thread that ended
+  bool is_subreaper = false;
+  bool has_execed = false;
+  bool stop_reported = true, continue_reported = true;
+  u32 stop_signal = 0;
+  Usage children_usage;
+
+  // The group's lock guards these.
+  struct Signals {
+    Pending pending;
+    bool is_exiting = false;  ///< group exit has begun; exit_status is decided
+    u32 exit_status = 0;
+    bool is_stopped = false;
+    Task* exec_by = nullptr;  ///< the one thread that stays
+  };
+  core::Guarded<core::level::group, Signals, core::SpinIrqOff> signals;
+  Ref<Handlers> handlers;
+  core::Guarded<core::level::cred, Limits, core::SpinPreemptOff> limits;
+
+  sched::WaitQueue child_changed;  ///< a child became a zombie, stopped, or went on
+  sched::WaitQueue resumed;        ///< stopped threads sleep here
+  sched::WaitQueue thread_gone;    ///< a thread that execs waits for the others
+  Atomic<u64> dead_run_time_ns{0};
+
+  Group() = default;
+  ~Group();
+  static void destroy(Group* g) { mem::destroy(g); }
+  u32 number() const { return pid->number(); }
+  // With the tree lock, or for the own process.
+  u32 process_group_number() const;
+  u32 session_number() const;
+  u64 limit(int which) { return (*limits.lock())[static_cast<usize>(which)].soft; }
+};
+
+/// A process group: what one job of a shell is.
+struct ProcessGroup final : RefCounted<ProcessGroup> {
+  Ref<ident::Pid> pid;
+  Ref<Session> session;
+  List<Group, &Group::member_node> members;
+  static void destroy(ProcessGroup* p);
+};
+inline u32 Group::process_group_number() const { return process_group->pid->number(); }
+inline u32 Group::session_number() const { return process_group->session->pid->number(); }
+/// Fresh ones, named after a process. ENOMEM.
+Result<Ref<Session>> make_session(Ref<ident::Pid> pid);
+Result<Ref<ProcessGroup>> make_process_group(Ref<ident::Pid> pid, Ref<Session> session);
+/// Moves a process; what it leaves is returned, to be dropped without the tree lock, which is held.
+Ref<ProcessGroup> join_process_group(Group& g, Ref<ProcessGroup> to);
+
+struct Tree {
+  Group* init = nullptr;
+};
+extern core::Guarded<core::level::proc_tree, Tree, core::SpinIrqOff> tree;
+
+/// The running thread, which has a user half.
+inline Task& current() { return static_cast<Task&>(sched::current()); }
+/// ESRCH. A thread by its number.
+Result<Ref<Task>> find_task(u32 tid);
+/// ESRCH. A process by the number of its leader.
+Result<Ref<Group>> find_group(u32 pid);
+/// The parent's number, 0 for the first process.
+u32 parent_number(Group& g);
+
+}  // namespace auk::proc

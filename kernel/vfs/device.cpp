@@ -1,0 +1,36 @@
+#include "vfs/device.hpp"
+
+#include "core/spin.hpp"
+
+namespace auk::vfs {
+
+class CharDrivers {
+  CharDriver* first_ = nullptr;
+
+ public:
+  constexpr CharDrivers() = default;
+  void add(CharDriver& d) {
+    d.next_ = first_;
+    first_ = &d;
+  }
+  CharDriver* find(u32 major, u32 minor) const {
+    for (CharDriver* d = first_; d != nullptr; d = d->next_)
+      if (d->major_ == major && minor >= d->first_minor_ && minor - d->first_minor_ < d->count_)
+        return d;
+    return nullptr;
+  }
+};
+
+namespace {
+constinit core::Guarded<core::level::driver, CharDrivers, core::SpinPreemptOff> drivers;
+}
+
+void register_char_driver(CharDriver& d) { drivers.lock()->add(d); }
+
+Result<Ref<io::File>> open_char_device(u64 device, u32 flags) {
+  CharDriver* const d = drivers.lock()->find(device_major(device), device_minor(device));
+  if (d == nullptr) return Errno::enxio;
+  return d->open(device_minor(device), flags);
+}
+
+}  // namespace auk::vfs

@@ -1,0 +1,40 @@
+// Character devices by number: who opens what mknod(2) made.
+#pragma once
+#include "io/file.hpp"
+
+namespace auk::vfs {
+
+constexpr u64 make_device(u32 major, u32 minor) {
+  // The encoding of <sys/sysmacros.h>.
+  return (u64{minor} & 0xff) | ((u64{major} & 0xfff) << 8) | ((u64{minor} & ~u64{0xff}) << 12) |
+         ((u64{major} & ~u64{0xfff}) << 32);
+}
+constexpr u32 device_major(u64 d) {
+  return static_cast<u32>(((d >> 8) & 0xfff) | ((d >> 32) & ~u64{0xfff}));
+}
+constexpr u32 device_minor(u64 d) {
+  return static_cast<u32>((d & 0xff) | ((d >> 12) & 0xffffff00));
+}
+
+class CharDriver {
+  friend class CharDrivers;
+  CharDriver* next_ = nullptr;
+  u32 major_, first_minor_, count_;
+
+ public:
+  constexpr CharDriver(u32 major, u32 first_minor, u32 count)
+      : major_(major),
+        first_minor_(first_minor),
+        count_(count) {}
+  virtual Result<Ref<io::File>> open(u32 minor, u32 flags) = 0;
+
+ protected:
+  ~CharDriver() = default;
+};
+
+/// For ever.
+void register_char_driver(CharDriver& d);
+/// ENXIO when nobody serves the number.
+Result<Ref<io::File>> open_char_device(u64 device, u32 flags);
+
+}  // namespace auk::vfs

@@ -1,0 +1,176 @@
+#include "vfs/inode_file.hpp"
+
+#include <algorithm>
+
+#include "vfs/operations.hpp"
+
+namespace auk::vfs {
+namespace {
+
+constexpr int seek_set = 0, seek_cur = 1, seek_end = 2, seek_data = 3, seek_hole = 4;
+constexpr u64 max_size = ~u64{0} >> 1;
+
+}  // namespace
+
+Result<usize> InodeFile::copy_out(io::IoBuf& buf, u64 offset) {
+  if (inode().is_directory()) return Errno::eisdir;
+  vm::PageCache& pages = *inode().pages();
+  usize done = 0;
+  while (buf.left() > 0) {
+    const u64 size = pages.size();
+    if (offset >= size) break;
+    const usize inside = offset % page_size;
+    const usize n = std::min<u64>({buf.left(), page_size - inside, size - offset});
+    Result<Ref<vm::Folio>> found = pages.find(offset / page_size);
+    usize moved = 0;
+    if (found.ok()) {
+      const Ref<vm::Folio> folio = found.take();
+      moved = buf.put(folio->bytes().subspan(inside, n));
+    } else {
+      moved = buf.put_zeros(n);
+    }
+    done += moved;
+    offset += moved;
+    if (moved < n) return done > 0 ? Result<usize>(done) : Errno::efault;
+  }
+  return done;
+}
+
+/// The inode's lock is held.
+Result<usize> InodeFile::copy_in(io::IoBuf& buf, u64& offset) {
+  vm::PageCache& pages = *inode().pages();
+  if (buf.left() > 0 && offset >= max_size) return Errno::efbig;
+  usize done = 0;
+  while (buf.left() > 0 && offset < max_size) {
+    const usize inside = offset % page_size;
+    const usize n = std::min<u64>(buf.left(), page_size - inside);
+    Result<Ref<vm::Folio>> made = pages.find_or_make(offset / page_size);
+    if (!made.ok()) return done > 0 ? Result<usize>(done) : made.error();
+    const Ref<vm::Folio> folio = made.take();
+    const usize moved = buf.get(folio->bytes().subspan(inside, n));
+    done += moved;
+    offset += moved;
+    pages.grow(offset);
+    if (moved < n) return done > 0 ? Result<usize>(done) : Errno::efault;
+  }
+  return done;
+}
+
+Result<usize> InodeFile::read(io::IoBuf& buf) {
+  auto position = position_.lock();
+  Result<usize> n = copy_out(buf, *position);
+  if (n.ok()) *position += *n;
+  return n;
+}
+
+Result<usize> InodeFile::write(io::IoBuf& buf) {
+  auto position = position_.lock();
+  auto changing = inode().lock.lock();
+  u64 offset = (flags() & open_flag::append) != 0 ? inode().size() : *position;
+  Result<usize> n = copy_in(buf, offset);
+  if (n.ok()) {
+    *position = offset;
+    inode().touch(true);
+  }
+  return n;
+}
+
+Result<usize> InodeFile::read_at(io::IoBuf& buf, u64 offset) { return copy_out(buf, offset); }
+
+Result<usize> InodeFile::write_at(io::IoBuf& buf, u64 offset) {
+  auto changing = inode().lock.lock();
+  if ((flags() & open_flag::append) != 0) offset = inode().size();
+  Result<usize> n = copy_in(buf, offset);
+  if (n.ok()) inode().touch(true);
+  return n;
+}
+
+Result<i64> InodeFile::seek(i64 offset, int whence) {
+  auto position = position_.lock();
+  const auto size = static_cast<i64>(inode().size());
+  i64 base = 0;
+  switch (whence) {
+    case seek_set: break;
+    case seek_cur: base = static_cast<i64>(*position); break;
+    case seek_end: base = inode().is_directory() ? static_cast<i64>(max_size) : size; break;
+    case seek_data:
+    case seek_hole: {
+      if (inode().is_directory()) return Errno::einval;
+      if (offset < 0 || offset >= size) return Errno::enxio;
+      const bool want_data = whence == seek_data;
+      vm::PageCache& pages = *inode().pages();
+      i64 at = offset;
+      while (at < size && pages.find(static_cast<u64>(at) / page_size).ok() != want_data)
+        at = (at / static_cast<i64>(page_size) + 1) * static_cast<i64>(page_size);
+      if (at >= size) {
+        if (want_data) return Errno::enxio;
+        at = size;
+      }
+      offset = at;
+      break;
+    }
+    default: return Errno::einval;
+  }
+  i64 to = 0;
+  if (__builtin_add_overflow(base, offset, &to)) return Errno::eoverflow;
+  if (to < 0) return Errno::einval;
+  *position = static_cast<u64>(to);
+  return to;
+}
+
+Result<void> InodeFile::stat(io::FileStat& s) {
+  inode().fill_stat(s);
+  return {};
+}
+
+Result<void> InodeFile::truncate(u64 size) {
+  if (!inode().is_regular()) return Errno::einval;
+  auto changing = inode().lock.lock();
+  inode().pages()->truncate(size);
+  inode().touch(true);
+  return {};
+}
+
+Result<void> InodeFile::read_dir(io::DirSink& sink) {
+  if (!inode().is_directory()) return Errno::enotdir;
+  auto position = position_.lock();
+  Dentry& dir = *opened_.path.dentry;
+  if (dir.inode().links.load_relaxed() == 0) return Errno::enoent;
+  constexpr u8 type_directory = 4;
+  const auto next = [&] { return static_cast<i64>(*position); };
+  if (next() == 0) {
+    if (!sink.add(".", dir.inode().number(), type_directory, 1)) return {};
+    *position = 1;
+  }
+  if (next() == 1) {
+    const Ref<Dentry> parent = dir.parent();
+    const Inode& above = parent ? parent->inode() : dir.inode();
+    if (!sink.add("..", above.number(), type_directory, 2)) return {};
+    *position = 2;
+  }
+  // One child at a time, so that user memory is not written under the directory's lock.
+  for (;;) {
+    std::array<char, name_max> name;
+    usize size = 0;
+    u64 number = 0;
+    u8 type = 0;
+    i64 cookie = 0;
+    dir.each_child(next(), [&](const Dentry& d, i64 at) {
+      size = d.name().copy(name.data(), name.size());
+      number = d.inode().number();
+      type = static_cast<u8>(d.inode().type() >> 12);
+      cookie = at;
+      return false;
+    });
+    if (size == 0) return {};
+    if (!sink.add({name.data(), size}, number, type, cookie + 1)) return {};
+    *position = static_cast<u64>(cookie) + 1;
+  }
+}
+
+Result<Ref<vm::MemObject>> InodeFile::map_object() {
+  if (inode().pages() == nullptr) return Errno::enodev;
+  return Ref<vm::MemObject>(*inode().pages());
+}
+
+}  // namespace auk::vfs

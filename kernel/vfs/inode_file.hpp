@@ -1,0 +1,51 @@
+// An open regular file or directory.
+//
+// Data model: InodeFile -> Path. Locking: level file_position for the position, then the inode's.
+// Context: threads.
+#pragma once
+#include "vfs/dentry.hpp"
+
+namespace auk::vfs {
+
+/// The path a file was opened by.
+class PathOrigin final : public io::FileOrigin {
+  bool on_heap_;
+
+ public:
+  Path path;
+  PathOrigin(Path p, bool on_heap) : on_heap_(on_heap), path(std::move(p)) {}
+  ~PathOrigin() = default;
+  void dispose() override {
+    if (on_heap_) mem::destroy(this);
+  }
+};
+
+class InodeFile final : public io::File {
+  PathOrigin opened_;
+  core::Guarded<core::level::file_position, u64, sched::SleepLock> position_;
+  void dispose() override { mem::destroy(this); }
+
+  Inode& inode() const { return opened_.path.inode(); }
+  Result<usize> copy_out(io::IoBuf& buf, u64 offset);
+  Result<usize> copy_in(io::IoBuf& buf, u64& offset);
+
+ public:
+  InodeFile(u32 flags, Path path) : File(flags), opened_(std::move(path), false) {
+    set_origin(&opened_);
+  }
+  ~InodeFile() = default;
+
+  Result<usize> read(io::IoBuf& buf) override;
+  Result<usize> write(io::IoBuf& buf) override;
+  Result<usize> read_at(io::IoBuf& buf, u64 offset) override;
+  Result<usize> write_at(io::IoBuf& buf, u64 offset) override;
+  Result<i64> seek(i64 offset, int whence) override;
+  Result<void> stat(io::FileStat& s) override;
+  Result<void> truncate(u64 size) override;
+  Result<void> sync() override { return {}; }
+  Result<void> read_dir(io::DirSink& sink) override;
+  Result<Ref<vm::MemObject>> map_object() override;
+  Identity identity() const override { return {inode().super().device(), inode().number()}; }
+};
+
+}  // namespace auk::vfs

@@ -1,0 +1,55 @@
+// What the path system calls do, on decoded arguments: open, make, link, unlink, rename,
+// attributes.
+//
+// Errors are those of the calls' man pages. Context: threads.
+#pragma once
+#include "vfs/lookup.hpp"
+
+namespace auk::vfs {
+
+/// The flags of open(2) that decide what happens; the numbers are the ABI's.
+namespace open_flag {
+inline constexpr u32 access_mask = 3, write_only = 1, read_write = 2, create = 0100,
+                     exclusive = 0200, no_controlling_tty = 0400, truncate = 01000, append = 02000,
+                     non_block = 04000, direct = 040000, large_file = 0100000, directory = 0200000,
+                     no_follow = 0400000, no_atime = 01000000, close_on_exec = 02000000,
+                     path = 010000000, temporary = 020000000;
+}
+
+Result<Ref<io::File>> open(const Asker& who, const Path& start, std::string_view path, u32 flags,
+                           u32 mode);
+/// The file behind a path that was found; permissions are checked unless `created`.
+Result<Ref<io::File>> open_path(const Asker& who, const Path& at, u32 flags, bool created);
+Result<void> make_node(const Asker& who, const Path& start, std::string_view path, u32 mode,
+                       u64 raw_device);
+Result<void> make_directory(const Asker& who, const Path& start, std::string_view path, u32 mode);
+Result<void> make_symlink(const Asker& who, const Path& start, std::string_view path,
+                          std::string_view target);
+Result<void> make_link(const Asker& who, const Path& from, const Path& start,
+                       std::string_view path);
+Result<void> unlink(const Asker& who, const Path& start, std::string_view path);
+Result<void> remove_directory(const Asker& who, const Path& start, std::string_view path);
+/// `flags`: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2.
+Result<void> rename(const Asker& who, const Path& from_start, std::string_view from,
+                    const Path& to_start, std::string_view to, u32 flags);
+Result<void> change_mode(const Asker& who, Inode& inode, u32 mode);
+/// ~0 leaves an id as it is.
+Result<void> change_owner(const Asker& who, Inode& inode, u32 uid, u32 gid);
+struct NewTimes {
+  static constexpr i64 omit = -1;
+  i64 atime_ns = omit, mtime_ns = omit;
+  bool both_now = false;  ///< write permission is enough
+};
+Result<void> change_times(const Asker& who, Inode& inode, const NewTimes& times);
+Result<void> truncate(const Asker& who, Inode& inode, u64 size);
+Result<void> check_access(const Asker& who, const Path& p, Wants wants);
+
+/// The path a File was opened by, if it has one.
+const Path* path_of(const io::File& f);
+/// The inode behind a File, if it has one.
+inline Inode* inode_of(const io::File& f) {
+  const Path* const p = path_of(f);
+  return p == nullptr ? nullptr : &p->inode();
+}
+
+}  // namespace auk::vfs

@@ -1,0 +1,106 @@
+// MemObject: pages that live behind an index and can be mapped: page caches, shared memory.
+//
+// Data model: PageCache -> radix tree of folios, one reference each. A cache without a source is
+// the storage itself (tmpfs, shared anonymous memory): a missing page is a hole that reads as
+// zeros. The size in bytes lives here (decision D4); faults and reads look at it after they have
+// the folio. Locking: level mapping_tree for the tree; lookups take no lock.
+// Context: threads. Differences from Linux: no dirty or writeback state until a source exists.
+#pragma once
+#include <string_view>
+
+#include "base/own.hpp"
+#include "core/spin.hpp"
+#include "mem/box.hpp"
+#include "mem/folio.hpp"
+
+namespace auk::vm {
+
+using mem::Folio;
+
+class MemObject : public RefCounted<MemObject> {
+ public:
+  static void destroy(MemObject* o) { o->dispose(); }
+  /// The page at an index, made if it can be. EFAULT behind the end (SIGBUS), ENOMEM, EIO.
+  virtual Result<Ref<Folio>> folio(u64 index) = 0;
+
+ protected:
+  MemObject() = default;
+  ~MemObject() = default;
+  virtual void dispose() = 0;
+};
+
+/// What a mapping of a file keeps alive, and what its name is. io::File implements it.
+class Backing : public RefCounted<Backing> {
+ public:
+  static void destroy(Backing* b) { b->dispose(); }
+  /// Numbers for /proc/PID/maps.
+  struct Identity {
+    u64 device = 0;
+    u64 inode = 0;
+  };
+  virtual Identity identity() const = 0;
+
+ protected:
+  Backing() = default;
+  ~Backing() = default;
+  virtual void dispose() = 0;
+};
+
+/// Folios by page index: a radix tree of 64-way nodes that grows at the root.
+class FolioTree {
+  static constexpr unsigned bits = 6;
+  static constexpr usize fan_out = usize{1} << bits;
+  struct Node {
+    std::array<Atomic<void*>, fan_out> slots{};
+  };
+  Atomic<Node*> root_{nullptr};
+  Atomic<u32> height_{0};
+
+  static void free_node(Node* n, u32 height);
+
+ public:
+  constexpr FolioTree() = default;
+  ~FolioTree() { clear(); }
+  /// Without a lock: the caller takes a reference with try_get and looks again.
+  Folio* find(u64 index) const;
+  /// ENOMEM; EEXIST when the index is taken. The tree takes over the reference. Under the lock.
+  Result<void> insert(u64 index, Folio& f);
+  Folio* remove(u64 index);
+  void clear();
+  /// Removes every page from `first` on and calls f(Ref<Folio>) for each.
+  template <class F> void remove_from(u64 first, F f) {
+    for (u64 i = first; next_index(i); ++i)
+      if (Folio* folio = remove(i)) f(Ref<Folio>::adopt(folio));
+  }
+  /// Advances to the next index that is taken; false at the end.
+  bool next_index(u64& index) const;
+};
+
+class PageCache final : public MemObject {
+  core::Guarded<core::level::mapping_tree, FolioTree, core::SpinIrqOff> tree_;
+  Atomic<u64> size_{0};
+  Atomic<u64> pages_{0};
+  void dispose() override { mem::destroy(this); }
+
+ public:
+  PageCache() = default;
+  ~PageCache() = default;
+  static Result<Ref<PageCache>> create() { return mem::make_ref<PageCache>(ALLOC_SITE); }
+
+  u64 size() const { return size_.load_acquire(); }
+  u64 pages() const { return pages_.load_relaxed(); }
+  /// Only grows; the page of the old end is already zero behind it.
+  void grow(u64 size) {
+    u64 have = size_.load_relaxed();
+    while (have < size && !size_.cas_release(have, size)) {}
+  }
+  /// Cuts or extends; pages behind the new end are gone, the rest of the last one is zeroed.
+  void truncate(u64 size);
+  /// The page if it is there.
+  Result<Ref<Folio>> find(u64 index);
+  /// The page, made if it is missing, whatever the size says. ENOMEM.
+  Result<Ref<Folio>> find_or_make(u64 index);
+  Result<Ref<Folio>> folio(u64 index) override;
+};
+
+}  // namespace auk::vm
