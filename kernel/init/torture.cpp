@@ -357,7 +357,7 @@ class CountedWork final : public sched::Work {
   for (u32 t = 0; t < cpus(); ++t)
     (void)crowd.start([t] {
       for (u64 n = 0; n < rounds; ++n) {
-        CountedWork& w = items[(n * 7 + t * 13) % works];
+        CountedWork& w = items[(n * 7 + u64{t} * 13) % works];
         if ((n + t) % 2 == 0 ? queue.queue(w) : sched::system_unbound_queue.queue(w))
           (void)queued.fetch_add_relaxed(1);
         if (n % 64 == 0) sched::sleep_until(core::clock_ns() + 100'000);
