@@ -42,7 +42,7 @@ bool is_panicking() { return panic_cpu.load_relaxed() != nobody; }
 void power_off() {
   machine::irq_disable();
   log_line(Level::emerg, "reboot: Power down");
-  flush_consoles();
+  finish_consoles();
   if (power != nullptr) power->power_off();
   machine::halt_forever();
 }
@@ -50,7 +50,7 @@ void power_off() {
 void restart() {
   machine::irq_disable();
   log_line(Level::emerg, "reboot: Restarting system");
-  flush_consoles();
+  finish_consoles();
   if (power != nullptr) power->restart();
   machine::halt_forever();
 }
