@@ -56,6 +56,7 @@ Result<usize> Initramfs::archive(std::span<const byte> rest) {
 
 Result<usize> Initramfs::compressed(std::span<const byte> rest) {
   if (Gunzip::recognises(rest)) return finish(gunzip_, gunzip_.decode_member(rest, *this));
+  if (Unzstd::recognises(rest)) return finish(unzstd_, unzstd_.decode_frame(rest, *this));
   for (const Stranger& s : strangers)
     if (begins_with(rest, s.magic)) return complain_(s.message, Errno::eopnotsupp);
   return complain_("neither an archive nor a known compression");

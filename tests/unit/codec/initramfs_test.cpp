@@ -24,7 +24,8 @@ struct Outcome {
 
 Outcome unpack(std::span<const byte> image) {
   Outcome o;
-  const auto reader = std::make_unique<Initramfs>(o.seen);
+  test::FreshMemory memory;
+  const auto reader = std::make_unique<Initramfs>(o.seen, memory);
   const Exact exact(image);
   o.error = reader->unpack(exact.span()).error();
   o.message = reader->message();
@@ -39,6 +40,7 @@ Data joined(std::initializer_list<Data> parts) {
   return out;
 }
 Data gzip(const Data& d) { return test::filtered("gzip -9nc", d); }
+Data zstd(const Data& d) { return test::filtered("zstd -qc", d); }
 
 using Names = std::vector<std::string>;
 
@@ -53,11 +55,11 @@ TEST(Initramfs, any_mixture) {
   const Data c = archive({file("c", Data(65536))});
   for (const usize zeros : {0, 1, 3, 4, 512}) {
     const Data gap(zeros);
-    const Outcome o =
-        unpack(joined({gap, a, gap, gzip(b), gap, c, gap, a, gzip(c), gap, gzip(a), b, gap}));
+    const Outcome o = unpack(
+        joined({gap, a, gap, gzip(b), gap, c, gap, a, zstd(c), gap, gzip(a), zstd(c), a, b, gap}));
     ASSERT_TRUE(o.ok()) << o.message << " at " << o.offset;
-    EXPECT_EQ(o.seen.names(), (Names{"a", "b", "bb", "c", "a", "c", "a", "b", "bb"}));
-    EXPECT_EQ(o.seen.archives, 7u);
+    EXPECT_EQ(o.seen.names(), (Names{"a", "b", "bb", "c", "a", "c", "a", "c", "a", "b", "bb"}));
+    EXPECT_EQ(o.seen.archives, 9u);
     EXPECT_EQ(o.seen.entries[6].content, test::text(100000, 1));
   }
 }
@@ -67,9 +69,14 @@ TEST(Initramfs, archive_goes_on_in_the_next_member) {
   for (const usize cut : {50, 110, 113, 500, 1111, 1200, 2300}) {
     const Data first(whole.begin(), whole.begin() + cut);
     const Data second(whole.begin() + cut, whole.end());
-    const Outcome o = unpack(joined({gzip(first), gzip(second)}));
-    ASSERT_TRUE(o.ok()) << o.message << ' ' << cut;
-    EXPECT_EQ(o.seen.names(), (Names{"a", "b"}));
+    // pzstd begins each of its frames with a skippable one.
+    const Data skippable{0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4};
+    for (const Data& image : {joined({gzip(first), gzip(second)}),
+                              joined({skippable, zstd(first), skippable, zstd(second)})}) {
+      const Outcome o = unpack(image);
+      ASSERT_TRUE(o.ok()) << o.message << ' ' << cut;
+      EXPECT_EQ(o.seen.names(), (Names{"a", "b"}));
+    }
     const Outcome other = unpack(joined({gzip(first), whole}));
     if (cut != 1111) EXPECT_EQ(other.message, "archive ends in the middle of a file");
   }
@@ -121,19 +128,21 @@ TEST(Initramfs, offset_of_a_damaged_entry) {
 
 TEST(Initramfs, visitor_may_refuse) {
   const Data a = archive({file("a", test::bytes_of("content"))});
-  for (const Data& image : {a, gzip(a)})
+  for (const Data& image : {a, gzip(a), zstd(a)})
     for (usize calls = 0; calls < 4; ++calls) {
       Recorder seen;
       seen.calls_left = calls;
-      const auto reader = std::make_unique<Initramfs>(seen);
+      test::FreshMemory memory;
+      const auto reader = std::make_unique<Initramfs>(seen, memory);
       EXPECT_EQ(reader->unpack(image).error(), Errno::enospc);
       EXPECT_EQ(reader->message(), "");
     }
 }
 
 TEST(Initramfs, one_object_for_several_images) {
+  test::FreshMemory memory;
   Recorder seen;
-  const auto reader = std::make_unique<Initramfs>(seen);
+  const auto reader = std::make_unique<Initramfs>(seen, memory);
   const Data a = archive({file("a", Data(100))});
   EXPECT_FALSE(reader->unpack(std::span(a).first(130)));
   EXPECT_TRUE(reader->unpack(a));
@@ -142,7 +151,7 @@ TEST(Initramfs, one_object_for_several_images) {
 
 TEST(Initramfs, truncated_at_every_length) {
   const Data a = archive({file("a", test::text(300, 1))});
-  for (const Data& image : {a, gzip(a)})
+  for (const Data& image : {a, gzip(a), zstd(a)})
     for (usize n = 1; n < image.size() - 3; ++n) {
       const Outcome o = unpack(std::span(image).first(n));
       // The archive may end after the file.

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "codec/stream.hpp"
+#include "codec/zstd.hpp"
 
 namespace auk::codec::test {
 
@@ -133,6 +133,22 @@ class Collector final : public ByteSink {
     if (all.size() + piece.size() > limit) return Fail(Errno::enospc);
     all.insert(all.end(), piece.begin(), piece.end());
     return {};
+  }
+};
+
+/// Exactly as much as was asked for, full of rubbish, and only until the next question.
+class FreshMemory final : public WindowMemory {
+  std::unique_ptr<byte[]> memory_;
+
+ public:
+  usize limit = static_cast<usize>(-1);  ///< ENOMEM beyond
+  usize asked = 0;
+  Result<std::span<byte>> window(usize size) override {
+    asked = size;
+    if (size > limit) return Fail(Errno::enomem);
+    memory_.reset(new byte[size]);
+    std::fill_n(memory_.get(), std::min<usize>(size, 1 << 17), byte{0xa5});
+    return std::span(memory_.get(), size);
   }
 };
 
