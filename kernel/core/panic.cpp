@@ -55,6 +55,14 @@ void restart() {
   machine::halt_forever();
 }
 
+void halt() {
+  machine::irq_disable();
+  log_line(Level::emerg, "reboot: System halted");
+  finish_consoles();
+  if (support != nullptr) support->stop_other_cpus();
+  machine::halt_forever();
+}
+
 void vpanic(std::string_view format, std::span<const FormatArg> args) {
   machine::irq_disable();
   u32 expected = nobody;
