@@ -154,10 +154,11 @@ Value wait4(Task& me, int pid, UserOut<u32> status, int options, UserOut<uapi::r
 }
 
 Value waitid(Task& me, int which, int id, UserAddr info, int options, UserOut<uapi::rusage> usage) {
-  constexpr int kinds = uapi::wexited | uapi::wstopped | uapi::wcontinued;
-  constexpr int known =
-      kinds | uapi::wnohang | uapi::wnowait | uapi::wnothread | uapi::wclone | uapi::wall;
-  if ((options & ~known) != 0 || (options & kinds) == 0) return Errno::einval;
+  constexpr auto kinds = static_cast<u32>(uapi::wexited | uapi::wstopped | uapi::wcontinued);
+  constexpr u32 known = kinds | static_cast<u32>(uapi::wnohang | uapi::wnowait) | uapi::wnothread |
+                        uapi::wclone | uapi::wall;
+  const auto wanted = static_cast<u32>(options);
+  if ((wanted & ~known) != 0 || (wanted & kinds) == 0) return Errno::einval;
   proc::WaitRequest r;
   r.options = static_cast<u32>(options);
   r.number = static_cast<u32>(id);
