@@ -318,9 +318,11 @@ void RunQueue::schedule(bool preempted) {
 }
 
 void RunQueue::finish_switch(Thread* previous) {
+  // Once the lock is free a thread that sleeps may be woken, run elsewhere and end there.
+  const bool is_dead = previous->state_.load_acquire() == State::dead;
   // The thread may have come to another CPU than the one it left.
   run_queues.read()->unlock();
-  if (previous->state_.load_acquire() != State::dead) return;
+  if (!is_dead) return;
   {
     auto dead = dead_threads.lock();
     dead->push_back(*previous);
