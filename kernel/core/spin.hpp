@@ -53,7 +53,7 @@ class AUK_CAPABILITY("spin lock") SpinIrqOff {
   }
   void release(State flags) {
     word_.unlock();
-    machine::irq_restore(flags);
+    end_irq_off(flags);
   }
 };
 
