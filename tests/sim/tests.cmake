@@ -1,0 +1,1 @@
+auk_sim(wait)
