@@ -40,6 +40,10 @@ struct Suite {
 };
 std::vector<Suite> load_suites(fs::path const& table_file);
 
+// run/run.cpp
+struct RunOptions;
+int run_command(RunOptions const&);
+
 // docs.cpp
 int docs();
 int status();

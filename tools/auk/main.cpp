@@ -1,7 +1,9 @@
 // The auk command: reads the command line and calls one subcommand.
 #include "commands.hpp"
+#include "run/run.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 
 namespace {
@@ -17,7 +19,65 @@ fs::path find_repository() {
   }
 }
 
+// What `auk run` is told, apart from the command behind "--".
+struct RunWords {
+  RunOptions options;
+  std::vector<std::string> copies;
+};
+
+void add_run_options(CLI::App& app, RunWords& words) {
+  auto& options = words.options;
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.add_option("--kernel", options.kernel, "a kernel image, or \"linux\" for Debian's 6.12");
+  app.add_option("--profile", options.profile, "which build of Auk to boot")
+      ->check(CLI::IsMember({"dev", "debug", "release"}));
+  app.add_option("--initrd", options.initrd, "the root instead of busybox");
+  app.add_option("-m,--memory", options.memory_mib, "MiB")->check(CLI::Range(16, 1 << 20));
+  app.add_option("-c,--cpus", options.cpus, "processors")->check(CLI::Range(1, 255));
+  app.add_option("-M,--machine", options.machine, "microvm, q35 or pc");
+  app.add_option("--append", options.append, "more words for the kernel's command line");
+  app.add_option("--timeout", options.timeout, "seconds, boot included");
+  app.add_flag("--debug", options.debug, "show the kernel's log");
+  app.add_option("--json-status", options.json_status, "descriptor to write the result to");
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::Throw);
+  app.add_option("-e,--env", options.environment, "K=V, or K to pass it on")
+      ->allow_extra_args(false);
+  app.add_option("-w,--workdir", options.folder, "the command's working directory");
+  app.add_option("--copy", words.copies, "HOST:GUEST, a file or folder to put into the root")
+      ->allow_extra_args(false);
+  app.footer(
+      "Behind \"--\" stands the command; without one, a shell. With --initrd and no command\n"
+      "the console is on this terminal. Exit: the command's own code, 128+N for signal N,\n"
+      "124 timed out, 125 auk failed, 126 and 127 not executable and not found, 254 the\n"
+      "guest vanished, 255 its kernel panicked. Ctrl-A X ends a guest on a terminal.");
+}
+
+void resolve_paths(RunWords& words, fs::path const& here) {
+  auto& options = words.options;
+  if (!options.kernel.empty() && options.kernel != "linux") options.kernel = here / options.kernel;
+  if (!options.initrd.empty()) options.initrd = here / options.initrd;
+  for (auto const& copy : words.copies) {
+    auto const colon = copy.rfind(':');
+    if (colon == copy.npos || colon + 1 == copy.size() || copy[colon + 1] != '/')
+      throw Error(run_tool_failed, std::format("--copy {}: not HOST:/GUEST", copy));
+    options.copies.push_back({here / copy.substr(0, colon), copy.substr(colon + 1)});
+  }
+}
+
+// Cuts off what stands behind the first "--" of `auk run`.
+std::vector<std::string> take_command(int& argc, char** argv) {
+  if (argc < 2 || std::string_view(argv[1]) != "run") return {};
+  auto* const mark = std::find(argv, argv + argc, std::string_view("--"));
+  if (mark == argv + argc) return {};
+  std::vector<std::string> command(mark + 1, argv + argc);
+  argc = static_cast<int>(mark - argv);
+  return command;
+}
+
 int dispatch(int argc, char** argv) {
+  RunWords run_words;
+  run_words.options.command = take_command(argc, argv);
+
   CLI::App app{"Auk: build it, check it, test it.", "auk"};
   app.require_subcommand(1);
 
@@ -45,6 +105,9 @@ int dispatch(int argc, char** argv) {
   test_command->add_option("--suites", test_options.table, "table of suites");
   test_command->add_option("name", test_options.names, "only these suites");
 
+  auto* run_subcommand = app.add_subcommand("run", "boot a kernel and run a command in it");
+  add_run_options(*run_subcommand, run_words);
+
   auto* fmt_command = app.add_subcommand("fmt", "format the sources");
   auto* docs_command = app.add_subcommand("docs", "write docs/floors.md");
   auto* status_command = app.add_subcommand("status", "write docs/status.md from build/log");
@@ -52,13 +115,15 @@ int dispatch(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (CLI::ParseError const& error) {
-    return app.exit(error) == 0 ? exit_ok : exit_usage;
+    if (app.exit(error) == 0) return exit_ok;
+    return *run_subcommand ? int{run_tool_failed} : int{exit_usage};
   }
 
   // Paths on the command line are relative to where the user stands.
   auto const here = fs::current_path();
   if (!check_options.tree.empty()) check_options.tree = fs::canonical(here / check_options.tree);
   if (test_command->count("--suites")) test_options.table = here / test_options.table;
+  if (*run_subcommand) resolve_paths(run_words, here);
   set_repository(fs::canonical(find_repository()));
   fs::current_path(repository());
 
@@ -66,6 +131,7 @@ int dispatch(int argc, char** argv) {
   if (*config_command) return config(action);
   if (*check_command) return check(check_options);
   if (*test_command) return test(test_options);
+  if (*run_subcommand) return run_command(run_words.options);
   if (*fmt_command) return format_sources();
   if (*docs_command) return docs();
   if (*status_command) return status();

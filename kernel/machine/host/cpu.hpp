@@ -5,6 +5,8 @@
 // plays all CPUs in turn and whatever touches the interrupt flag is a switch point.
 // Context: any.
 #pragma once
+#include <string_view>
+
 #include <exception>
 
 #include "base/annotations.hpp"
@@ -12,6 +14,9 @@
 #include "base/types.hpp"
 
 namespace auk::machine {
+
+/// What uname(2) calls the machine.
+inline constexpr std::string_view name = "host";
 
 namespace host {
 

@@ -1,0 +1,129 @@
+// The guest's first root: archives that are put one behind the other.
+#include "run/cpio.hpp"
+#include "run/run.hpp"
+
+#include "../guest/protocol.hpp"
+
+#include <algorithm>
+#include <sys/stat.h>
+
+namespace auk {
+
+namespace {
+
+constexpr auto busybox = "/bin/busybox";
+constexpr auto init_sources = "tools/guest";
+constexpr auto init_program = "build/guest/auk-init";
+
+bool is_newer_than_all(fs::path const& made, std::vector<fs::path> const& sources) {
+  return std::ranges::none_of(sources, [&](auto const& source) { return is_newer(source, made); });
+}
+
+fs::path guest_init() {
+  fs::path const program = init_program;
+  if (is_newer_than_all(program, files_below(init_sources))) return program;
+  fs::create_directories(program.parent_path());
+  auto const fresh = program.string() + ".new";
+  int const status = run({.argv = {"clang++-19", "-std=c++20", "-Wall", "-Wextra", "-Wshadow",
+                                   "-Wconversion", "-Werror", "-O2", "-s", "-static", "-nostdlib++",
+                                   "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics",
+                                   std::string(init_sources) + "/auk-init.cpp", "-o", fresh}});
+  if (status != 0) fail("auk-init does not build");
+  fs::rename(fresh, program);
+  return program;
+}
+
+void add_devices(Cpio& root) {
+  struct Device {
+    char const* name;
+    unsigned mode, major, minor;
+  };
+  static constexpr Device devices[] = {
+      {"console", 0600, 5, 1}, {"null", 0666, 1, 3},   {"zero", 0666, 1, 5},
+      {"full", 0666, 1, 7},    {"random", 0666, 1, 8}, {"urandom", 0666, 1, 9},
+      {"tty", 0666, 5, 0},     {"ttyS0", 0660, 4, 64}, {"ttyS1", 0660, 4, 65},
+      {"ttyS2", 0660, 4, 66},  {"ttyS3", 0660, 4, 67},
+  };
+  root.add_folder("/dev");
+  for (auto const& [name, mode, major, minor] : devices)
+    root.add_device(std::format("/dev/{}", name), S_IFCHR | mode, major, minor);
+}
+
+// Debian's busybox knows where each of its names stands: "usr/bin/env".
+void add_busybox(Cpio& root) {
+  auto const names = capture({.argv = {busybox, "--list-full"}});
+  if (names.status != 0) fail("cannot ask {} for its names", busybox);
+  root.add_file("/bin/busybox", read_file(busybox), 0755);
+  for (auto const line : lines_of(names.output))
+    if (auto const name = trimmed(line); !name.empty() && name != "bin/busybox")
+      root.add_link(std::format("/{}", name), busybox);
+}
+
+std::string make_busybox_root() {
+  Cpio root;
+  for (auto const* folder : {"/bin", "/sbin", "/usr", "/usr/bin", "/usr/sbin", "/etc", "/home",
+                             "/mnt", "/proc", "/sys", "/run", "/var"})
+    root.add_folder(folder);
+  root.add_folder("/root", 0700);
+  root.add_folder("/tmp", 01777);
+  add_busybox(root);
+  root.add_file("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"
+                               "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n");
+  root.add_file("/etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n");
+  root.add_file("/etc/hostname", "auk\n");
+  root.add_file("/etc/hosts", "127.0.0.1 localhost auk\n");
+  return root.finish();
+}
+
+std::string command_text(RunOptions const& options, std::optional<TerminalSize> terminal) {
+  std::string text;
+  auto const add = [&](char kind, std::string_view value) {
+    if (value.find('\0') != value.npos) fail("a zero byte in the command");
+    text += std::format("{} {}", kind, value);
+    text += '\0';
+  };
+  if (terminal) {
+    add('t', "");
+    add('s', std::format("{} {}", terminal->rows, terminal->columns));
+  }
+  add('w', options.folder);
+  for (auto const& variable : options.environment) add('e', variable);
+  for (auto const& word : options.command) add('a', word);
+  if (text.size() > guest::protocol::command_limit)
+    fail("the command has {} bytes, {} are allowed", text.size(), guest::protocol::command_limit);
+  return text;
+}
+
+// The folders above a path, which the root may not have.
+void add_parents(Cpio& archive, std::string const& path) {
+  for (auto slash = path.find('/', 1); slash != path.npos; slash = path.find('/', slash + 1))
+    archive.add_folder(path.substr(0, slash));
+}
+
+}  // namespace
+
+fs::path busybox_root() {
+  FileLock const lock("build/lock/guest");
+  fs::path const archive = "build/guest/busybox.cpio";
+  if (is_newer_than_all(archive, {busybox, fs::canonical("/proc/self/exe")})) return archive;
+  write_file(archive, make_busybox_root());
+  return archive;
+}
+
+std::string command_archive(RunOptions const& options, std::optional<TerminalSize> terminal) {
+  Cpio archive;
+  {
+    FileLock const lock("build/lock/guest");
+    archive.add_file("/init", read_file(guest_init()), 0755);
+  }
+  add_devices(archive);
+  archive.add_folder("/auk");
+  archive.add_file("/auk/command", command_text(options, terminal));
+  for (auto const& [source, path] : options.copies) {
+    add_parents(archive, path);
+    archive.add_copy(path, source);
+  }
+  return archive.finish();
+}
+
+}  // namespace auk

@@ -1,0 +1,138 @@
+// auk run: boots a kernel and runs one command in it.
+#include "commands.hpp"
+#include "run/session.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+namespace auk {
+
+namespace {
+
+constexpr unsigned most_cpus = 4;
+
+fs::path find_kernel(RunOptions const& options) {
+  if (options.kernel == "linux") return linux_judge();
+  if (!options.kernel.empty()) {
+    if (fs::exists(options.kernel)) return options.kernel;
+    if (fs::weakly_canonical(options.kernel) == repository() / judge_kernel) return linux_judge();
+    fail("there is no kernel {}", options.kernel);
+  }
+  auto const log = std::format("build/log/run-build-{}.log", options.profile);
+  if (build_quietly(options.profile, log) != exit_ok)
+    fail("the kernel does not build (see {})", log);
+  return std::format("build/{}/bzImage", options.profile);
+}
+
+bool choose_kvm(bool terminal) {
+  fs::path const verdict = "build/guest/kvm-verdict";
+  bool const asked_before = fs::exists(verdict);
+  if (kvm_works()) return true;
+  if (terminal || !asked_before) note("KVM does not work here: QEMU translates instead, slower");
+  return false;
+}
+
+std::string command_line(RunOptions const& options, bool kvm) {
+  // Linux leaves out serial ports that it is not told of; a panic ends the guest.
+  std::string line = "console=ttyS0 8250.nr_uarts=4 panic=-1";
+  // Without KVM's clock Linux measures the counter's rate itself. On a busy host that fails, and on
+  // microvm there is no other clock: it hangs. Nor may it doubt the counter, which is the best
+  // there is.
+  if (!kvm) line += std::format(" tsc=reliable tsc_early_khz={}", tsc_khz());
+  if (!options.append.empty()) line += " " + options.append;
+  return line;
+}
+
+std::vector<std::string> environment(RunOptions const& options, bool terminal) {
+  std::vector<std::string> list{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                "HOME=/root", "USER=root"};
+  if (terminal) {
+    char const* const type = std::getenv("TERM");
+    list.push_back(std::format("TERM={}", type ? type : "linux"));
+  }
+  for (auto const& variable : options.environment) {
+    auto const name = variable.substr(0, variable.find('='));
+    std::erase_if(list, [&](auto const& old) { return old.starts_with(name + "="); });
+    if (name != variable)
+      list.push_back(variable);
+    else if (char const* const value = std::getenv(name.c_str()))  // as docker: -e NAME
+      list.push_back(std::format("{}={}", name, value));
+  }
+  return list;
+}
+
+void write_status(int fd, RunResult const& result, bool kvm) {
+  nlohmann::ordered_json status;
+  status["exit"] = result.exit ? nlohmann::json(*result.exit) : nlohmann::json();
+  status["signal"] = result.signal ? nlohmann::json(*result.signal) : nlohmann::json();
+  status["panic"] = result.panicked;
+  status["timeout"] = result.timed_out;
+  status["powered_off"] = result.vm.status == 0;
+  status["problem"] = result.problem;
+  status["boot_ms"] = static_cast<int>(result.boot_seconds * 1000);
+  status["max_rss_kib"] = result.vm.max_rss_kib;
+  status["accelerator"] = kvm ? "kvm" : "tcg";
+  dprintf(fd, "%s\n", status.dump().c_str());
+}
+
+void explain(RunResult const& result, bool debug) {
+  if (!debug && !result.last_lines.empty()) {
+    note("the last lines of the kernel's log:");
+    for (auto const& line : result.last_lines) std::fprintf(stderr, "  | %s\n", line.c_str());
+  }
+  if (!result.vm.complaints.empty()) note("QEMU: {}", trimmed(result.vm.complaints));
+  note("{}", result.problem);
+}
+
+// Without a command the guest is the initrd's own affair; all that is known is how it ended.
+int console_code(RunResult const& result) {
+  if (result.timed_out) return run_timed_out;
+  if (result.panicked) return run_guest_panicked;
+  if (result.quit) return exit_ok;
+  return result.vm.status == 0 ? int{exit_ok} : int{run_tool_failed};
+}
+
+int run_guest(RunOptions options) {
+  bool const command = !options.command.empty() || options.initrd.empty();
+  if (command && options.command.empty()) options.command = {"sh", "-l"};
+  bool const terminal = on_terminal();
+  options.environment = environment(options, terminal);
+  auto const terminal_of_guest = terminal ? std::optional(terminal_size()) : std::nullopt;
+  bool const kvm = choose_kvm(terminal);
+  VmOptions vm{.kernel = find_kernel(options),
+               .initrd = read_file(options.initrd.empty() ? busybox_root() : options.initrd),
+               .machine = options.machine,
+               .command_line = command_line(options, kvm),
+               .memory_mib = options.memory_mib,
+               .cpus = options.cpus,
+               .kvm = kvm};
+  if (vm.cpus == 0)
+    vm.cpus = static_cast<int>(std::min(std::thread::hardware_concurrency(), most_cpus));
+  if (command) {
+    vm.initrd.append(-vm.initrd.size() % 4, '\0');
+    vm.initrd += command_archive(options, terminal_of_guest);
+  }
+  Vm machine(vm);
+  Session session(machine, {.command = command,
+                            .terminal = terminal,
+                            .debug = options.debug,
+                            .timeout = options.timeout});
+  auto const result = session.run();
+  if (options.json_status >= 0) write_status(options.json_status, result, vm.kvm);
+  if (!result.problem.empty()) explain(result, options.debug);
+  return command ? result.exit_code() : console_code(result);
+}
+
+}  // namespace
+
+int run_command(RunOptions const& options) try {
+  return run_guest(options);
+} catch (std::exception const& error) {
+  print_note(error.what());
+  return run_tool_failed;
+}
+
+}  // namespace auk

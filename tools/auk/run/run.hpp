@@ -1,0 +1,59 @@
+// Purpose: `auk run`: what is asked for, and the parts that make a guest of it.
+#pragma once
+
+#include "support.hpp"
+
+namespace auk {
+
+// Beside the command's own exit code, and 128 + N for one that signal N ended.
+enum RunExit : int {
+  run_timed_out = 124,
+  run_tool_failed = 125,
+  run_guest_vanished = 254,
+  run_guest_panicked = 255,
+};
+
+// A file or folder of the host that is put into the guest's root.
+struct GuestCopy {
+  fs::path source;
+  std::string path;
+};
+
+struct RunOptions {
+  std::string kernel;  // a file, or "linux" for the judge; empty: the profile's image
+  std::string profile = "dev";
+  fs::path initrd;  // empty: busybox
+  std::string machine = "microvm";
+  int memory_mib = 512;
+  int cpus = 0;  // 0: as many as there are, at most four
+  std::string append;
+  double timeout = 0;  // seconds; 0: none
+  bool debug = false;  // shows the kernel's log
+  int json_status = -1;
+  std::vector<std::string> environment;
+  std::string folder = "/";
+  std::vector<GuestCopy> copies;
+  std::vector<std::string> command;
+};
+
+// --- guest.cpp: what the guest's first root is made of --------------------------------------
+// busybox with all its names, devices, and auk-init; made anew only if one of them changed.
+fs::path busybox_root();
+// auk-init, the command and the copies, to follow any root.
+struct TerminalSize {
+  int rows = 0, columns = 0;
+};
+std::string command_archive(RunOptions const&, std::optional<TerminalSize> terminal);
+
+// --- judge.cpp ------------------------------------------------------------------------------
+constexpr auto judge_kernel = "build/judge/vmlinuz";
+// Debian's Linux of the version whose headers the build uses; downloaded once.
+fs::path linux_judge();
+
+// --- accelerator.cpp ------------------------------------------------------------------------
+// True if KVM runs a guest's instructions. Asked once per boot of the host.
+bool kvm_works();
+// Of the host; a translated guest reads the same counter.
+std::int64_t tsc_khz();
+
+}  // namespace auk

@@ -1,0 +1,144 @@
+#include "run/vm.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace auk {
+
+namespace {
+
+// A file without a name, gone with its last descriptor.
+int anonymous_file(char const* label, std::string_view content) {
+  int const fd = memfd_create(label, MFD_CLOEXEC);
+  if (fd < 0) fail("memfd_create: {}", std::strerror(errno));
+  while (!content.empty()) {
+    ssize_t const put = write(fd, content.data(), content.size());
+    if (put < 0) fail("cannot keep {} bytes in memory: {}", content.size(), std::strerror(errno));
+    content.remove_prefix(static_cast<std::size_t>(put));
+  }
+  return fd;
+}
+
+std::string content_of(int fd) {
+  std::string text(static_cast<std::size_t>(lseek(fd, 0, SEEK_END)), '\0');
+  ssize_t const got = pread(fd, text.data(), text.size(), 0);
+  text.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+  return text;
+}
+
+std::vector<std::string> arguments(VmOptions const& options, int initrd,
+                                   std::array<int, Vm::port_count> const& ports) {
+  std::vector<std::string> argv{"qemu-system-x86_64",
+                                "-nodefaults",
+                                "-no-user-config",
+                                "-display",
+                                "none",
+                                "-no-reboot",
+                                "-net",
+                                "none",
+                                "-M",
+                                options.machine,
+                                "-smp",
+                                std::to_string(options.cpus),
+                                "-m",
+                                std::to_string(options.memory_mib),
+                                "-kernel",
+                                options.kernel.string(),
+                                "-append",
+                                options.command_line};
+  auto const add = [&](std::initializer_list<std::string> words) {
+    argv.insert(argv.end(), words);
+  };
+  if (options.kvm)
+    add({"-accel", "kvm", "-cpu", "host"});
+  else
+    add({"-accel", "tcg", "-cpu", "max"});
+  add({"-initrd", std::format("/proc/self/fd/{}", initrd)});
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    add({"-chardev", std::format("socket,id=port{},fd={}", i, ports[i])});
+    // The first port is there already on some machines; -serial means it on all.
+    if (i == 0)
+      add({"-serial", "chardev:port0"});
+    else
+      add({"-device", std::format("isa-serial,chardev=port{},index={}", i, i)});
+  }
+  return argv;
+}
+
+[[noreturn]] void become_qemu(std::vector<std::string> const& words, pid_t parent, int output,
+                              std::initializer_list<int> inherited) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(1);
+  // Its own group: what the keyboard sends is for us to pass on.
+  setpgid(0, 0);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (int const fd : inherited) fcntl(fd, F_SETFD, 0);
+  dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), 0);
+  dup2(output, 1);
+  dup2(output, 2);
+  std::vector<char*> argv;
+  for (auto const& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  execvp(argv[0], argv.data());
+  dprintf(2, "cannot run %s: %s\n", argv[0], std::strerror(errno));
+  _exit(127);
+}
+
+}  // namespace
+
+Vm::Vm(VmOptions const& options) {
+  std::array<int, port_count> theirs{};
+  for (std::size_t i = 0; i < port_count; ++i) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+      fail("socketpair: {}", std::strerror(errno));
+    ports_[i] = ends[0];
+    theirs[i] = ends[1];
+    fcntl(ends[0], F_SETFL, O_RDWR | O_NONBLOCK);
+  }
+  int const initrd = anonymous_file("initrd", options.initrd);
+  output_ = anonymous_file("qemu-output", "");
+  auto const argv = arguments(options, initrd, theirs);
+  pid_t const parent = getpid();
+  pid_ = fork();
+  if (pid_ < 0) fail("fork: {}", std::strerror(errno));
+  if (pid_ == 0)
+    become_qemu(argv, parent, output_, {initrd, theirs[0], theirs[1], theirs[2], theirs[3]});
+  close(initrd);
+  for (int const fd : theirs) close(fd);
+}
+
+Vm::~Vm() {
+  if (pid_ > 0) {
+    kill();
+    wait();
+  }
+  for (int const fd : ports_) close(fd);
+  close(output_);
+}
+
+void Vm::kill() {
+  if (pid_ > 0) ::kill(pid_, SIGKILL);
+}
+
+Vm::Ending Vm::wait() {
+  int status = 0;
+  rusage usage{};
+  while (wait4(pid_, &status, 0, &usage) < 0 && errno == EINTR) {}
+  pid_ = -1;
+  return {.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+          .max_rss_kib = usage.ru_maxrss,
+          .complaints = content_of(output_)};
+}
+
+}  // namespace auk

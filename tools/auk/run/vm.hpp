@@ -1,0 +1,45 @@
+// Purpose: one running QEMU with its serial ports as sockets. It never outlives the tool.
+#pragma once
+
+#include "support.hpp"
+
+#include <array>
+#include <sys/types.h>
+
+namespace auk {
+
+struct VmOptions {
+  fs::path kernel;
+  std::string initrd;  // its bytes
+  std::string machine, command_line;
+  int memory_mib = 0, cpus = 0;
+  bool kvm = false;
+};
+
+class Vm {
+ public:
+  enum Port { log, data, errors, control, port_count };
+
+  explicit Vm(VmOptions const&);
+  ~Vm();
+  Vm(Vm const&) = delete;
+  Vm& operator=(Vm const&) = delete;
+
+  // Our end of ttyS0 to ttyS3; reads as ended once QEMU is gone.
+  int port(Port which) const { return ports_[which]; }
+  void kill();
+  struct Ending {
+    int status;  // 128 + signal if it was killed
+    long max_rss_kib;
+    std::string complaints;  // what QEMU itself printed
+  };
+  // Waits for the end.
+  Ending wait();
+
+ private:
+  std::array<int, port_count> ports_{};
+  int output_ = -1;
+  pid_t pid_ = -1;
+};
+
+}  // namespace auk

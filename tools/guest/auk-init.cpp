@@ -1,0 +1,362 @@
+// The first process of a guest of `auk run`: runs the command of /auk/command, relays its streams
+// over serial ports, tells the host how it ended, and powers off.
+//
+// ttyS1 carries the command's standard input and output, ttyS2 its standard error, ttyS3 lines of
+// control (tools/guest/protocol.hpp). A kernel that is still young must be able to run this: few
+// system calls are used, and what may fail without harm is allowed to.
+#include "command.hpp"
+#include "flow.hpp"
+#include "protocol.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <initializer_list>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+namespace auk::guest {
+namespace {
+
+constexpr auto data_port = "/dev/ttyS1", error_port = "/dev/ttyS2", control_port = "/dev/ttyS3";
+
+int control = -1;
+
+void say(char const* text) {
+  // The console, if the kernel gave us one.
+  (void)!write(2, "auk-init: ", 10);
+  (void)!write(2, text, strlen(text));
+  (void)!write(2, "\n", 1);
+}
+
+[[noreturn]] void power_off() {
+  sync();
+  reboot(RB_POWER_OFF);
+  say("the power stays on");
+  for (;;) pause();
+}
+
+[[noreturn]] void give_up(char const* what) {
+  char text[256];
+  snprintf(text, sizeof text, "%s: %s", what, strerror(errno));
+  say(text);
+  power_off();
+}
+
+[[gnu::format(printf, 1, 2)]] void tell_host(char const* format, ...) {
+  char line[80];
+  va_list arguments;
+  va_start(arguments, format);
+  int const size = vsnprintf(line, sizeof line, format, arguments);
+  va_end(arguments);
+  for (int done = 0; done < size;) {
+    ssize_t const put = write(control, line + done, static_cast<size_t>(size - done));
+    if (put > 0)
+      done += static_cast<int>(put);
+    else if (errno != EINTR)
+      return;
+  }
+}
+
+void mount_all() {
+  struct Mount {
+    char const *type, *place, *options;
+  };
+  // A folder of its own may be missing in an initrd that somebody else made.
+  static constexpr Mount mounts[] = {
+      {"proc", "/proc", ""},          {"sysfs", "/sys", ""},
+      {"devtmpfs", "/dev", ""},       {"devpts", "/dev/pts", "ptmxmode=0666,mode=0620"},
+      {"tmpfs", "/dev/shm", ""},      {"tmpfs", "/tmp", "mode=1777"},
+      {"tmpfs", "/run", "mode=0755"},
+  };
+  for (auto const& [type, place, options] : mounts) {
+    mkdir(place, 0755);
+    (void)mount(type, place, type, 0, options);
+  }
+  (void)symlink("/proc/self/fd", "/dev/fd");
+  (void)symlink("/proc/self/fd/0", "/dev/stdin");
+  (void)symlink("/proc/self/fd/1", "/dev/stdout");
+  (void)symlink("/proc/self/fd/2", "/dev/stderr");
+}
+
+void set_modes(int port, bool raw) {
+  termios modes{};
+  if (tcgetattr(port, &modes) != 0) return;
+  cfmakeraw(&modes);
+  modes.c_cflag |= CLOCAL | CREAD;
+  cfsetspeed(&modes, B115200);
+  if (!raw) {
+    modes.c_iflag |= ICRNL | IXON;
+    modes.c_oflag |= OPOST | ONLCR;
+    modes.c_lflag |= ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN;
+  }
+  tcsetattr(port, TCSANOW, &modes);
+}
+
+// O_NONBLOCK: not to wait for a carrier, and not to be held up by a full port later.
+int open_port(char const* path, bool raw) {
+  int const port = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+  if (port < 0) give_up(path);
+  set_modes(port, raw);
+  return port;
+}
+
+void set_size(int port, int rows, int columns) {
+  winsize size{};
+  size.ws_row = static_cast<unsigned short>(rows);
+  size.ws_col = static_cast<unsigned short>(columns);
+  ioctl(port, TIOCSWINSZ, &size);
+}
+
+struct Pipe {
+  int read_end = -1, write_end = -1;
+
+  Pipe() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) give_up("pipe");
+    read_end = ends[0], write_end = ends[1];
+  }
+};
+
+// --- the command ----------------------------------------------------------------------------
+
+// What a shell returns when it cannot run a program.
+int exit_code_of(int error) { return error == ENOENT || error == ENOTDIR ? 127 : 126; }
+
+[[noreturn]] void complain(char const* subject, int error, int code) {
+  char text[512];
+  int const size = snprintf(text, sizeof text, "auk: %s: %s\n", subject, strerror(error));
+  (void)!write(2, text, static_cast<size_t>(size));
+  _exit(code);
+}
+
+[[noreturn]] void become(Command& command) {
+  if (chdir(command.folder) != 0) complain(command.folder, errno, protocol::tool_failed);
+  char const* const name = command.arguments[0];
+  int error = ENOENT;
+  if (strchr(name, '/')) {
+    execve(name, command.arguments, command.environment);
+    complain(name, errno, exit_code_of(errno));
+  }
+  for (char const* path = command.search_path(); *path;) {
+    size_t const size = strcspn(path, ":");
+    char file[4096];
+    snprintf(file, sizeof file, "%.*s/%s", static_cast<int>(size), path, name);
+    execve(file, command.arguments, command.environment);
+    if (errno != ENOENT && errno != ENOTDIR) error = errno;
+    path += size + (path[size] == ':');
+  }
+  complain(name, error, exit_code_of(error));
+}
+
+// In the foreground of the terminal that the session's leader opened.
+void take_foreground() {
+  setpgid(0, 0);
+  signal(SIGTTOU, SIG_IGN);
+  tcsetpgrp(0, getpid());
+  signal(SIGTTOU, SIG_DFL);
+}
+
+void take_terminal() {
+  int const terminal = open(data_port, O_RDWR);
+  if (terminal < 0) give_up(data_port);
+  ioctl(terminal, TIOCSCTTY, 0);
+  for (int fd = 0; fd < 3; ++fd) dup2(terminal, fd);
+  close(terminal);
+}
+
+// Starts the command, tells its number and then how it ended. A process of its own, so that the
+// relay hears of the end by a pipe and needs no signal; on a terminal it leads the session, because
+// the terminal hangs up, and forgets what is not yet sent, when the leader ends.
+[[noreturn]] void watch_command(Command& command, int report) {
+  setsid();
+  if (command.terminal) take_terminal();
+  pid_t const pid = fork();
+  if (pid < 0) complain("fork", errno, protocol::tool_failed);
+  if (pid == 0) {
+    if (command.terminal)
+      take_foreground();
+    else
+      setpgid(0, 0);
+    signal(SIGPIPE, SIG_DFL);
+    become(command);
+  }
+  setpgid(pid, pid);
+  (void)!write(report, &pid, sizeof pid);
+  if (!command.terminal)
+    for (int fd = 0; fd < 3; ++fd) close(fd);
+  int status = 0;
+  for (;;) {
+    pid_t const who = waitpid(pid, &status, WUNTRACED);
+    if (who < 0 && errno != EINTR) break;
+    // Nobody is there to put it in the foreground again.
+    if (who == pid && WIFSTOPPED(status))
+      kill(-pid, SIGCONT);
+    else if (who == pid)
+      break;
+  }
+  if (command.terminal) {
+    signal(SIGTTOU, SIG_IGN);
+    tcdrain(0);
+  }
+  (void)!write(report, &status, sizeof status);
+  _exit(0);
+}
+
+// --- the relay ------------------------------------------------------------------------------
+
+struct Session {
+  int data = -1;      // ttyS1
+  int reports = -1;   // from watch_command
+  pid_t command = 0;  // leads the group that gets signals
+  bool finished = false;
+  int status = 0;
+  Flow input, output, errors;
+  char line[128];  // of control, as far as it came
+  size_t line_size = 0;
+};
+
+void obey(Session& session, char const* line) {
+  int number = 0, second = 0;
+  if (strcmp(line, protocol::end_of_input) == 0)
+    session.input.close_target();
+  else if (sscanf(line, protocol::signal_format, &number) == 1 && session.command > 0)
+    kill(-session.command, number);
+  else if (sscanf(line, protocol::size_format, &number, &second) == 2)
+    set_size(session.data, number, second);
+}
+
+void read_control(Session& session) {
+  char bytes[64];
+  ssize_t const got = read(control, bytes, sizeof bytes);
+  for (ssize_t i = 0; i < got; ++i) {
+    if (bytes[i] != '\n') {
+      if (session.line_size < sizeof session.line - 1) session.line[session.line_size++] = bytes[i];
+      continue;
+    }
+    session.line[session.line_size] = 0;
+    session.line_size = 0;
+    obey(session, session.line);
+  }
+}
+
+void read_report(Session& session) {
+  int value = 0;
+  ssize_t const got = read(session.reports, &value, sizeof value);
+  if (got < 0 && errno == EINTR) return;
+  if (got == sizeof value && session.command == 0) {
+    session.command = value;
+    return;
+  }
+  // Without a number it died before it could say anything.
+  session.status = got == sizeof value ? value : protocol::tool_failed << 8;
+  session.finished = true;
+}
+
+void reap_orphans() {
+  while (waitpid(-1, nullptr, WNOHANG) > 0) {}
+}
+
+// One round; false once the command has ended and all it wrote is on its way.
+bool relay_once(Session& session) {
+  pollfd polled[5] = {
+      {.fd = control, .events = POLLIN, .revents = 0},
+      {.fd = session.finished ? -1 : session.reports, .events = POLLIN, .revents = 0}};
+  Flow* const flows[] = {&session.input, &session.output, &session.errors};
+  for (int i = 0; i < 3; ++i) polled[2 + i] = flows[i]->wanted();
+  // Background processes may hold the pipes open for ever: what is there now is all that counts.
+  bool const last_look = session.finished && session.output.empty() && session.errors.empty();
+  if (session.finished) polled[2].fd = -1;
+  int const ready = poll(polled, 5, last_look ? 0 : -1);
+  reap_orphans();
+  if (ready < 0) return errno == EINTR;
+  if (last_look && !polled[3].revents && !polled[4].revents) return false;
+  if (polled[0].revents) read_control(session);
+  if (polled[1].revents) read_report(session);
+  for (int i = 0; i < 3; ++i)
+    if (polled[2 + i].revents) flows[i]->move();
+  if (auto const taken = session.input.take_count()) tell_host(protocol::taken_format, taken);
+  return true;
+}
+
+void start(Session& session, Command& command) {
+  Pipe const reports, input, output, errors;
+  session.reports = reports.read_end;
+  pid_t const watcher = fork();
+  if (watcher < 0) give_up("fork");
+  if (watcher == 0) {
+    close(reports.read_end);
+    close(input.write_end);
+    close(output.read_end);
+    close(errors.read_end);
+    if (!command.terminal) {
+      dup2(input.read_end, 0);
+      dup2(output.write_end, 1);
+      dup2(errors.write_end, 2);
+    }
+    for (int fd : {input.read_end, output.write_end, errors.write_end}) close(fd);
+    watch_command(command, reports.write_end);
+  }
+  for (int fd : {reports.write_end, input.read_end, output.write_end, errors.write_end}) close(fd);
+  if (command.terminal) {
+    for (int fd : {input.write_end, output.read_end, errors.read_end}) close(fd);
+    return;
+  }
+  session.input.connect(session.data, input.write_end);
+  session.output.connect(output.read_end, session.data);
+  session.errors.connect(errors.read_end, open_port(error_port, true));
+}
+
+void ignore(int) {}
+
+[[noreturn]] void report_end(Session const& session) {
+  session.output.settle();
+  session.errors.settle();
+  tell_host(protocol::sent_format, session.output.total(), session.errors.total());
+  if (WIFSIGNALED(session.status))
+    tell_host(protocol::signal_format, WTERMSIG(session.status));
+  else
+    tell_host(protocol::exit_format, WEXITSTATUS(session.status));
+  tell_host("\n");
+  tcdrain(control);
+  power_off();
+}
+
+}  // namespace
+
+int main_of_init() {
+  static Command command;
+  static Session session;
+  if (!command.load(protocol::command_file)) give_up(protocol::command_file);
+  // Before devtmpfs, which may know less than the archive, covers /dev.
+  control = open(control_port, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+  if (control < 0) give_up(control_port);
+  set_modes(control, true);
+  fcntl(control, F_SETFL, O_RDWR);
+  session.data = open_port(data_port, !command.terminal);
+  if (command.rows) set_size(session.data, command.rows, command.columns);
+  mount_all();
+  signal(SIGPIPE, SIG_IGN);
+  // Interrupts poll(), so that orphans are reaped.
+  struct sigaction action{};
+  action.sa_handler = ignore;
+  sigaction(SIGCHLD, &action, nullptr);
+  start(session, command);
+  tell_host("%s\n", protocol::started);
+  while (relay_once(session)) {}
+  report_end(session);
+}
+
+}  // namespace auk::guest
+
+int main() { return auk::guest::main_of_init(); }

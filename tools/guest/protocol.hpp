@@ -1,0 +1,32 @@
+// Purpose: the words that `auk run` and auk-init exchange over the control port, and the format of
+// the command file. For the host tool and for the guest's init.
+#pragma once
+
+namespace auk::guest::protocol {
+
+// In the guest's root: fields, each ended by a zero byte, each starting with its kind.
+//   t        the command gets a terminal
+//   s R C    that terminal's size
+//   w DIR    its working directory
+//   e K=V    one variable of its environment
+//   a ARG    one word of it
+constexpr auto command_file = "/auk/command";
+constexpr unsigned command_limit = 256 * 1024;
+
+// Lines from the guest.
+constexpr auto started = "started";
+constexpr auto taken_format = "taken %llu\n";     // bytes of input that left the port's buffers
+constexpr auto sent_format = "sent %llu %llu\n";  // bytes of output and of errors, in all
+constexpr auto exit_format = "exit %d";           // the last line, or
+constexpr auto signal_format = "signal %d";       // the number of the signal that ended it
+
+// Lines from the host. `signal N` goes to the command's process group.
+constexpr auto end_of_input = "eof";
+constexpr auto size_format = "size %d %d";
+
+// So many bytes of input may be on their way: what a terminal's buffer holds.
+constexpr unsigned input_window = 3072;
+
+constexpr int tool_failed = 125;
+
+}  // namespace auk::guest::protocol
