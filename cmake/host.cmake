@@ -64,6 +64,8 @@ endfunction()
 
 # What of each module runs on the host.
 auk_module(base SOURCES fmt.cpp text.cpp host/bug.cpp host/sim.cpp)
+auk_module(codec SOURCES cpio.cpp crc32.cpp gzip.cpp inflate.cpp initramfs.cpp window.cpp xxh64.cpp
+           zstd.cpp zstd/fse.cpp zstd/literals.cpp zstd/sequences.cpp USES base)
 auk_module(machine SOURCES host/cpu.cpp host/port.cpp host/pte.cpp USES base)
 auk_module(core SOURCES clock.cpp cpu_mask.cpp log.cpp panic.cpp param.cpp percpu.cpp preempt.cpp
            smp_call.cpp spin.cpp tlb.cpp USES machine base)

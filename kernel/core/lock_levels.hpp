@@ -38,13 +38,14 @@ AUK_LOCK_POSITION(inode_twin, inode);
 AUK_LOCK_POSITION(sb_freeze, inode_twin);
 AUK_LOCK_POSITION(fs_journal, sb_freeze);
 AUK_LOCK_POSITION(fs_private, fs_journal);
-AUK_LOCK_POSITION(space, fs_private);
-AUK_LOCK_POSITION(invalidate, space);
-AUK_LOCK_POSITION(folio, invalidate);
-AUK_LOCK_POSITION(socket, folio);
+AUK_LOCK_POSITION(socket, fs_private);
 AUK_LOCK_POSITION(pipe, socket);
 AUK_LOCK_POSITION(tty, pipe);
-AUK_LOCK_POSITION(block, tty);
+// Behind everything that copies to and from user memory: the copy may fault.
+AUK_LOCK_POSITION(space, tty);
+AUK_LOCK_POSITION(invalidate, space);
+AUK_LOCK_POSITION(folio, invalidate);
+AUK_LOCK_POSITION(block, folio);
 AUK_LOCK_POSITION(flush, block);
 AUK_LOCK_POSITION(last_sleeping, flush);
 
@@ -69,7 +70,9 @@ AUK_LOCK_POSITION(dentry, mount_table);
 AUK_LOCK_POSITION(mapping_tree, dentry);
 AUK_LOCK_POSITION(page_table, mapping_tree);
 AUK_LOCK_POSITION(socket_queue, page_table);
-AUK_LOCK_POSITION(driver, socket_queue);
+// Input of a terminal: echoes through the port below.
+AUK_LOCK_POSITION(tty_line, socket_queue);
+AUK_LOCK_POSITION(driver, tty_line);
 AUK_LOCK_POSITION(workqueue, driver);
 AUK_LOCK_POSITION(work_pool, workqueue);
 AUK_LOCK_POSITION(completion, work_pool);

@@ -193,11 +193,13 @@ void set_console_level(unsigned level) { console_level.store_relaxed(level); }
 void flush_consoles() {
   do {
     u32 expected = nobody;
-    if (!console_owner.cas_acq_rel(expected, this_cpu_number.read())) return;
+    // The thread may go on on another CPU: its mark is where it started.
+    const u32 me = this_cpu_number.read();
+    if (!console_owner.cas_acq_rel(expected, me)) return;
     ConsoleSet::print_pending();
     // After a panic took over the consoles are not ours to give back.
-    u32 me = this_cpu_number.read();
-    (void)console_owner.cas_acq_rel(me, nobody);
+    expected = me;
+    (void)console_owner.cas_acq_rel(expected, nobody);
     // Who finished a record while we held them has left it to us.
   } while (ConsoleSet::is_pending());
 }
@@ -206,6 +208,15 @@ void seize_consoles() {
   seized.store_relaxed(true);
   console_owner.store_release(this_cpu_number.read() | 0x80000000);
   ConsoleSet::print_pending();
+}
+
+void finish_consoles() {
+  constexpr u64 patience_ns = 100'000'000;
+  const u64 start = clock_ns();
+  while (console_owner.load_acquire() != nobody && clock_ns() - start < patience_ns)
+    machine::relax();
+  // Whoever holds them will not print the rest: it was preempted, or does not run any more.
+  if (ConsoleSet::is_pending()) seize_consoles();
 }
 
 void log_line(Level level, std::string_view text) {

@@ -44,6 +44,9 @@ void register_console(Console& console);
 /// Prints what no console has shown yet, if nobody else is at it.
 void flush_consoles();
 
+/// Before the machine ends: waits a little for whoever prints, then prints what is left.
+void finish_consoles();
+
 /// For the panicking CPU only: takes the consoles from whoever owns them and prints the rest.
 void seize_consoles();
 

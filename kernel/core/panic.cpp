@@ -42,7 +42,7 @@ bool is_panicking() { return panic_cpu.load_relaxed() != nobody; }
 void power_off() {
   machine::irq_disable();
   log_line(Level::emerg, "reboot: Power down");
-  flush_consoles();
+  finish_consoles();
   if (power != nullptr) power->power_off();
   machine::halt_forever();
 }
@@ -50,8 +50,16 @@ void power_off() {
 void restart() {
   machine::irq_disable();
   log_line(Level::emerg, "reboot: Restarting system");
-  flush_consoles();
+  finish_consoles();
   if (power != nullptr) power->restart();
+  machine::halt_forever();
+}
+
+void halt() {
+  machine::irq_disable();
+  log_line(Level::emerg, "reboot: System halted");
+  finish_consoles();
+  if (support != nullptr) support->stop_other_cpus();
   machine::halt_forever();
 }
 

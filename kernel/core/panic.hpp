@@ -49,6 +49,8 @@ void set_emergency_console(Console& console);
 
 [[noreturn]] void power_off();
 [[noreturn]] void restart();
+/// Stops without turning anything off.
+[[noreturn]] void halt();
 
 [[noreturn]] void vpanic(std::string_view format, std::span<const FormatArg> args);
 template <Formattable... Args>

@@ -62,6 +62,12 @@ bool next_param(std::string_view& line, ParamWord& word) {
   return true;
 }
 
+bool is_known_param(std::string_view name) {
+  for (const Param& row : std::span<const Param>(__ld_param, __ld_param_end))
+    if (same_param_name(row.name, name)) return true;
+  return false;
+}
+
 void apply_command_line(std::string_view line) {
   const std::span<const Param> rows(__ld_param, __ld_param_end);
   ParamWord word;

@@ -30,6 +30,9 @@ bool next_param(std::string_view& line, ParamWord& word);
 /// Two parameter names are equal when they differ only in `-` and `_`.
 bool same_param_name(std::string_view a, std::string_view b);
 
+/// Somebody in the kernel obeys this parameter.
+bool is_known_param(std::string_view name);
+
 /// Gives every word to its rows, up to `--`.
 void apply_command_line(std::string_view line);
 

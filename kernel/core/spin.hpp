@@ -46,11 +46,8 @@ class AUK_CAPABILITY("spin lock") SpinIrqOff {
  public:
   static constexpr LockKind kind = LockKind::spin_irq_off;
   using State = machine::IrqFlags;
-  State acquire() {
-    const State flags = machine::irq_save();
-    word_.lock();
-    return flags;
-  }
+  static State prepare() { return machine::irq_save(); }
+  void take() { word_.lock(); }
   void release(State flags) {
     word_.unlock();
     machine::irq_restore(flags);
@@ -63,11 +60,11 @@ class AUK_CAPABILITY("spin lock") SpinPreemptOff {
  public:
   static constexpr LockKind kind = LockKind::spin_preempt_off;
   struct State {};
-  State acquire() {
+  static State prepare() {
     preempt_disable();
-    word_.lock();
     return {};
   }
+  void take() { word_.lock(); }
   void release(State) {
     word_.unlock();
     preempt_enable();
@@ -80,9 +77,13 @@ template <class Level, class T, class Lock> class Guarded {
   Lock lock_;
   T value_ AUK_GUARDED_BY(lock_){};
 
-  typename Lock::State take() AUK_LOCK_PRIMITIVE {
-    note_acquire(class_);
-    return lock_.acquire();
+  // Noted only when nothing can come between that would run with the note of a lock it does not
+  // hold.
+  static typename Lock::State take(Lock& lock, LockClass& as) AUK_LOCK_PRIMITIVE {
+    const typename Lock::State state = Lock::prepare();
+    note_acquire(as);
+    lock.take();
+    return state;
   }
 
  public:
@@ -98,7 +99,7 @@ template <class Level, class T, class Lock> class Guarded {
    public:
     explicit Access(Guarded& g) AUK_ACQUIRE(g.lock_, Level::v) AUK_LOCK_PRIMITIVE
         : guarded_(g),
-          state_(g.take()) {}
+          state_(take(g.lock_, class_)) {}
     ~Access() AUK_RELEASE() AUK_LOCK_PRIMITIVE {
       note_release(class_);
       guarded_.lock_.release(state_);
@@ -116,15 +117,10 @@ template <class Level, class T, class Lock> class Guarded {
     Guarded& guarded_;
     typename Lock::State state_;
 
-    static typename Lock::State take(Guarded& g) AUK_LOCK_PRIMITIVE {
-      note_acquire(twin_class_);
-      return g.lock_.acquire();
-    }
-
    public:
     explicit TwinAccess(Guarded& g) AUK_ACQUIRE(g.lock_, Twin::v) AUK_LOCK_PRIMITIVE
         : guarded_(g),
-          state_(take(g)) {}
+          state_(take(g.lock_, twin_class_)) {}
     ~TwinAccess() AUK_RELEASE() AUK_LOCK_PRIMITIVE {
       note_release(twin_class_);
       guarded_.lock_.release(state_);

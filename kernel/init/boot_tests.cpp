@@ -70,8 +70,9 @@ BOOT_TEST("nmi", test_nmi);
 
 void test_lockup() {
   static constinit core::SpinIrqOff lock;
-  (void)lock.acquire();
-  (void)lock.acquire();
+  (void)core::SpinIrqOff::prepare();
+  lock.take();
+  lock.take();
 }
 BOOT_TEST("lockup", test_lockup);
 

@@ -12,20 +12,25 @@
 #include "core/log.hpp"
 #include "core/panic.hpp"
 #include "core/param.hpp"
+#include "core/version.hpp"
 #include "drivers/irqchip/ioapic.hpp"
 #include "drivers/irqchip/legacy_pic.hpp"
 #include "drivers/platform/power.hpp"
 #include "drivers/serial/uart8250.hpp"
 #include "entry/isa/traps.hpp"
+#include "entry/isa/user.hpp"
 #include "entry/smp.hpp"
-#include "init/version.hpp"
+#include "init/first_words.hpp"
+#include "init/initramfs.hpp"
 #include "machine/isa/cpu.hpp"
 #include "machine/isa/stack.hpp"
 #include "mem/address.hpp"
 #include "mem/boot_memory.hpp"
+#include "mem/folio.hpp"
 #include "mem/kernel_map.hpp"
 #include "mem/pages.hpp"
 #include "mem/vmalloc.hpp"
+#include "proc/clone.hpp"
 #include "sched/rcu.hpp"
 #include "sched/softirq.hpp"
 #include "sched/thread.hpp"
@@ -129,6 +134,14 @@ void run_boot_test() {
     core::log_notice("auk.test: the task was killed, the machine lives");
 }
 
+void start_first_program(const core::HandOver& h) {
+  static constinit FirstWords words;
+  words.read(h.command_line());
+  const vfs::Path root = make_root(h);
+  if (!proc::start_first_process(words.program(), root).ok())
+    core::panic("Out of memory for the first process");
+}
+
 class InitThread final : public sched::ThreadMain {
  public:
   void run() override;
@@ -151,6 +164,7 @@ constinit InitThread init_thread;
   drivers::irqchip::silence_legacy_pics();
   entry::setup_local_apic();
   entry::setup_panic_support();
+  entry::setup_user_mode();
   drivers::irqchip::setup_io_apics();
   if (!sched::setup_boot_cpu().ok() || !sched::spawn("init", init_thread).ok())
     core::panic("Out of memory for the first threads");
@@ -160,6 +174,7 @@ constinit InitThread init_thread;
 
 /// The rest of the boot, in a thread that may sleep.
 void InitThread::run() {
+  const core::HandOver& h = *handover;
   const bool has_test = !core::boot_test_request().name.empty();
   const bool is_early = core::boot_test_request().early;
   entry::start_secondary_cpus(trampoline);
@@ -168,11 +183,13 @@ void InitThread::run() {
     core::panic("Out of memory for the first threads");
   if (has_test && is_early) run_boot_test();
   drivers::serial::setup_console();
+  mem::setup_zero_page();
   core::run_init_graph();
   mem::seal_after_init();
   if (config::debug_wx) (void)mem::check_kernel_map();
   if (has_test && !is_early) run_boot_test();
-  core::power_off();
+  if (h.initrd.empty() && has_test) core::power_off();
+  start_first_program(h);
 }
 
 }  // namespace
@@ -184,7 +201,7 @@ void start_kernel(const core::HandOver& h) {
   entry::setup_early_traps();
   core::apply_command_line(h.command_line());
   drivers::serial::setup_early_console();
-  core::log_notice("{}", banner);
+  core::log_notice("{}", core::banner);
   core::log_info("Command line: {}", h.command_line());
   core::log_info("boot: {}, image at {}", h.protocol, h.image.start);
   log_memory_map(h);

@@ -81,6 +81,8 @@ class File : public vm::Backing {
   virtual Result<Ref<vm::MemObject>> map_object();
   /// What is ready now; registers with `table` if that is given.
   virtual PollEvents poll(PollTable* table);
+  /// Bytes a pipe holds; 0 for other files.
+  virtual u64 pipe_capacity() const { return 0; }
   /// An fd that points here is closed by somebody (F_GETLK locks, flush).
   virtual void closing() {}
   Identity identity() const override { return {}; }

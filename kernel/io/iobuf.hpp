@@ -18,20 +18,20 @@ struct UserRange {
 class IoBuf {
   std::span<const UserRange> user_;
   std::span<byte> kernel_;
+  std::span<const byte> kernel_source_;
   UserRange single_;
   bool is_user_ = false;
   u64 in_range_ = 0;
   u64 left_ = 0;
 
-  template <class UserCopy, class KernelCopy>
-  usize transfer(usize n, UserCopy user, KernelCopy kernel) {
+  usize kernel_done(usize n) {
+    if (!kernel_.empty()) kernel_ = kernel_.subspan(n);
+    if (!kernel_source_.empty()) kernel_source_ = kernel_source_.subspan(n);
+    left_ -= n;
+    return n;
+  }
+  template <class UserCopy> usize transfer(usize n, UserCopy user) {
     n = std::min<u64>(n, left_);
-    if (!is_user_) {
-      kernel(kernel_.first(n));
-      kernel_ = kernel_.subspan(n);
-      left_ -= n;
-      return n;
-    }
     usize done = 0;
     while (done < n) {
       const UserRange& r = user_.empty() ? single_ : user_.front();
@@ -55,31 +55,50 @@ class IoBuf {
   explicit IoBuf(std::span<const UserRange> ranges) : user_(ranges), is_user_(true) {
     for (const UserRange& r : ranges) left_ += r.size;
   }
-  explicit IoBuf(std::span<byte> kernel) : kernel_(kernel), left_(kernel.size()) {}
+  /// To be read into, or written from.
+  explicit IoBuf(std::span<byte> kernel)
+      : kernel_(kernel),
+        kernel_source_(kernel),
+        left_(kernel.size()) {}
+  /// To be written from.
+  static IoBuf source(std::span<const byte> kernel) {
+    IoBuf b(std::span<byte>{});
+    b.kernel_source_ = kernel;
+    b.left_ = kernel.size();
+    return b;
+  }
 
   u64 left() const { return left_; }
   /// Bytes moved into the buffer; fewer than given and than left() means that user memory faulted.
   usize put(std::span<const byte> from) {
-    return transfer(
-        from.size(),
-        [&](UserAddr to, usize at, usize n) {
-          return machine::copy_to_user(to.value, from.data() + at, n);
-        },
-        [&](std::span<byte> to) { std::copy_n(from.begin(), to.size(), to.begin()); });
+    if (!is_user_) {
+      const usize n = std::min<u64>(from.size(), left_);
+      std::copy_n(from.begin(), n, kernel_.begin());
+      return kernel_done(n);
+    }
+    return transfer(from.size(), [&](UserAddr to, usize at, usize n) {
+      return machine::copy_to_user(to.value, from.data() + at, n);
+    });
   }
   usize put_zeros(usize n) {
+    if (!is_user_) {
+      n = std::min<u64>(n, left_);
+      std::fill_n(kernel_.begin(), n, byte{0});
+      return kernel_done(n);
+    }
     return transfer(
-        n, [](UserAddr to, usize, usize here) { return machine::clear_user(to.value, here); },
-        [](std::span<byte> to) { std::fill(to.begin(), to.end(), byte{0}); });
+        n, [](UserAddr to, usize, usize here) { return machine::clear_user(to.value, here); });
   }
   /// Bytes taken out of the buffer.
   usize get(std::span<byte> to) {
-    return transfer(
-        to.size(),
-        [&](UserAddr from, usize at, usize n) {
-          return machine::copy_from_user(to.data() + at, from.value, n);
-        },
-        [&](std::span<byte> from) { std::copy(from.begin(), from.end(), to.begin()); });
+    if (!is_user_) {
+      const usize n = std::min<u64>(to.size(), left_);
+      std::copy_n(kernel_source_.begin(), n, to.begin());
+      return kernel_done(n);
+    }
+    return transfer(to.size(), [&](UserAddr from, usize at, usize n) {
+      return machine::copy_from_user(to.data() + at, from.value, n);
+    });
   }
 };
 

@@ -7,6 +7,10 @@
 namespace auk::io {
 
 class Pipe final : public RefCounted<Pipe> {
+ public:
+  static constexpr u64 capacity = pipe_buffers * page_size;
+
+ private:
   struct Ring {
     std::array<byte*, pipe_buffers> pages{};
     u64 head = 0, tail = 0;  ///< byte counters
@@ -17,7 +21,6 @@ class Pipe final : public RefCounted<Pipe> {
   Atomic<u32> readers_{1}, writers_{1};
   sched::WaitQueue readable_, writable_;
   u64 inode_;
-  static constexpr u64 capacity = pipe_buffers * page_size;
 
   static byte*& page_of(Ring& r, u64 at) { return r.pages[at / page_size % pipe_buffers]; }
   u64 used() const { return head_.load_seq_cst() - tail_.load_seq_cst(); }
@@ -170,6 +173,7 @@ class PipeFile final : public File {
     TRY(core::UserOut<u32>(arg.address()).store(static_cast<u32>(pipe_->bytes_waiting())));
     return u64{0};
   }
+  u64 pipe_capacity() const override { return Pipe::capacity; }
   Result<void> stat(FileStat& s) override {
     constexpr u32 fifo = 0010600;
     s = {};

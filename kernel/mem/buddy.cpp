@@ -201,6 +201,28 @@ std::optional<Pfn> Buddy::allocate(unsigned order) {
   }
 }
 
+void Buddy::add(PhysRange r) {
+  Pfn p = pfn_of(PhysAddr(align_up(r.start.value, page_size)));
+  const Pfn end = pfn_of(r.end);
+  while (p < end && p.value >> section_shift < sections_.size()) {
+    const usize section = p.value >> section_shift;
+    const Pfn stop = std::min(end, section_start(section) + pages_per_section);
+    const Section& s = sections_[section];
+    if (s.first == s.last) {
+      boot_memory_->add({phys_of(p), phys_of(stop)});
+      free_pages_ += stop - p;
+      managed_pages_ += stop - p;
+      closed_.set(section);
+    } else {
+      for (Pfn at = std::max(p, s.first); at < std::min(stop, s.last); ++at) {
+        ++managed_pages_;
+        release(at, 0);
+      }
+    }
+    p = stop;
+  }
+}
+
 void Buddy::free(Pfn p, unsigned order) {
   ASSERT(order <= max_order && is_aligned(p.value, u64{1} << order));
   Section& s = section_of(p);

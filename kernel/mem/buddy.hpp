@@ -81,6 +81,9 @@ class Buddy {
   /// A run that was allocated with this order.
   void free(Pfn p, unsigned order);
 
+  /// More memory of a section that exists: what lies outside the words of an open one is lost.
+  void add(PhysRange r);
+
   /// Free pages in open sections and usable pages in closed ones.
   u64 free_pages() const { return free_pages_; }
   /// All pages ever under management.

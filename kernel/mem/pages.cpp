@@ -155,6 +155,11 @@ bool pages_are_consistent() {
   return z->is_consistent();
 }
 
+void give_back_boot_memory(PhysRange r) {
+  auto z = zone.lock();
+  z->add(r);
+}
+
 void setup_pages(BootMemory& memory) {
   frame_words_base = address_map.page_words.value;
   const Pfn end = pfn_of(memory.end());

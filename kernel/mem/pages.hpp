@@ -40,6 +40,9 @@ void drain_page_cache();
 /// For tests: all links, tags and counts of the zone are right.
 bool pages_are_consistent();
 
+/// Whole pages that were kept out of the boot memory and are not needed any more.
+void give_back_boot_memory(PhysRange r);
+
 /// Takes over the boot memory. Boot CPU, once, after setup_address_space().
 void setup_pages(BootMemory& memory);
 

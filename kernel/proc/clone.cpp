@@ -10,7 +10,7 @@
 namespace auk::proc {
 namespace {
 
-AUK_RO_AFTER_INIT constinit UserEntry* user_entry = nullptr;
+AUK_RO_AFTER_INIT constinit UserEntry* entry_part = nullptr;
 
 bool has(u64 flags, u64 flag) { return (flags & flag) != 0; }
 
@@ -101,7 +101,8 @@ Result<void> commit(Task& me, Task& child, u64 flags) {
 
 }  // namespace
 
-void set_user_entry(UserEntry& e) { user_entry = &e; }
+void set_user_entry(UserEntry& e) { entry_part = &e; }
+UserEntry& user_entry() { return *entry_part; }
 
 Result<u32> clone(Task& me, const CloneArgs& args) {
   TRY(check_flags(me, args.flags));
@@ -137,13 +138,10 @@ Result<u32> clone(Task& me, const CloneArgs& args) {
 void Task::run() {
   if (set_child_tid.value != 0) (void)core::UserOut<u32>(set_child_tid).store(tid());
   if (first_program != nullptr) exec_first_program(*this);
-  user_entry->enter_user_mode(*this);
+  entry_part->enter_user_mode(*this);
 }
 
-Result<void> start_first_process(std::string_view command_line_init,
-                                 std::span<const std::string_view> arguments,
-                                 std::span<const std::string_view> environment,
-                                 const vfs::Path& root) {
+Result<void> start_first_process(const FirstProgram& wanted, const vfs::Path& root) {
   Ref<Group> g = TRY(mem::make_ref<Group>(ALLOC_SITE));
   g->handlers = TRY(mem::make_ref<Handlers>(ALLOC_SITE));
   Ref<Task> t = TRY(Task::create(g, TRY(ident::make_root_cred())));
@@ -152,10 +150,7 @@ Result<void> start_first_process(std::string_view command_line_init,
   t->fs = TRY(mem::make_ref<vfs::FsContext>(ALLOC_SITE));
   t->fs->set_root(root);
   t->fs->set_cwd(root);
-  mem::Box<FirstProgram> program = TRY(mem::Box<FirstProgram>::make(ALLOC_SITE));
-  program->path = command_line_init;
-  program->arguments = arguments;
-  program->environment = environment;
+  mem::Box<FirstProgram> program = TRY(mem::Box<FirstProgram>::make(ALLOC_SITE, wanted));
   TRY(sched::prepare_thread(*t, "swapper", *t, {}));
   t->registers() = machine::fresh_registers(0, 0);
   t->first_program = program.release();

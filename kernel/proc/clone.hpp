@@ -22,21 +22,23 @@ void drop_space(Task& me);
 /// The child of a vfork has a space of its own, or none any more.
 void finish_vfork(Task& me);
 
-/// The first process: a task that will exec `path`, or the first of Linux's usual places. ENOMEM.
-Result<void> start_first_process(std::string_view command_line_init,
-                                 std::span<const std::string_view> arguments,
-                                 std::span<const std::string_view> environment,
-                                 const vfs::Path& root);
+/// The first process: a task that will exec the program. ENOMEM.
+Result<void> start_first_process(const struct FirstProgram& wanted, const vfs::Path& root);
 
-/// The way into user mode, entry's part: the registers at the top of the stack are loaded.
+/// The way into user mode, entry's part.
 class UserEntry {
  public:
+  /// Loads the registers at the top of the thread's stack.
   [[noreturn]] virtual void enter_user_mode(Task& me) = 0;
+  /// rt_sigreturn(2): the registers and the mask from the frame on the program's stack. What the
+  /// program has in its result register.
+  virtual Result<u64> return_from_handler(Task& me) = 0;
 
  protected:
   constexpr UserEntry() = default;
   ~UserEntry() = default;
 };
 void set_user_entry(UserEntry& e);
+UserEntry& user_entry();
 
 }  // namespace auk::proc

@@ -8,11 +8,11 @@
 #include "core/log.hpp"
 #include "core/panic.hpp"
 #include "generated/uapi/elf.hpp"
-#include "machine/isa/cpu.hpp"
 #include "mem/vmalloc.hpp"
 #include "proc/clone.hpp"
 #include "proc/exit.hpp"
 #include "proc/isa/hardware.hpp"
+#include "random/random.hpp"
 #include "uapi/elf.hpp"
 #include "vfs/operations.hpp"
 
@@ -33,7 +33,7 @@ constexpr u64 dynamic_base = core::user_end / 3 * 2;
 constexpr usize max_argument = 32 * page_size;
 
 u64 random_pages(unsigned bits) {
-  return (machine::hardware_entropy() >> 13 & ((u64{1} << bits) - 1)) * page_size;
+  return (random::next_u64() & ((u64{1} << bits) - 1)) * page_size;
 }
 
 Result<void> read_exactly(io::File& f, void* to, usize size, u64 offset) {
@@ -222,9 +222,9 @@ Result<UserAddr> write_stack(Task& me, UserAddr top, const ArgumentBlock& block,
   const UserAddr name = (TRY(w.push("", 1)), TRY(w.push(path.data(), path.size())));
   const auto strings = block.bytes();
   const UserAddr text = TRY(w.push(strings.data(), strings.size()));
-  const std::array<u64, 2> random{machine::hardware_entropy(), machine::hardware_entropy()};
+  const std::array<u64, 2> seed{random::next_u64(), random::next_u64()};
   w.align(16);
-  const UserAddr random_at = TRY(w.push(random.data(), sizeof(random)));
+  const UserAddr random_at = TRY(w.push(seed.data(), sizeof(seed)));
   const UserAddr platform = TRY(w.push(hardware::platform.data(), hardware::platform.size() + 1));
   const ident::Cred& c = me.cred();
   const std::array<Aux, 19> aux{{
@@ -514,6 +514,15 @@ void exec_first_program(Task& me) {
     for (int fd = 0; fd < 3; ++fd) (void)me.files->replace(fd, f, false);
   } else {
     core::log_warn("Warning: unable to open an initial console.");
+  }
+  const auto is_there = [&](std::string_view path) {
+    return !path.empty() && vfs::find(who, me.fs->root(), path, vfs::WalkFlag::follow).ok();
+  };
+  if (is_there(p->ramdisk_path)) {
+    core::log_info("Run {} as init process", p->ramdisk_path);
+    const Result<void> r = try_program(me, p->ramdisk_path, *p);
+    if (r.ok()) return;
+    core::log_err("Failed to execute {} (error -{})", p->ramdisk_path, static_cast<int>(r.error()));
   }
   if (!p->path.empty()) {
     core::log_info("Run {} as init process", p->path);

@@ -33,7 +33,8 @@ class ArgumentBlock {
 Result<void> exec(Task& me, Ref<io::File> file, std::string_view path, ArgumentBlock& block);
 
 struct FirstProgram {
-  std::string_view path;  ///< empty: the usual places
+  std::string_view ramdisk_path;  ///< tried first, if it is there
+  std::string_view path;          ///< empty: the usual places
   std::span<const std::string_view> arguments, environment;
 };
 /// Becomes the first program, or panics with Linux's words.

@@ -4,6 +4,7 @@
 #include "generated/uapi/wait.hpp"
 #include "proc/clone.hpp"
 #include "proc/futex.hpp"
+#include "proc/jobs.hpp"
 
 namespace auk::proc {
 namespace {
@@ -119,6 +120,13 @@ void finish_vfork(Task& me) {
 
 void exit_task(Task& me, u32 status) {
   leave_space(me);
+  bool ends_group = false;
+  {
+    auto t = tree.lock();
+    ends_group = me.group->live_tasks == 1;
+  }
+  // No thread can join a process that is about to end.
+  if (ends_group) leave_terminal(*me.group);
   me.files = {};
   me.fs = {};
   Ref<Group> group = me.group;
@@ -147,6 +155,7 @@ void exit_task(Task& me, u32 status) {
       signal = end_group(*t, g, dropped);
     }
   }
+  if (last) (void)g.real_timer.set({});
   if (last && signal != 0)
     (void)send_to_group(*parent,
                         child_signal(g, signal, exit_kind(g.exit_code), exit_value(g.exit_code)));

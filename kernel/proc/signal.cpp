@@ -310,6 +310,57 @@ void sleep_stopped(Task& me) {
 
 }  // namespace
 
+Action change_action(Task& me, u32 signal, const Action* fresh) {
+  Group& g = *me.group;
+  List<QueuedSignal, &QueuedSignal::node> gone;
+  Action old;
+  {
+    auto t = tree.lock();
+    auto s = g.signals.lock();
+    {
+      auto a = g.handlers->actions.lock();
+      old = (*a)[signal - 1];
+      if (fresh != nullptr) (*a)[signal - 1] = *fresh;
+    }
+    if (fresh != nullptr && is_ignored(*fresh, signal)) {
+      forget(s->pending, set_of(signal), gone);
+      for (Task& task : g.tasks) forget(task.pending, set_of(signal), gone);
+    }
+  }
+  free_all(gone);
+  return old;
+}
+
+SignalSet pending_signals(Task& me) {
+  auto s = me.group->signals.lock();
+  return me.pending.bits | s->pending.bits;
+}
+
+Result<u32> wait_for_signal(Task& me, SignalSet wanted, u64 deadline_ns, uapi::siginfo& out) {
+  QueuedSignal* used = nullptr;
+  const auto take = [&] {
+    auto s = me.group->signals.lock();
+    return take_from(me.pending, wanted, out, used) || take_from(s->pending, wanted, out, used);
+  };
+  // Unblocked while we wait, so that senders wake us; taken before anything else looks.
+  const SignalSet mask = me.blocked;
+  bool found = take();
+  sched::WaitResult r = sched::WaitResult::timed_out;
+  if (!found && deadline_ns != 0) {
+    set_blocked(me, mask & ~wanted);
+    sched::WaitQueue nothing;
+    r = sched::wait_interruptible(nothing, [] { return false; }, deadline_ns);
+    found = take();
+    set_blocked(me, mask);
+  }
+  recompute_work(me);
+  if (found) {
+    if (used != nullptr) queue_cache.free(used);
+    return static_cast<u32>(out.signo);
+  }
+  return r == sched::WaitResult::interrupted ? Errno::eintr : Errno::eagain;
+}
+
 void take_signal(Task& me, Taken& out) {
   Group& g = *me.group;
   for (;;) {

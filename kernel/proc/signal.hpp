@@ -84,6 +84,14 @@ struct Taken {
 void take_signal(Task& me, Taken& out);
 /// The mask of the current thread; unmaskable signals stay out of it.
 void set_blocked(Task& me, SignalSet mask);
+/// Replaces an action, unless `fresh` is null; what was waiting and is ignored now vanishes. The
+/// one before.
+Action change_action(Task& me, u32 signal, const Action* fresh);
+/// The signals that wait for the thread or its process, blocked or not.
+SignalSet pending_signals(Task& me);
+/// sigwaitinfo(2): takes one of a set without running a handler. EAGAIN when the deadline has
+/// passed, EINTR when another signal came.
+Result<u32> wait_for_signal(Task& me, SignalSet wanted, u64 deadline_ns, uapi::siginfo& out);
 /// After changes: sets or clears the work bit of the current thread.
 void recompute_work(Task& me);
 /// Does any unblocked signal wait for the thread?

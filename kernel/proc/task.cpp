@@ -1,6 +1,7 @@
 #include "proc/task.hpp"
 
 #include "machine/isa/fpu.hpp"
+#include "proc/usage.hpp"
 
 namespace auk::proc {
 
@@ -9,9 +10,15 @@ constinit core::Guarded<core::level::proc_tree, Tree, core::SpinIrqOff> tree;
 namespace {
 // 64-byte alignment for the vector registers comes from the size class.
 constexpr usize vector_alignment = 64;
+constinit Atomic<u32> threads{0};
 }  // namespace
 
+u32 thread_count() { return threads.load_relaxed(); }
+
+Task::Task() : Thread(true) { (void)threads.fetch_add_relaxed(1); }
+
 Task::~Task() {
+  (void)threads.fetch_sub_relaxed(1);
   pending.clear();
   mem::free(user.vectors);
 }
@@ -39,7 +46,8 @@ Group::~Group() { signals.alone().pending.clear(); }
 void Session::destroy(Session* s) {
   {
     auto t = tree.lock();
-    s->pid->session = nullptr;
+    // One that never became its pid's leaves the real one alone.
+    if (s->pid->session == s) s->pid->session = nullptr;
     if (s->pid->is_unused()) ident::free_pid_number(*s->pid);
   }
   mem::destroy(s);
@@ -48,7 +56,7 @@ void Session::destroy(Session* s) {
 void ProcessGroup::destroy(ProcessGroup* p) {
   {
     auto t = tree.lock();
-    p->pid->process_group = nullptr;
+    if (p->pid->process_group == p) p->pid->process_group = nullptr;
     if (p->pid->is_unused()) ident::free_pid_number(*p->pid);
   }
   mem::destroy(p);

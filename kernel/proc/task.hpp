@@ -14,6 +14,7 @@
 #include "ident/pid.hpp"
 #include "io/fd_table.hpp"
 #include "machine/isa/registers.hpp"
+#include "proc/real_timer.hpp"
 #include "proc/signal.hpp"
 #include "sched/thread.hpp"
 #include "sched/wait.hpp"
@@ -22,9 +23,23 @@
 
 namespace auk::proc {
 
+/// What controls a session; a terminal of a higher floor.
+class Terminal : public RefCounted<Terminal> {
+ public:
+  static void destroy(Terminal* t) { t->dispose(); }
+  /// Its leader has gone. No lock is held.
+  virtual void session_ended() = 0;
+
+ protected:
+  Terminal() = default;
+  ~Terminal() = default;
+  virtual void dispose() = 0;
+};
+
 /// A session: process groups under one terminal. Lives while a process is in it.
 struct Session final : RefCounted<Session> {
   Ref<ident::Pid> pid;
+  Ref<Terminal> terminal;  ///< the tree lock guards it
   static void destroy(Session* s);
 };
 
@@ -61,6 +76,15 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   UserAddr robust_list;
   bool no_new_privs = false;
   UserAddr set_child_tid;
+  u32 parent_death_signal = 0;
+  /// What restart_syscall(2) goes on with.
+  struct Restart {
+    enum class Kind : u8 { none, sleep, poll, futex };
+    Kind kind = Kind::none;
+    u64 deadline_ns = 0;
+    std::array<u64, 4> arguments{};
+  };
+  Restart restart_block;
   /// A parent in vfork(2) sleeps until the child has a space of its own.
   sched::WaitQueue vfork_queue;
   Ref<Task> vfork_parent;
@@ -69,7 +93,7 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   Atomic<u64> voluntary_switches{0};
   core::Guarded<core::level::cred, int, core::SpinPreemptOff> cred_lock;
 
-  Task() : Thread(true) {}
+  Task();
   ~Task();
   /// ENOMEM. Registers are still to be filled.
   static Result<Ref<Task>> create(Ref<Group> group, Ref<ident::Cred> cred);
@@ -133,6 +157,7 @@ class Group final : public RefCounted<Group> {
   sched::WaitQueue resumed;        ///< stopped threads sleep here
   sched::WaitQueue thread_gone;    ///< a thread that execs waits for the others
   Atomic<u64> dead_run_time_ns{0};
+  RealTimer real_timer{*this};
 
   Group() = default;
   ~Group();

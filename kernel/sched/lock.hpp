@@ -22,10 +22,10 @@ class AUK_CAPABILITY("mutex") SleepLock {
  public:
   static constexpr core::LockKind kind = core::LockKind::sleep;
   struct State {};
-  State acquire() {
+  static State prepare() { return {}; }
+  void take() {
     if (!try_take()) [[unlikely]]
       (void)wait(waiters_, [this] { return try_take(); });
-    return {};
   }
   void release(State) {
     ASSERT(owner_.load_relaxed() == &current());

@@ -20,6 +20,20 @@ enum class WaitResult : u8 { ready, timed_out, interrupted };
 
 class WaitQueue;
 
+/// While it lives, sleeps of the running thread end when a signal comes: for waits that are not
+/// wait().
+class InterruptibleSleep {
+  Thread& me_;
+
+ public:
+  explicit InterruptibleSleep(Thread& me) : me_(me) {
+    me_.sleep_class.store_seq_cst(Interruptible::any);
+  }
+  ~InterruptibleSleep() { me_.sleep_class.store_relaxed(Interruptible::no); }
+  InterruptibleSleep(const InterruptibleSleep&) = delete;
+  InterruptibleSleep& operator=(const InterruptibleSleep&) = delete;
+};
+
 class Waiter {
   friend class WaitQueue;
   WaitQueue& queue_;

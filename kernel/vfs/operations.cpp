@@ -83,6 +83,13 @@ const Path* path_of(const io::File& f) {
   return o == nullptr ? nullptr : &static_cast<const PathOrigin*>(o)->path;
 }
 
+Result<void> stat_opened(const io::File& f, io::FileStat& s) {
+  const Path* const p = path_of(f);
+  if (p == nullptr) return Errno::ebadf;
+  p->inode().fill_stat(s);
+  return {};
+}
+
 Result<Ref<io::File>> open_path(const Asker& who, const Path& at, u32 flags, bool created) {
   Inode& inode = at.inode();
   constexpr u32 kept = open_flag::access_mask | open_flag::append | open_flag::non_block |

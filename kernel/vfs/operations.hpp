@@ -46,6 +46,9 @@ Result<void> check_access(const Asker& who, const Path& p, Wants wants);
 
 /// The path a File was opened by, if it has one.
 const Path* path_of(const io::File& f);
+/// stat(2) of a device's file: that of the inode it was opened by. EBADF without one.
+Result<void> stat_opened(const io::File& f, io::FileStat& s);
+
 /// The inode behind a File, if it has one.
 inline Inode* inode_of(const io::File& f) {
   const Path* const p = path_of(f);

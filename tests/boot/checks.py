@@ -67,6 +67,7 @@ def boot_problems(ending: Ending, expected: Expected) -> list[str]:
             problems.append(f"{found[1]} CPUs of {expected.cpus}")
     else:
         problems.append("no line 'smp: Brought up'")
+    problems += init_problems(text, expected)
     if found := re.search(r"Memory: (\d+)K/(\d+)K available", text):
         available, usable = int(found[1]), int(found[2])
         if abs(usable - expected.memory_kib) > 0.15 * expected.memory_kib:
@@ -76,6 +77,22 @@ def boot_problems(ending: Ending, expected: Expected) -> list[str]:
     else:
         problems.append("no line 'Memory: ... available'")
     return problems + bad_lines(ending)
+
+
+def init_problems(text: str, expected: Expected) -> list[str]:
+    """What the first program says of the machine."""
+    found = re.search(r"init: running, (\d+) CPUs, (\d+) KiB, (\d+) KiB free", text)
+    if not found:
+        return ["no line 'init: running'"]
+    cpus, total, free = map(int, found.groups())
+    problems = []
+    if cpus != expected.cpus:
+        problems.append(f"init sees {cpus} CPUs of {expected.cpus}")
+    if abs(total - expected.memory_kib) > 0.15 * expected.memory_kib:
+        problems.append(f"init sees {total} KiB of {expected.memory_kib} KiB")
+    if not 0 < free <= total:
+        problems.append(f"{free} KiB of {total} KiB are free")
+    return problems
 
 
 def bad_lines(ending: Ending) -> list[str]:

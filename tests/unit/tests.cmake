@@ -5,6 +5,8 @@ auk_unit(machine SOURCES host_test.cpp USES machine)
 auk_unit(core SOURCES clock_test.cpp handover_test.cpp log_test.cpp panic_test.cpp param_test.cpp
          percpu_test.cpp USES core)
 auk_unit(boot SOURCES protocol_test.cpp USES boot)
+auk_unit(codec SOURCES checksum_test.cpp cpio_test.cpp gzip_test.cpp inflate_test.cpp
+         initramfs_test.cpp window_test.cpp zstd_test.cpp USES codec)
 auk_unit(bus SOURCES acpi_test.cpp fw_cfg_test.cpp mptable_test.cpp qemu_test.cpp USES bus)
 auk_unit(mem SOURCES boot_memory_test.cpp box_test.cpp buddy_test.cpp machine.cpp pages_test.cpp
          slab_test.cpp threads_test.cpp vmalloc_test.cpp USES mem)

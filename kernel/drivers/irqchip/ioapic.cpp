@@ -87,15 +87,4 @@ void setup_io_apics() {
   }
 }
 
-LegacyLine legacy_line(u8 isa_irq) {
-  LegacyLine line{isa_irq, irq::Trigger::edge, irq::Polarity::high};
-  bus::acpi::visit_madt(bus::firmware.madt, [&](const bus::acpi::MadtOverride& o) {
-    if (o.source != isa_irq) return;
-    line.gsi = o.gsi;
-    if (o.wiring.trigger == bus::acpi::Trigger::level) line.trigger = irq::Trigger::level;
-    if (o.wiring.polarity == bus::acpi::Polarity::low) line.polarity = irq::Polarity::low;
-  });
-  return line;
-}
-
 }  // namespace auk::drivers::irqchip

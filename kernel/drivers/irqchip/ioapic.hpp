@@ -11,14 +11,6 @@ namespace auk::drivers::irqchip {
 /// Finds and masks every I/O APIC of the firmware's tables.
 void setup_io_apics();
 
-/// Where a legacy interrupt (0 to 15) arrives.
-struct LegacyLine {
-  u32 gsi;
-  irq::Trigger trigger;
-  irq::Polarity polarity;
-};
-LegacyLine legacy_line(u8 isa_irq);
-
 /// How the chips address CPUs; set by the entry floor.
 class ApicIds {
  public:

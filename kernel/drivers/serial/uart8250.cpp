@@ -18,6 +18,7 @@ constinit bool early_wanted = false;
 constinit bool console_named = false;
 constinit bool com1_named = false;
 constinit bool registered = false;
+constinit u32 console_port = 0;
 
 bool starts_with(std::string_view s, std::string_view prefix) {
   return s.substr(0, prefix.size()) == prefix;
@@ -30,6 +31,10 @@ bool set_earlyprintk(std::string_view v) {
 bool set_console(std::string_view v) {
   console_named = true;
   if (starts_with(v, "ttyS0") || starts_with(v, "uart")) com1_named = true;
+  constexpr std::string_view prefix = "ttyS";
+  if (starts_with(v, prefix) && v.size() > prefix.size() && v[prefix.size()] >= '0' &&
+      v[prefix.size()] <= '3')
+    console_port = static_cast<u32>(v[prefix.size()] - '0');
   return true;
 }
 bool set_earlycon(std::string_view) { return early_wanted = true; }
@@ -82,6 +87,8 @@ void Uart8250::write(std::string_view text) {
     put(c);
   }
 }
+
+u32 console_number() { return console_port; }
 
 Uart8250& com1() { return first_port; }
 

@@ -27,6 +27,9 @@ class Uart8250 final : public core::Console {
 /// COM1: the emergency console of panics, and the console of `earlyprintk=` and `console=ttyS0`.
 Uart8250& com1();
 
+/// The ttyS that /dev/console is: of the last `console=ttyS`, else 0.
+u32 console_number();
+
 /// Registers COM1 as a console now, if the command line asks for an early one.
 void setup_early_console();
 /// Registers COM1 if `console=ttyS0` asks for it, or if no console was asked for at all.

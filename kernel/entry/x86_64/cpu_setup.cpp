@@ -16,7 +16,10 @@
 
 extern "C" {
 AUK_PER_CPU auk::core::PerCpu<auk::u64> irq_stack_top;
-extern const auk::byte entry_stubs[];
+/// Where entries from user mode start to push, and a place for the program's stack pointer.
+AUK_PER_CPU auk::core::PerCpu<auk::u64> kernel_stack_top;
+AUK_PER_CPU auk::core::PerCpu<auk::u64> user_stack_pointer;
+extern const auk::byte entry_stubs[], syscall_entry[], syscall_entry32[];
 /// A row of the patch table, laid out by the assembly macros.
 struct PatchRow {
   auk::i32 site;
@@ -79,6 +82,18 @@ AUK_NO_STACK_PROTECTOR void load_tables(CpuTables& tables, uptr percpu_offset) {
   machine::set_percpu_offset(percpu_offset);
 }
 
+void setup_system_calls() {
+  namespace msr = x86::msr;
+  namespace flag = x86::rflags;
+  // SYSRET takes the selectors behind this one.
+  x86::wrmsr(msr::star, (u64{x86::user_cs32} << 48) | (u64{x86::kernel_cs} << 32));
+  x86::wrmsr(msr::lstar, reinterpret_cast<u64>(syscall_entry));
+  x86::wrmsr(msr::cstar, reinterpret_cast<u64>(syscall_entry32));
+  x86::wrmsr(msr::fmask,
+             flag::tf | flag::interrupt | flag::df | flag::io_privilege | flag::nt | flag::ac);
+  x86::wrmsr(msr::efer, x86::rdmsr(msr::efer) | x86::efer::sce);
+}
+
 bool has_feature(PatchFeature f) {
   switch (f) {
     case PatchFeature::smap: return (x86::cpuid(7).b & (1U << 20)) != 0;
@@ -117,6 +132,12 @@ Result<void> prepare_cpu(CpuId cpu) {
 void load_prepared_cpu() {
   load_tables(*cpu_tables.read(), core::this_cpu_offset.read());
   load_idt();
+  setup_system_calls();
+}
+
+void set_user_entry_stack(u64 top) {
+  kernel_stack_top.write(top);
+  cpu_tables.read()->tss.rsp[0] = top;
 }
 
 Result<void> setup_cpu_traps() {

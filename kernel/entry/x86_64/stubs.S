@@ -15,6 +15,9 @@
 #define FRAME_SIZE (21 * 8)
 #define CS_IN_FRAME (17 * 8)
 #define MSR_GS_BASE 0xc0000101
+#define USER_CS 0x33
+#define USER_DS 0x2b
+#define ENOSYS 38
 
 // CLAC where the CPU has SMAP: a patch site that starts as a no-op.
 #define PATCH_SMAP 1
@@ -135,6 +138,9 @@ interrupt_path:
 return_path:
   testb $3, CS_IN_FRAME(%rsp)
   jz 1f
+  movq %rsp, %rdi
+  call return_to_user
+user_return:
   swapgs
 1:
   pop_registers
@@ -147,6 +153,8 @@ paranoid_path:
   cld
   clac_if_smap
   xchgq %rdi, (%rsp)
+  testb $3, 24(%rsp)
+  jnz paranoid_from_user
   save_registers
   // rbx keeps the interrupted %gs base; the kernel's stands right above the frame.
   movl $MSR_GS_BASE, %ecx
@@ -167,6 +175,102 @@ paranoid_path:
   pop_registers
   addq $8, %rsp
   iretq
+
+// From user mode nothing is in the way: on to the thread's own stack, so that the handler may sleep
+// and this stack is free for the next one.
+paranoid_from_user:
+  swapgs
+  save_registers
+  movl %esi, %ebx
+  movq %rsp, %rsi
+  movq %gs:kernel_stack_top(%rip), %rdi
+  subq $FRAME_SIZE, %rdi
+  movq %rdi, %rsp
+  movl $(FRAME_SIZE / 8), %ecx
+  rep movsq
+  movq %rsp, %rdi
+  movl %ebx, %esi
+  xorl %ebx, %ebx
+  call exception_entry
+  jmp return_path
+
+// System calls. The CPU leaves the program's stack pointer in place and its instruction pointer and
+// flags in %rcx and %r11; interrupts are off.
+  .balign 64
+  .globl syscall_entry
+  .type syscall_entry, @function
+syscall_entry:
+  swapgs
+  movq %rsp, %gs:user_stack_pointer(%rip)
+  movq %gs:kernel_stack_top(%rip), %rsp
+  pushq $USER_DS
+  pushq %gs:user_stack_pointer(%rip)
+  pushq %r11
+  pushq $USER_CS
+  pushq %rcx
+  pushq %rax
+  pushq %rdi
+  pushq %rsi
+  pushq %rdx
+  pushq %rcx
+  pushq $-ENOSYS
+  pushq %r8
+  pushq %r9
+  pushq %r10
+  pushq %r11
+  pushq %rbx
+  pushq %rbp
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, %rdi
+  xorl %ebx, %ebx
+  xorl %ebp, %ebp
+  xorl %r12d, %r12d
+  xorl %r13d, %r13d
+  xorl %r14d, %r14d
+  xorl %r15d, %r15d
+  call syscall_from_user
+  testb %al, %al
+  jz user_return
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbp
+  popq %rbx
+  popq %r11
+  popq %r10
+  popq %r9
+  popq %r8
+  popq %rax
+  addq $8, %rsp
+  popq %rdx
+  popq %rsi
+  popq %rdi
+  addq $8, %rsp
+  popq %rcx
+  addq $8, %rsp
+  popq %r11
+  popq %rsp
+  swapgs
+  sysretq
+
+// SYSCALL from a 32-bit code segment: there are no 32-bit programs here.
+  .balign 16
+  .globl syscall_entry32
+  .type syscall_entry32, @function
+syscall_entry32:
+  movl $-ENOSYS, %eax
+  sysretl
+
+// Leaves for user mode with the registers at %rdi, which is the top of the thread's stack.
+  .globl enter_user_mode
+  .type enter_user_mode, @function
+enter_user_mode:
+  movq %rdi, %rsp
+  jmp user_return
 
 // Vectors 8, 10 to 14, 17, 21, 29 and 30 come with an error code.
 .macro stub vector, path

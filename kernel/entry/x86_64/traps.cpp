@@ -10,6 +10,7 @@
 #include "core/panic.hpp"
 #include "core/smp_call.hpp"
 #include "core/symbols.hpp"
+#include "entry/isa/user.hpp"
 #include "entry/oops.hpp"
 #include "irq/irq.hpp"
 #include "machine/isa/cpu.hpp"
@@ -143,13 +144,21 @@ void invalid_opcode(Frame& f) {
   oops(f, "Oops: invalid opcode", 0);
 }
 
-bool fix_up(Frame& f) {
+const ExceptionRow* find_fix_up(const Frame& f) {
   const std::span<const ExceptionRow> rows(__ld_ex_table, __ld_ex_table_end);
   const auto row =
       std::lower_bound(rows.begin(), rows.end(), f.rip, [](const ExceptionRow& r, uptr rip) {
         return self_relative(r.instruction) < rip;
       });
-  if (row == rows.end() || self_relative(row->instruction) != f.rip) return false;
+  if (row == rows.end() || self_relative(row->instruction) != f.rip) return nullptr;
+  return &*row;
+}
+
+bool has_fix_up(const Frame& f) { return find_fix_up(f) != nullptr; }
+
+bool fix_up(Frame& f) {
+  const ExceptionRow* const row = find_fix_up(f);
+  if (row == nullptr) return false;
   f.rip = self_relative(row->fixup);
   return true;
 }
@@ -158,6 +167,7 @@ void page_fault(Frame& f) {
   constexpr u64 protection = 1, write = 2, user = 4, fetch = 16;
   const uptr address = machine::x86::read_cr2();
   const u64 code = f.orig_rax;
+  if (has_fix_up(f) && handle_user_copy_fault(f, address, code)) return;
   if (fix_up(f)) return;
   if (mem::is_guard_page(VirtAddr(address)))
     core::log_emerg("BUG: stack guard page was hit at {:016x}", u64{address});
@@ -203,6 +213,9 @@ using namespace auk::entry;
 
 void exception_entry(Frame* frame, unsigned vector) {
   Frame& f = *frame;
+  const bool is_machines =
+      vector == vector::nmi || vector == vector::double_fault || vector == vector::machine_check;
+  if (f.from_user() && !is_machines) return user_exception(f, vector);
   switch (vector) {
     case vector::nmi: return nmi(f);
     case vector::invalid_opcode: return invalid_opcode(f);

@@ -10,8 +10,6 @@
 #include "core/percpu.hpp"
 #include "entry/isa/frame.hpp"
 
-extern "C" {}
-
 namespace auk::entry {
 
 /// The IDT and the boot CPU's tables, without interrupt stacks: good enough to report an error.
@@ -24,6 +22,9 @@ void load_prepared_cpu();
 
 /// Turns on the protections this CPU has and pins them: WP, NX, SMEP, SMAP, UMIP, FSGSBASE, FPU.
 void setup_cpu_features();
+/// Entries from user mode push onto the stack that ends here. Interrupts off.
+void set_user_entry_stack(u64 top);
+
 /// Puts the instructions behind patch sites into the text, for the features all CPUs share.
 void apply_patches();
 

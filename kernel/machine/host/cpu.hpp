@@ -4,12 +4,17 @@
 // for all, which stands still unless it is read or set.
 // Context: any.
 #pragma once
+#include <string_view>
+
 #include <exception>
 
 #include "base/annotations.hpp"
 #include "base/types.hpp"
 
 namespace auk::machine {
+
+/// What uname(2) calls the machine.
+inline constexpr std::string_view name = "host";
 
 namespace host {
 

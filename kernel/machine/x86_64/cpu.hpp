@@ -1,10 +1,15 @@
 // The neutral face of the CPU: interrupt flag, waiting, time stamp, fences, own stack.
 #pragma once
+#include <string_view>
+
 #include "base/annotations.hpp"
 #include "base/types.hpp"
 #include "machine/isa/x86.hpp"
 
 namespace auk::machine {
+
+/// What uname(2) calls the machine.
+inline constexpr std::string_view name = "x86_64";
 
 /// A hint that this CPU waits for another one.
 inline void relax() { asm volatile("pause" ::: "memory"); }

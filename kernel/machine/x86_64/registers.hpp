@@ -52,6 +52,8 @@ struct UserState {
   u64 fs_base = 0, gs_base = 0;
   void* vectors = nullptr;  ///< fpu::state_size() bytes
   bool is_loaded = false;   ///< the CPU holds the vector registers
+  /// The last exception of the program, for signal frames.
+  u64 trap_number = 0, trap_error = 0, trap_address = 0;
 
   void set_thread_pointer(u64 v) { fs_base = v; }
 };

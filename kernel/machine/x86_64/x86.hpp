@@ -20,17 +20,19 @@ inline constexpr u64 pae = 1U << 5, mce = 1U << 6, pge = 1U << 7, osfxsr = 1U <<
 }
 namespace msr {
 inline constexpr u32 apic_base = 0x1b, tsc_deadline = 0x6e0, efer = 0xc0000080, star = 0xc0000081,
-                     lstar = 0xc0000082, fmask = 0xc0000084, fs_base = 0xc0000100,
-                     gs_base = 0xc0000101, kernel_gs_base = 0xc0000102, x2apic_first = 0x800,
-                     pat = 0x277;
+                     lstar = 0xc0000082, cstar = 0xc0000083, fmask = 0xc0000084,
+                     fs_base = 0xc0000100, gs_base = 0xc0000101, kernel_gs_base = 0xc0000102,
+                     x2apic_first = 0x800, pat = 0x277;
 }
 namespace efer {
 inline constexpr u64 sce = 1U << 0, lme = 1U << 8, lma = 1U << 10, nxe = 1U << 11;
 }
 namespace rflags {
 inline constexpr u64 fixed = 1U << 1, tf = 1U << 8, interrupt = 1U << 9, df = 1U << 10,
-                     nt = 1U << 14, ac = 1U << 18;
-}
+                     io_privilege = 3U << 12, nt = 1U << 14, rf = 1U << 16, ac = 1U << 18;
+/// What a program may change: the arithmetic flags, TF, DF, RF, AC.
+inline constexpr u64 of_programs = 0x0cd5 | tf | rf | ac;
+}  // namespace rflags
 
 // Segment selectors of the GDT every CPU loads (desc.hpp). The order serves SYSRET.
 inline constexpr u16 kernel_cs = 0x10, kernel_ds = 0x18, user_cs32 = 0x23, user_ds = 0x2b,

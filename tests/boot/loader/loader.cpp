@@ -1,7 +1,8 @@
 // Enters a bzImage the way other virtual machine monitors do, so that QEMU can stand in for them.
 //
-// QEMU loads this as a PVH kernel, with the bzImage as its first module. Its command line holds
-// words for it, then "-- ", then the kernel's own command line:
+// QEMU loads this as a PVH kernel, with the bzImage as its first module, and behind the bzImage,
+// from the next multiple of 4096 bytes on, the initial file system. Its command line holds words
+// for it, then "-- ", then the kernel's own command line:
 //   vmm=cloud-hypervisor|firecracker  whose memory layout
 //   entry=32|64                       which entry
 //   rsdp=named|unnamed                whether boot_params says where the ACPI root pointer is
@@ -58,7 +59,8 @@ constexpr usize memory_map_entry = 24;
 
 namespace zp {
 constexpr usize acpi_rsdp_addr = 0x70, e820_entries = 0x1e8, setup_sects = 0x1f1, jump = 0x201,
-                header_magic = 0x202, version = 0x206, type_of_loader = 0x210, cmd_line_ptr = 0x228,
+                syssize = 0x1f4, header_magic = 0x202, version = 0x206, type_of_loader = 0x210,
+                ramdisk_image = 0x218, ramdisk_size = 0x21c, cmd_line_ptr = 0x228,
                 xloadflags = 0x236, cmdline_size = 0x238, init_size = 0x260, e820_table = 0x2d0;
 constexpr u32 magic = 0x53726448;  // "HdrS"
 constexpr u16 oldest_version = 0x20c;
@@ -222,8 +224,14 @@ void place_kernel(u8* zero_page, const Request& request) {
   memcpy(zero_page + zp::setup_sects, image + zp::setup_sects, header_end - zp::setup_sects);
   const u8 sectors = get<u8>(image, zp::setup_sects);
   const u32 setup_size = ((sectors == 0 ? 4 : sectors) + 1) * 512;
-  const u32 size = static_cast<u32>(image_size) - setup_size;
+  const u32 size = get<u32>(image, zp::syssize) * 16;
+  if (setup_size + size > image_size) give_up();
   memcpy(at(place::kernel), image + setup_size, size);
+  const u32 archive = (setup_size + size + 4095) / 4096 * 4096;
+  if (archive < image_size) {
+    put(zero_page, zp::ramdisk_image, static_cast<u32>(image_address) + archive);
+    put(zero_page, zp::ramdisk_size, static_cast<u32>(image_size) - archive);
+  }
   // The kernel is promised the room behind its image, but not what is in it.
   const u32 room = get<u32>(image, zp::init_size);
   if (room > size) memset(at(place::kernel + size), 0xa5, room - size);

@@ -317,5 +317,24 @@ TEST_F(Log, no_line_waits_for_the_next_one) {
   }
 }
 
+// A thread that prints may be preempted and go on on another CPU.
+TEST_F(Log, consoles_survive_a_move_of_the_printer) {
+  Screen& s = screen();
+  set_console_level(7);
+  bool fired = true;
+  for (unsigned step = 1; fired; ++step) {
+    {
+      const AtStep moves(step, [] { machine::set_percpu_offset(1); });
+      log_info("on the way");
+      fired = moves.fired();
+    }
+    machine::set_percpu_offset(0);
+    s.text.clear();
+    log_info("afterwards");
+    ASSERT_NE(s.text.find("afterwards"), std::string::npos) << "step " << step;
+    ASSERT_LT(step, 200u);
+  }
+}
+
 }  // namespace
 }  // namespace auk::core

@@ -2,11 +2,11 @@
 #pragma once
 #include <string_view>
 
-namespace auk::init {
+namespace auk::core {
 
 /// `7.1.0-auk.N`: the ABI we follow is that of Linux 7.1; N counts builds of a working tree.
 extern const std::string_view release;
 extern const std::string_view version;
 extern const std::string_view banner;
 
-}  // namespace auk::init
+}  // namespace auk::core

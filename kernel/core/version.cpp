@@ -1,12 +1,12 @@
-#include "init/version.hpp"
+#include "core/version.hpp"
 
 #include "generated/version.hpp"
 
-namespace auk::init {
+namespace auk::core {
 
 constinit const std::string_view release = AUK_RELEASE;
 constinit const std::string_view version = AUK_VERSION;
 constinit const std::string_view banner =
     "Auk version " AUK_RELEASE " (clang " __clang_version__ ") " AUK_VERSION;
 
-}  // namespace auk::init
+}  // namespace auk::core

@@ -1,0 +1,110 @@
+// Terminals as files: who opens which number.
+#include "base/list.hpp"
+#include "drivers/tty/tty.hpp"
+#include "generated/uapi/fcntl.hpp"
+#include "vfs/device.hpp"
+#include "vfs/operations.hpp"
+
+namespace auk::drivers::tty {
+namespace {
+
+class TtyFile final : public io::File {
+  Ref<Tty> tty_;
+  void dispose() override { mem::destroy(this); }
+
+ public:
+  TtyFile(u32 flags, Ref<Tty> tty) : File(flags), tty_(std::move(tty)) {}
+  ~TtyFile() = default;
+  Result<usize> read(io::IoBuf& buf) override { return tty_->read(buf, is_nonblocking()); }
+  Result<usize> write(io::IoBuf& buf) override { return tty_->write(buf, is_nonblocking()); }
+  Result<u64> ioctl(u32 command, io::IoctlArg arg) override { return tty_->ioctl(command, arg); }
+  io::PollEvents poll(io::PollTable* table) override { return tty_->poll(table); }
+  Result<void> stat(io::FileStat& s) override { return vfs::stat_opened(*this, s); }
+};
+
+struct Entry {
+  Ref<Tty> tty;
+  Entry* next = nullptr;
+};
+struct Terminals {
+  Entry* first = nullptr;
+  Tty* console = nullptr;
+};
+constinit core::Guarded<core::level::driver, Terminals, core::SpinPreemptOff> terminals;
+
+Result<Ref<Tty>> find(u64 device) {
+  auto t = terminals.lock();
+  for (const Entry* e = t->first; e != nullptr; e = e->next)
+    if (e->tty->device() == device) return e->tty;
+  return Errno::enxio;
+}
+
+Result<Ref<io::File>> open_file(Ref<Tty> tty, u32 flags, bool may_take_control) {
+  Ref<TtyFile> f = TRY(mem::make_ref<TtyFile>(ALLOC_SITE, flags, tty));
+  if (may_take_control && (flags & vfs::open_flag::no_controlling_tty) == 0 && f->is_readable())
+    tty->opened_by(proc::current());
+  return Ref<io::File>(std::move(f));
+}
+
+class SerialNumbers final : public vfs::CharDriver {
+ public:
+  static constexpr u32 major = 4, first = 64, count = 192;
+  constexpr SerialNumbers() : CharDriver(major, first, count) {}
+  Result<Ref<io::File>> open(u32 minor, u32 flags) override {
+    return open_file(TRY(find(vfs::make_device(major, minor))), flags, true);
+  }
+};
+
+/// /dev/tty: whatever terminal the caller's session has.
+class OwnTerminal final : public vfs::CharDriver {
+ public:
+  constexpr OwnTerminal() : CharDriver(5, 0, 1) {}
+  Result<Ref<io::File>> open(u32, u32 flags) override {
+    Ref<proc::Terminal> terminal;
+    {
+      auto t = proc::tree.lock();
+      terminal = proc::current().group->process_group->session->terminal;
+    }
+    if (!terminal) return Errno::enxio;
+    return open_file(Ref<Tty>(static_cast<Tty&>(*terminal)), flags, false);
+  }
+};
+
+class ConsoleNumber final : public vfs::CharDriver {
+ public:
+  constexpr ConsoleNumber() : CharDriver(5, 1, 1) {}
+  Result<Ref<io::File>> open(u32, u32 flags) override {
+    Ref<Tty> tty;
+    {
+      auto t = terminals.lock();
+      if (t->console == nullptr) return Errno::enodev;
+      tty = Ref<Tty>(*t->console);
+    }
+    return open_file(std::move(tty), flags, false);
+  }
+};
+
+constinit SerialNumbers serial_numbers;
+constinit OwnTerminal own_terminal;
+constinit ConsoleNumber console_number;
+constinit bool registered = false;
+
+}  // namespace
+
+Result<void> add_terminal(Ref<Tty> tty, bool is_console) {
+  mem::Box<Entry> e = TRY(mem::Box<Entry>::make(ALLOC_SITE));
+  e->tty = std::move(tty);
+  {
+    auto t = terminals.lock();
+    if (is_console) t->console = e->tty.get();
+    e->next = t->first;
+    t->first = e.release();
+  }
+  if (std::exchange(registered, true)) return {};
+  vfs::register_char_driver(serial_numbers);
+  vfs::register_char_driver(own_terminal);
+  vfs::register_char_driver(console_number);
+  return {};
+}
+
+}  // namespace auk::drivers::tty

@@ -1,0 +1,248 @@
+#include "proc/jobs.hpp"
+
+#include <algorithm>
+
+namespace auk::proc {
+namespace {
+
+Group* group_behind(ident::Pid& p) { return static_cast<Group*>(p.group); }
+
+/// The process of a number; 0 is the caller's.
+Result<Ref<Group>> resolve(Task& me, u32 pid) {
+  if (pid == 0) return me.group;
+  return find_group(pid);
+}
+
+/// May `me` move the process? The tree lock is held.
+Result<void> may_move(Task& me, Group& g) {
+  Group& mine = *me.group;
+  if (g.parent == &mine) {
+    if (g.process_group->session != mine.process_group->session) return Errno::eperm;
+    if (g.has_execed) return Errno::eacces;
+  } else if (&g != &mine) {
+    return Errno::esrch;
+  }
+  return g.process_group->session->pid == g.pid ? Errno::eperm : Result<void>();
+}
+
+/// Several processes at once, collected under the tree lock and signalled without it.
+class Crowd {
+  static constexpr usize step = 32;
+  Ref<Group>* groups_ = nullptr;
+  usize count_ = 0, room_ = 0;
+
+ public:
+  Crowd() = default;
+  ~Crowd() {
+    for (usize i = 0; i < count_; ++i) groups_[i].~Ref();
+    mem::free(groups_);
+  }
+  Crowd(const Crowd&) = delete;
+  Crowd& operator=(const Crowd&) = delete;
+  /// Room for `n`, before the lock is taken. ENOMEM.
+  Result<void> reserve(usize n) {
+    ASSERT(count_ == 0);
+    if (n <= room_) return {};
+    mem::free(groups_);
+    room_ = 0;
+    n += step;
+    groups_ = static_cast<Ref<Group>*>(TRY(mem::allocate(ALLOC_SITE, n * sizeof(Ref<Group>))));
+    room_ = n;
+    return {};
+  }
+  bool is_full() const { return count_ == room_; }
+  void add(Group& g) { ::new (groups_ + count_++) Ref<Group>(g); }
+  std::span<Ref<Group>> all() const { return {groups_, count_}; }
+};
+
+/// EAGAIN: more members than there is room for.
+Result<void> collect_members(ident::Pid& pid, Crowd& out) {
+  auto t = tree.lock();
+  auto* const g = static_cast<ProcessGroup*>(pid.process_group);
+  if (g == nullptr) return Errno::esrch;
+  for (Group& member : g->members) {
+    if (out.is_full()) return Errno::eagain;
+    out.add(member);
+  }
+  return {};
+}
+
+Result<mem::Box<Crowd>> members_of(ident::Pid& pid) {
+  for (usize wanted = 32;; wanted *= 2) {
+    mem::Box<Crowd> crowd = TRY(mem::Box<Crowd>::make(ALLOC_SITE));
+    TRY(crowd->reserve(wanted));
+    const Result<void> r = collect_members(pid, *crowd);
+    if (r.ok()) return crowd;
+    if (r.error() != Errno::eagain) return r.error();
+  }
+}
+
+/// Any thread of a process that still has one, for the permission check.
+Ref<Task> some_task(Group& g) {
+  auto t = tree.lock();
+  Task* const first = g.tasks.front();
+  return first == nullptr ? Ref<Task>() : Ref<Task>(*first);
+}
+
+Result<void> send_checked(Task& me, Group& g, u32 signal, const uapi::siginfo& info) {
+  const Ref<Task> target = some_task(g);
+  // A zombie takes signals and does nothing with them.
+  if (!target) return {};
+  TRY(may_signal(me, *target, signal));
+  return signal == 0 ? Result<void>() : send_to_group(g, info);
+}
+
+Result<void> send_to_crowd(Task& me, std::span<Ref<Group>> all, u32 signal,
+                           const uapi::siginfo& info) {
+  bool any = false;
+  Errno error{};
+  for (Ref<Group>& g : all) {
+    const Result<void> r = send_checked(me, *g, signal, info);
+    if (r.ok())
+      any = true;
+    else
+      error = r.error();
+  }
+  if (any) return {};
+  return error == Errno{} ? Errno::esrch : error;
+}
+
+class EveryProcess final : public ident::PidVisitor {
+  Crowd& crowd_;
+  const Group& but_;
+
+ public:
+  bool full = false;
+  EveryProcess(Crowd& c, const Group& but) : crowd_(c), but_(but) {}
+  ~EveryProcess() = default;
+  bool visit(ident::Pid& p) override {
+    auto t = tree.lock();
+    Group* const g = group_behind(p);
+    if (g == nullptr || g == t->init || g == &but_) return true;
+    if (crowd_.is_full()) {
+      full = true;
+      return false;
+    }
+    crowd_.add(*g);
+    return true;
+  }
+};
+
+Result<void> send_to_all(Task& me, u32 signal, const uapi::siginfo& info) {
+  for (usize wanted = 64;; wanted *= 2) {
+    Crowd crowd;
+    TRY(crowd.reserve(wanted));
+    EveryProcess visitor(crowd, *me.group);
+    ident::visit_pids(1, visitor);
+    if (!visitor.full) return send_to_crowd(me, crowd.all(), signal, info);
+  }
+}
+
+}  // namespace
+
+Result<void> set_process_group(Task& me, u32 pid, u32 group) {
+  const Ref<Group> g = TRY(resolve(me, pid));
+  const u32 number = group == 0 ? g->number() : group;
+  Ref<ProcessGroup> fresh;
+  const bool own = number == g->number();
+  // Made before the lock; given up if the group exists already.
+  if (own) fresh = TRY(make_process_group(g->pid, {}));
+  Ref<ident::Pid> named = own ? g->pid : Ref<ident::Pid>();
+  if (!own) {
+    Result<Ref<ident::Pid>> found = ident::find_pid(number);
+    if (!found.ok()) return Errno::eperm;
+    named = found.take();
+  }
+  Ref<ProcessGroup> left;
+  {
+    auto t = tree.lock();
+    TRY(may_move(me, *g));
+    auto* const there = static_cast<ProcessGroup*>(named->process_group);
+    if (there == nullptr && !own) return Errno::eperm;
+    if (there != nullptr) {
+      if (there->session != me.group->process_group->session) return Errno::eperm;
+      left = join_process_group(*g, Ref<ProcessGroup>(*there));
+    } else {
+      fresh->session = g->process_group->session;
+      named->process_group = fresh.get();
+      left = join_process_group(*g, fresh);
+    }
+  }
+  return {};
+}
+
+Result<u32> start_session(Task& me) {
+  Group& g = *me.group;
+  Ref<Session> session = TRY(make_session(g.pid));
+  Ref<ProcessGroup> fresh = TRY(make_process_group(g.pid, session));
+  Ref<ProcessGroup> left;
+  {
+    auto t = tree.lock();
+    if (g.pid->process_group != nullptr) return Errno::eperm;
+    g.pid->process_group = fresh.get();
+    g.pid->session = session.get();
+    left = join_process_group(g, std::move(fresh));
+  }
+  return g.number();
+}
+
+Result<u32> process_group_of(Task& me, u32 pid) {
+  const Ref<Group> g = TRY(resolve(me, pid));
+  auto t = tree.lock();
+  if (!g->process_group) return Errno::esrch;
+  return g->process_group_number();
+}
+
+Result<u32> session_of(Task& me, u32 pid) {
+  const Ref<Group> g = TRY(resolve(me, pid));
+  auto t = tree.lock();
+  if (!g->process_group) return Errno::esrch;
+  return g->session_number();
+}
+
+Result<void> send_signal(Task& me, i32 pid, u32 signal, const uapi::siginfo& info) {
+  if (signal > signal_count) return Errno::einval;
+  if (pid > 0) return send_checked(me, *TRY(find_group(static_cast<u32>(pid))), signal, info);
+  if (pid == -1) return send_to_all(me, signal, info);
+  Ref<ident::Pid> group;
+  if (pid == 0) {
+    auto t = tree.lock();
+    group = me.group->process_group->pid;
+  } else {
+    if (pid == INT32_MIN) return Errno::esrch;
+    group = TRY(ident::find_pid(static_cast<u32>(-pid)));
+  }
+  const mem::Box<Crowd> crowd = TRY(members_of(*group));
+  return send_to_crowd(me, crowd->all(), signal, info);
+}
+
+void signal_process_group(ident::Pid& group, const uapi::siginfo& info) {
+  Result<mem::Box<Crowd>> members = members_of(group);
+  if (!members.ok()) return;
+  const mem::Box<Crowd> crowd = members.take();
+  for (Ref<Group>& g : crowd->all()) (void)send_to_group(*g, info);
+}
+
+void leave_terminal(Group& leader) {
+  Ref<Terminal> terminal;
+  {
+    auto t = tree.lock();
+    if (!leader.process_group) return;
+    Session& s = *leader.process_group->session;
+    if (s.pid != leader.pid) return;
+    std::swap(terminal, s.terminal);
+  }
+  if (terminal) terminal->session_ended();
+}
+
+bool is_orphaned(ProcessGroup& g) {
+  for (Group& member : g.members) {
+    const Group* const parent = member.parent;
+    if (member.life != Life::alive || parent == nullptr || !parent->process_group) continue;
+    if (parent->process_group.get() != &g && parent->process_group->session == g.session)
+      return false;
+  }
+  return true;
+}
+
+}  // namespace auk::proc

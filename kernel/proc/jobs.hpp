@@ -1,0 +1,28 @@
+// Jobs: process groups, sessions, and signals to many. See setpgid(2), setsid(2), kill(2).
+#pragma once
+#include "proc/task.hpp"
+
+namespace auk::proc {
+
+/// Moves a process (0: the caller's) into a group (0: its own number). ESRCH, EPERM, EACCES,
+/// EINVAL.
+Result<void> set_process_group(Task& me, u32 pid, u32 group);
+/// The number of the new session. EPERM for the leader of a process group.
+Result<u32> start_session(Task& me);
+/// Numbers of a process (0: the caller's). ESRCH.
+Result<u32> process_group_of(Task& me, u32 pid);
+Result<u32> session_of(Task& me, u32 pid);
+
+/// kill(2): `pid` as there. Signal 0 only asks.
+Result<void> send_signal(Task& me, i32 pid, u32 signal, const uapi::siginfo& info);
+/// To every process of a process group, without asking who sends.
+void signal_process_group(ident::Pid& group, const uapi::siginfo& info);
+
+/// The session of a leader loses its terminal: when the leader ends or asks for it.
+void leave_terminal(Group& leader);
+
+/// Nobody of the process group has a parent in the same session but another group: nobody could
+/// continue it. The tree lock is held.
+bool is_orphaned(ProcessGroup& g);
+
+}  // namespace auk::proc

@@ -1,0 +1,41 @@
+// The real-time interval timer of a process: SIGALRM by alarm(2) and setitimer(2).
+//
+// Data model: one timer in each Group, nanoseconds on the clock of deadlines. Locking: level cred
+// for changes; the interrupt that fires takes no lock of this object, so it may be cancelled under
+// it. Context: set() and get() in threads.
+#pragma once
+#include "core/spin.hpp"
+#include "time/timer.hpp"
+
+namespace auk::proc {
+
+class Group;
+
+class RealTimer {
+  class Alarm final : public time::Timer {
+    Group& group_;
+
+   public:
+    Atomic<u64> interval_ns{0};
+    explicit Alarm(Group& g) : group_(g) {}
+    ~Alarm() = default;
+    void fire() override;
+  };
+  struct State {
+    bool is_set = false;
+  };
+  Alarm alarm_;
+  core::Guarded<core::level::cred, State, core::SpinPreemptOff> state_;
+
+ public:
+  struct Setting {
+    u64 left_ns = 0;  ///< 0: not running
+    u64 interval_ns = 0;
+  };
+  explicit RealTimer(Group& g) : alarm_(g) {}
+  /// Replaces the setting and returns the one before.
+  Setting set(const Setting& wanted);
+  Setting get();
+};
+
+}  // namespace auk::proc

@@ -1,0 +1,16 @@
+// What processes used: for getrusage(2), times(2), wait4(2).
+#pragma once
+#include "proc/task.hpp"
+#include "uapi/resource.hpp"
+
+namespace auk::proc {
+
+/// Of all threads of a process, those that ended included.
+Usage usage_of(Group& g);
+/// Of children that were waited for, and theirs.
+Usage usage_of_children(Group& g);
+uapi::rusage to_rusage(const Usage& u);
+/// Threads that exist.
+u32 thread_count();
+
+}  // namespace auk::proc

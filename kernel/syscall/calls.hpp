@@ -1,0 +1,212 @@
+// Every system call, as a function. Grouped by the file that defines them; the man pages of section
+// 2 say what they do.
+#pragma once
+#include "syscall/bind.hpp"
+#include "uapi/dirent.hpp"
+#include "uapi/fcntl.hpp"
+#include "uapi/isa/signal.hpp"
+#include "uapi/poll.hpp"
+#include "uapi/resource.hpp"
+#include "uapi/sched.hpp"
+#include "uapi/stat.hpp"
+#include "uapi/sysinfo.hpp"
+#include "uapi/time.hpp"
+#include "uapi/uio.hpp"
+#include "uapi/utsname.hpp"
+
+namespace auk::syscall::calls {
+
+using core::UserIn;
+using core::UserOut;
+using core::UserStr;
+
+// file.cpp
+Value read(Task&, Fd, UserAddr buffer, u64 size);
+Value write(Task&, Fd, UserAddr buffer, u64 size);
+Value pread64(Task&, Fd, UserAddr buffer, u64 size, i64 offset);
+Value pwrite64(Task&, Fd, UserAddr buffer, u64 size, i64 offset);
+Value readv(Task&, Fd, UserAddr vector, u64 count);
+Value writev(Task&, Fd, UserAddr vector, u64 count);
+Value preadv(Task&, Fd, UserAddr vector, u64 count, i64 offset);
+Value pwritev(Task&, Fd, UserAddr vector, u64 count, i64 offset);
+Value close(Task&, Fd);
+Value close_range(Task&, u32 first, u32 last, u32 flags);
+Value lseek(Task&, Fd, i64 offset, int whence);
+Value dup(Task&, Fd);
+Value dup2(Task&, Fd from, Fd to);
+Value dup3(Task&, Fd from, Fd to, int flags);
+Value fcntl(Task&, Fd, u32 command, u64 arg);
+Value ioctl(Task&, Fd, u32 command, u64 arg);
+Value pipe(Task&, UserAddr fds);
+Value pipe2(Task&, UserAddr fds, u32 flags);
+Value ftruncate(Task&, Fd, i64 size);
+Value fsync(Task&, Fd);
+Value fdatasync(Task&, Fd);
+Value sync(Task&);
+Value sendfile(Task&, Fd to, Fd from, UserAddr offset, u64 count);
+
+// path.cpp
+Value open(Task&, UserStr path, u32 flags, u32 mode);
+Value openat(Task&, Fd dir, UserStr path, u32 flags, u32 mode);
+Value creat(Task&, UserStr path, u32 mode);
+Value mkdir(Task&, UserStr path, u32 mode);
+Value mkdirat(Task&, Fd dir, UserStr path, u32 mode);
+Value rmdir(Task&, UserStr path);
+Value mknod(Task&, UserStr path, u32 mode, u32 device);
+Value mknodat(Task&, Fd dir, UserStr path, u32 mode, u32 device);
+Value unlink(Task&, UserStr path);
+Value unlinkat(Task&, Fd dir, UserStr path, int flags);
+Value rename(Task&, UserStr from, UserStr to);
+Value renameat(Task&, Fd from_dir, UserStr from, Fd to_dir, UserStr to);
+Value renameat2(Task&, Fd from_dir, UserStr from, Fd to_dir, UserStr to, u32 flags);
+Value link(Task&, UserStr from, UserStr to);
+Value linkat(Task&, Fd from_dir, UserStr from, Fd to_dir, UserStr to, int flags);
+Value symlink(Task&, UserStr target, UserStr path);
+Value symlinkat(Task&, UserStr target, Fd dir, UserStr path);
+Value truncate(Task&, UserStr path, i64 size);
+Value chdir(Task&, UserStr path);
+Value fchdir(Task&, Fd);
+Value chroot(Task&, UserStr path);
+Value getcwd(Task&, UserAddr buffer, u64 size);
+Value umask(Task&, u32 mask);
+Value mount(Task&, UserStr source, UserStr target, UserStr type, u64 flags, UserAddr data);
+Value umount2(Task&, UserStr target, int flags);
+
+// attributes.cpp
+Value stat(Task&, UserStr path, UserOut<uapi::stat> out);
+Value lstat(Task&, UserStr path, UserOut<uapi::stat> out);
+Value fstat(Task&, Fd, UserOut<uapi::stat> out);
+Value newfstatat(Task&, Fd dir, UserStr path, UserOut<uapi::stat> out, int flags);
+Value statx(Task&, Fd dir, UserStr path, int flags, u32 mask, UserOut<uapi::statx> out);
+Value statfs(Task&, UserStr path, UserOut<uapi::statfs> out);
+Value fstatfs(Task&, Fd, UserOut<uapi::statfs> out);
+Value access(Task&, UserStr path, u32 mode);
+Value faccessat(Task&, Fd dir, UserStr path, u32 mode);
+Value faccessat2(Task&, Fd dir, UserStr path, u32 mode, int flags);
+Value readlink(Task&, UserStr path, UserAddr buffer, int size);
+Value readlinkat(Task&, Fd dir, UserStr path, UserAddr buffer, int size);
+Value chmod(Task&, UserStr path, u32 mode);
+Value fchmod(Task&, Fd, u32 mode);
+Value fchmodat(Task&, Fd dir, UserStr path, u32 mode);
+Value chown(Task&, UserStr path, u32 uid, u32 gid);
+Value lchown(Task&, UserStr path, u32 uid, u32 gid);
+Value fchown(Task&, Fd, u32 uid, u32 gid);
+Value fchownat(Task&, Fd dir, UserStr path, u32 uid, u32 gid, int flags);
+Value utimensat(Task&, Fd dir, UserStr path, UserAddr times, int flags);
+Value utimes(Task&, UserStr path, UserAddr times);
+Value utime(Task&, UserStr path, UserAddr times);
+Value getdents64(Task&, Fd, UserAddr buffer, u32 size);
+Value getdents(Task&, Fd, UserAddr buffer, u32 size);
+
+// memory.cpp
+Value brk(Task&, UserAddr end);
+Value mmap(Task&, UserAddr at, u64 size, u64 protection, u64 flags, Fd fd, u64 offset);
+Value munmap(Task&, UserAddr at, u64 size);
+Value mprotect(Task&, UserAddr at, u64 size, u64 protection);
+Value mremap(Task&, UserAddr at, u64 size, u64 new_size, u64 flags, UserAddr to);
+Value madvise(Task&, UserAddr at, u64 size, int advice);
+Value msync(Task&, UserAddr at, u64 size, int flags);
+
+// process.cpp
+Value fork(Task&);
+Value vfork(Task&);
+Value clone(Task&, u64 flags, UserAddr stack, UserAddr parent_tid, UserAddr child_tid, u64 tls);
+Value clone3(Task&, UserAddr args, u64 size);
+Value execve(Task&, UserStr path, UserAddr arguments, UserAddr environment);
+Value execveat(Task&, Fd dir, UserStr path, UserAddr arguments, UserAddr environment, int flags);
+Value exit(Task&, int status);
+Value exit_group(Task&, int status);
+Value wait4(Task&, int pid, UserOut<u32> status, int options, UserOut<uapi::rusage> usage);
+Value waitid(Task&, int which, int id, UserAddr info, int options, UserOut<uapi::rusage> usage);
+Value getpid(Task&);
+Value getppid(Task&);
+Value gettid(Task&);
+Value getpgrp(Task&);
+Value getpgid(Task&, int pid);
+Value setpgid(Task&, int pid, int group);
+Value getsid(Task&, int pid);
+Value setsid(Task&);
+Value set_tid_address(Task&, UserAddr at);
+Value set_robust_list(Task&, UserAddr head, u64 size);
+Value sched_yield(Task&);
+Value sched_getaffinity(Task&, int pid, u32 size, UserAddr mask);
+Value getpriority(Task&, int which, int who);
+Value prctl(Task&, int option, u64 a, u64 b, u64 c, u64 d);
+Value getcpu(Task&, UserOut<u32> cpu, UserOut<u32> node);
+
+// identity.cpp
+Value getuid(Task&);
+Value geteuid(Task&);
+Value getgid(Task&);
+Value getegid(Task&);
+Value getresuid(Task&, UserOut<u32> real, UserOut<u32> effective, UserOut<u32> saved);
+Value getresgid(Task&, UserOut<u32> real, UserOut<u32> effective, UserOut<u32> saved);
+Value setuid(Task&, u32 id);
+Value setgid(Task&, u32 id);
+Value setreuid(Task&, u32 real, u32 effective);
+Value setregid(Task&, u32 real, u32 effective);
+Value setresuid(Task&, u32 real, u32 effective, u32 saved);
+Value setresgid(Task&, u32 real, u32 effective, u32 saved);
+Value setfsuid(Task&, u32 id);
+Value setfsgid(Task&, u32 id);
+Value getgroups(Task&, int size, UserAddr list);
+Value setgroups(Task&, int size, UserAddr list);
+
+// limits.cpp
+Value getrlimit(Task&, u32 resource, UserOut<uapi::rlimit64> out);
+Value setrlimit(Task&, u32 resource, UserIn<uapi::rlimit64> in);
+Value prlimit64(Task&, int pid, u32 resource, UserIn<uapi::rlimit64> in,
+                UserOut<uapi::rlimit64> out);
+Value getrusage(Task&, int who, UserOut<uapi::rusage> out);
+Value times(Task&, UserAddr out);
+Value uname(Task&, UserOut<uapi::new_utsname> out);
+Value sethostname(Task&, UserAddr name, int size);
+Value setdomainname(Task&, UserAddr name, int size);
+Value sysinfo(Task&, UserOut<uapi::sysinfo> out);
+Value getrandom(Task&, UserAddr buffer, u64 size, u32 flags);
+Value reboot(Task&, u32 magic1, u32 magic2, u32 command, UserAddr arg);
+
+// signal.cpp
+Value rt_sigaction(Task&, u32 signal, UserIn<uapi::kernel_sigaction> in,
+                   UserOut<uapi::kernel_sigaction> out, u64 set_size);
+Value rt_sigprocmask(Task&, int how, UserIn<u64> in, UserOut<u64> out, u64 set_size);
+Value rt_sigpending(Task&, UserOut<u64> out, u64 set_size);
+Value rt_sigsuspend(Task&, UserIn<u64> mask, u64 set_size);
+Value rt_sigtimedwait(Task&, UserIn<u64> set, UserAddr info, UserAddr timeout, u64 set_size);
+Value rt_sigqueueinfo(Task&, int pid, u32 signal, UserAddr info);
+Value rt_tgsigqueueinfo(Task&, int group, int tid, u32 signal, UserAddr info);
+Value rt_sigreturn(Task&);
+Value sigaltstack(Task&, UserIn<uapi::stack_t> in, UserOut<uapi::stack_t> out);
+Value kill(Task&, int pid, u32 signal);
+Value tkill(Task&, int tid, u32 signal);
+Value tgkill(Task&, int group, int tid, u32 signal);
+Value pause(Task&);
+
+// clock.cpp
+Value clock_gettime(Task&, int clock, UserOut<uapi::kernel_timespec> out);
+Value clock_settime(Task&, int clock, UserIn<uapi::kernel_timespec> in);
+Value clock_getres(Task&, int clock, UserOut<uapi::kernel_timespec> out);
+Value gettimeofday(Task&, UserAddr time, UserAddr zone);
+Value settimeofday(Task&, UserAddr time, UserAddr zone);
+Value time(Task&, UserOut<i64> out);
+Value nanosleep(Task&, UserIn<uapi::kernel_timespec> want, UserAddr rest);
+Value clock_nanosleep(Task&, int clock, int flags, UserIn<uapi::kernel_timespec> want,
+                      UserAddr rest);
+Value restart_syscall(Task&);
+Value alarm(Task&, u32 seconds);
+Value getitimer(Task&, int which, UserAddr out);
+Value setitimer(Task&, int which, UserAddr in, UserAddr out);
+
+// poll.cpp
+Value poll(Task&, UserAddr fds, u32 count, int timeout_ms);
+Value ppoll(Task&, UserAddr fds, u32 count, UserAddr timeout, UserIn<u64> mask, u64 set_size);
+Value select(Task&, int count, UserAddr in, UserAddr out, UserAddr except, UserAddr timeout);
+Value pselect6(Task&, int count, UserAddr in, UserAddr out, UserAddr except, UserAddr timeout,
+               UserAddr mask);
+Value futex(Task&, UserAddr word, int operation, u32 value, u64 timeout, UserAddr word2,
+            u32 value3);
+
+// isa/calls.cpp
+Value arch_prctl(Task&, int option, u64 arg);
+
+}  // namespace auk::syscall::calls

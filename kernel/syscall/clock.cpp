@@ -1,0 +1,183 @@
+// Time: see clock_gettime(2), gettimeofday(2), nanosleep(2), clock_nanosleep(2), setitimer(2).
+#include "generated/uapi/time.hpp"
+#include "proc/usage.hpp"
+#include "syscall/calls.hpp"
+#include "syscall/poll.hpp"
+#include "syscall/support.hpp"
+
+namespace auk::syscall::calls {
+namespace {
+
+constexpr i64 us_per_s = 1'000'000;
+constexpr u64 ns_per_us = 1000;
+
+Result<u64> clock_now(Task& me, int clock) {
+  switch (clock) {
+    case uapi::clock_realtime:
+    case uapi::clock_realtime_coarse:
+    case uapi::clock_tai: return static_cast<u64>(core::real_ns());
+    case uapi::clock_monotonic:
+    case uapi::clock_monotonic_raw:
+    case uapi::clock_monotonic_coarse:
+    case uapi::clock_boottime: return core::clock_ns();
+    case uapi::clock_process_cputime_id: {
+      const proc::Usage u = proc::usage_of(*me.group);
+      return u.user_ns + u.system_ns;
+    }
+    case uapi::clock_thread_cputime_id: return me.run_time_ns();
+    default: return Errno::einval;
+  }
+}
+
+Result<i64> load_time_of_day(UserAddr from) {
+  uapi::timeval t{};
+  TRY(core::read_user(&t, from, sizeof(t)));
+  if (t.tv_sec < 0 || t.tv_usec < 0 || t.tv_usec >= us_per_s) return Errno::einval;
+  return t.tv_sec * static_cast<i64>(ns_per_s) + t.tv_usec * static_cast<i64>(ns_per_us);
+}
+
+Value set_real_time(Task& me, i64 now_ns) {
+  if (!me.cred().has(ident::Cap::sys_time)) return Errno::eperm;
+  core::real_offset_ns.store_relaxed(now_ns - static_cast<i64>(core::clock_ns()));
+  return u64{0};
+}
+
+}  // namespace
+
+Value clock_gettime(Task& me, int clock, UserOut<uapi::kernel_timespec> out) {
+  TRY(out.store(to_timespec(TRY(clock_now(me, clock)))));
+  return u64{0};
+}
+
+Value clock_settime(Task& me, int clock, UserIn<uapi::kernel_timespec> in) {
+  if (clock != uapi::clock_realtime) return Errno::einval;
+  const u64 now = TRY(to_ns(TRY(in.load())));
+  return set_real_time(me, static_cast<i64>(now));
+}
+
+Value clock_getres(Task& me, int clock, UserOut<uapi::kernel_timespec> out) {
+  TRY(clock_now(me, clock));
+  const bool coarse = clock == uapi::clock_realtime_coarse || clock == uapi::clock_monotonic_coarse;
+  // Coarse clocks are as exact as the others here, but programs expect to see the tick.
+  constexpr i64 tick_ns = 4'000'000;
+  if (!out.is_null()) TRY(out.store({0, coarse ? tick_ns : 1}));
+  return u64{0};
+}
+
+Value gettimeofday(Task&, UserAddr time, UserAddr zone) {
+  const auto now = static_cast<u64>(core::real_ns());
+  if (time.value != 0) {
+    const uapi::timeval t{static_cast<i64>(now / ns_per_s),
+                          static_cast<i64>(now % ns_per_s / ns_per_us)};
+    TRY(core::write_user(time, &t, sizeof(t)));
+  }
+  if (zone.value != 0) {
+    const uapi::timezone none{0, 0};
+    TRY(core::write_user(zone, &none, sizeof(none)));
+  }
+  return u64{0};
+}
+
+Value settimeofday(Task& me, UserAddr time, UserAddr) {
+  if (time.value == 0) return u64{0};
+  return set_real_time(me, TRY(load_time_of_day(time)));
+}
+
+Value time(Task&, UserOut<i64> out) {
+  const i64 now = core::real_ns() / static_cast<i64>(ns_per_s);
+  if (!out.is_null()) TRY(out.store(now));
+  return static_cast<u64>(now);
+}
+
+namespace {
+
+/// Sleeps until the deadline. What is left goes to `rest`; the call can then be gone on with.
+Value sleep(Task& me, u64 deadline, UserAddr rest) {
+  sched::WaitQueue nothing;
+  const auto r = sched::wait_interruptible(nothing, [] { return false; }, deadline);
+  if (r != sched::WaitResult::interrupted) return u64{0};
+  if (rest.value != 0) {
+    const u64 now = core::clock_ns();
+    const uapi::kernel_timespec left = to_timespec(deadline > now ? deadline - now : 0);
+    TRY(core::write_user(rest, &left, sizeof(left)));
+  }
+  me.restart_block = {
+      .kind = Task::Restart::Kind::sleep, .deadline_ns = deadline, .arguments = {rest.value}};
+  return restart::block;
+}
+
+}  // namespace
+
+Value nanosleep(Task& me, UserIn<uapi::kernel_timespec> want, UserAddr rest) {
+  return sleep(me, deadline_in(TRY(to_ns(TRY(want.load())))), rest);
+}
+
+Value clock_nanosleep(Task& me, int clock, int flags, UserIn<uapi::kernel_timespec> want,
+                      UserAddr rest) {
+  if (clock == uapi::clock_thread_cputime_id) return Errno::einval;
+  const u64 now = TRY(clock_now(me, clock));
+  const u64 ns = TRY(to_ns(TRY(want.load())));
+  if ((flags & uapi::timer_abstime) == 0) return sleep(me, deadline_in(ns), rest);
+  if (ns <= now) return u64{0};
+  sched::WaitQueue nothing;
+  const auto r = sched::wait_interruptible(nothing, [] { return false; }, deadline_in(ns - now));
+  return r == sched::WaitResult::interrupted ? Value(restart::no_hand) : Value(u64{0});
+}
+
+Value restart_syscall(Task& me) {
+  const Task::Restart r = std::exchange(me.restart_block, Task::Restart());
+  switch (r.kind) {
+    case Task::Restart::Kind::sleep: return sleep(me, r.deadline_ns, UserAddr(r.arguments[0]));
+    case Task::Restart::Kind::poll:
+      return poll_until(me, UserAddr(r.arguments[0]), static_cast<u32>(r.arguments[1]),
+                        r.deadline_ns);
+    default: return Errno::eintr;
+  }
+}
+
+Value alarm(Task& me, u32 seconds) {
+  const proc::RealTimer::Setting before =
+      me.group->real_timer.set({.left_ns = u64{seconds} * ns_per_s});
+  if (before.left_ns == 0) return u64{0};
+  // Rounded as Linux does: never 0 while one is running.
+  const u64 s = (before.left_ns + ns_per_s / 2) / ns_per_s;
+  return s == 0 ? u64{1} : s;
+}
+
+namespace {
+
+uapi::itimerval to_itimerval(const proc::RealTimer::Setting& s) {
+  const auto split = [](u64 ns) {
+    return uapi::timeval{static_cast<i64>(ns / ns_per_s),
+                         static_cast<i64>(ns % ns_per_s / ns_per_us)};
+  };
+  return {split(s.interval_ns), split(s.left_ns)};
+}
+
+/// The timers that count CPU time are absent.
+Result<void> check_timer(int which) {
+  return which == uapi::itimer_real ? Result<void>() : Errno::einval;
+}
+
+}  // namespace
+
+Value getitimer(Task& me, int which, UserAddr out) {
+  TRY(check_timer(which));
+  const uapi::itimerval v = to_itimerval(me.group->real_timer.get());
+  TRY(core::write_user(out, &v, sizeof(v)));
+  return u64{0};
+}
+
+Value setitimer(Task& me, int which, UserAddr in, UserAddr out) {
+  TRY(check_timer(which));
+  proc::RealTimer::Setting fresh;
+  if (in.value != 0) {
+    fresh.interval_ns = static_cast<u64>(TRY(load_time_of_day(in)));
+    fresh.left_ns = static_cast<u64>(TRY(load_time_of_day(in + sizeof(uapi::timeval))));
+  }
+  const uapi::itimerval before = to_itimerval(me.group->real_timer.set(fresh));
+  if (out.value != 0) TRY(core::write_user(out, &before, sizeof(before)));
+  return u64{0};
+}
+
+}  // namespace auk::syscall::calls

@@ -1,0 +1,333 @@
+// Open files: reading, writing, descriptors. See read(2), readv(2), dup(2), fcntl(2), pipe(2).
+#include <algorithm>
+
+#include "generated/uapi/fcntl.hpp"
+#include "generated/uapi/resource.hpp"
+#include "io/pipe.hpp"
+#include "syscall/calls.hpp"
+#include "syscall/support.hpp"
+
+namespace auk::syscall::calls {
+namespace {
+
+/// What one call moves at most: Linux's MAX_RW_COUNT.
+constexpr u64 most_bytes = 0x7ffff000;
+constexpr u64 most_ranges = 1024;
+
+/// A vector of ranges, copied in and checked.
+class Ranges {
+  static constexpr usize inline_count = 8;
+  std::array<io::UserRange, inline_count> few_{};
+  io::UserRange* many_ = nullptr;
+  usize count_ = 0;
+
+ public:
+  Ranges() = default;
+  ~Ranges() { mem::free(many_); }
+  Ranges(const Ranges&) = delete;
+  Ranges& operator=(const Ranges&) = delete;
+
+  Result<void> load(UserAddr vector, u64 count) {
+    if (count > most_ranges) return Errno::einval;
+    io::UserRange* to = few_.data();
+    if (count > inline_count)
+      to = many_ = static_cast<io::UserRange*>(
+          TRY(mem::allocate(ALLOC_SITE, count * sizeof(io::UserRange))));
+    u64 total = 0;
+    for (u64 i = 0; i < count; ++i) {
+      const uapi::iovec v = TRY((UserIn<uapi::iovec>(vector) + i).load());
+      if (static_cast<i64>(v.iov_len) < 0) return Errno::einval;
+      const u64 size = std::min(v.iov_len, most_bytes - total);
+      if (!core::is_user_range(UserAddr(v.iov_base), v.iov_len)) return Errno::efault;
+      to[i] = {UserAddr(v.iov_base), size};
+      total += size;
+    }
+    count_ = count;
+    return {};
+  }
+  std::span<const io::UserRange> all() const {
+    return {many_ != nullptr ? many_ : few_.data(), count_};
+  }
+};
+
+Result<Ref<io::File>> readable(Task& me, Fd fd) {
+  Ref<io::File> f = TRY(file_of(me, fd));
+  if (!f->is_readable()) return Errno::ebadf;
+  return f;
+}
+Result<Ref<io::File>> writable(Task& me, Fd fd) {
+  Ref<io::File> f = TRY(file_of(me, fd));
+  if (!f->is_writable()) return Errno::ebadf;
+  return f;
+}
+
+Result<io::UserRange> range_of(UserAddr at, u64 size) {
+  if (static_cast<i64>(size) < 0) return Errno::einval;
+  if (!core::is_user_range(at, size)) return Errno::efault;
+  return io::UserRange{at, std::min(size, most_bytes)};
+}
+
+/// Nobody reads what was written: the writer is told, and signalled.
+Value wrote(Task& me, Result<usize> r) {
+  if (r.ok()) return u64{*r};
+  if (r.error() == Errno::epipe)
+    (void)proc::send_to_task(me, proc::user_signal(uapi::sigpipe, me, uapi::si_user));
+  return r.error();
+}
+
+Value moved(Result<usize> r) {
+  if (!r.ok()) return r.error();
+  return u64{*r};
+}
+
+}  // namespace
+
+Value read(Task& me, Fd fd, UserAddr buffer, u64 size) {
+  const Ref<io::File> f = TRY(readable(me, fd));
+  io::IoBuf buf(TRY(range_of(buffer, size)));
+  return moved(f->read(buf));
+}
+
+Value write(Task& me, Fd fd, UserAddr buffer, u64 size) {
+  const Ref<io::File> f = TRY(writable(me, fd));
+  io::IoBuf buf(TRY(range_of(buffer, size)));
+  return wrote(me, f->write(buf));
+}
+
+Value pread64(Task& me, Fd fd, UserAddr buffer, u64 size, i64 offset) {
+  if (offset < 0) return Errno::einval;
+  const Ref<io::File> f = TRY(readable(me, fd));
+  io::IoBuf buf(TRY(range_of(buffer, size)));
+  return moved(f->read_at(buf, static_cast<u64>(offset)));
+}
+
+Value pwrite64(Task& me, Fd fd, UserAddr buffer, u64 size, i64 offset) {
+  if (offset < 0) return Errno::einval;
+  const Ref<io::File> f = TRY(writable(me, fd));
+  io::IoBuf buf(TRY(range_of(buffer, size)));
+  return wrote(me, f->write_at(buf, static_cast<u64>(offset)));
+}
+
+Value readv(Task& me, Fd fd, UserAddr vector, u64 count) {
+  const Ref<io::File> f = TRY(readable(me, fd));
+  Ranges ranges;
+  TRY(ranges.load(vector, count));
+  io::IoBuf buf(ranges.all());
+  return moved(f->read(buf));
+}
+
+Value writev(Task& me, Fd fd, UserAddr vector, u64 count) {
+  const Ref<io::File> f = TRY(writable(me, fd));
+  Ranges ranges;
+  TRY(ranges.load(vector, count));
+  io::IoBuf buf(ranges.all());
+  return wrote(me, f->write(buf));
+}
+
+Value preadv(Task& me, Fd fd, UserAddr vector, u64 count, i64 offset) {
+  if (offset < 0) return Errno::einval;
+  const Ref<io::File> f = TRY(readable(me, fd));
+  Ranges ranges;
+  TRY(ranges.load(vector, count));
+  io::IoBuf buf(ranges.all());
+  return moved(f->read_at(buf, static_cast<u64>(offset)));
+}
+
+Value pwritev(Task& me, Fd fd, UserAddr vector, u64 count, i64 offset) {
+  if (offset < 0) return Errno::einval;
+  const Ref<io::File> f = TRY(writable(me, fd));
+  Ranges ranges;
+  TRY(ranges.load(vector, count));
+  io::IoBuf buf(ranges.all());
+  return wrote(me, f->write_at(buf, static_cast<u64>(offset)));
+}
+
+Value close(Task& me, Fd fd) {
+  const Ref<io::File> f = TRY(me.files->remove(fd.number));
+  f->closing();
+  return u64{0};
+}
+
+Value close_range(Task& me, u32 first, u32 last, u32 flags) {
+  if (first > last || (flags & ~(uapi::close_range_unshare | uapi::close_range_cloexec)) != 0)
+    return Errno::einval;
+  if ((flags & uapi::close_range_unshare) != 0 && me.files->ref_count() > 1)
+    me.files = TRY(me.files->copy());
+  me.files->close_range(first, last, (flags & uapi::close_range_cloexec) != 0);
+  return u64{0};
+}
+
+Value lseek(Task& me, Fd fd, i64 offset, int whence) {
+  const Ref<io::File> f = TRY(file_of(me, fd));
+  return static_cast<u64>(TRY(f->seek(offset, whence)));
+}
+
+Value dup(Task& me, Fd fd) { return install(me, TRY(me.files->get(fd.number)), false); }
+
+namespace {
+
+Value dup_to(Task& me, Fd from, Fd to, bool close_on_exec) {
+  Ref<io::File> f = TRY(me.files->get(from.number));
+  if (to.number < 0 || static_cast<u64>(to.number) >= me.group->limit(uapi::rlimit_nofile))
+    return Errno::ebadf;
+  const Ref<io::File> old = TRY(me.files->replace(to.number, std::move(f), close_on_exec));
+  if (old) old->closing();
+  return static_cast<u64>(to.number);
+}
+
+}  // namespace
+
+Value dup2(Task& me, Fd from, Fd to) {
+  if (from.number == to.number) {
+    TRY(me.files->get(from.number));
+    return static_cast<u64>(to.number);
+  }
+  return dup_to(me, from, to, false);
+}
+
+Value dup3(Task& me, Fd from, Fd to, int flags) {
+  if ((flags & ~uapi::o_cloexec) != 0 || from.number == to.number) return Errno::einval;
+  return dup_to(me, from, to, flags != 0);
+}
+
+namespace {
+
+Value duplicate_from(Task& me, Ref<io::File> f, u64 least, bool close_on_exec) {
+  const u64 limit = me.group->limit(uapi::rlimit_nofile);
+  if (least >= limit) return Errno::einval;
+  const int fd = TRY(me.files->reserve(static_cast<int>(least), limit));
+  me.files->install(fd, std::move(f), close_on_exec);
+  return static_cast<u64>(fd);
+}
+
+}  // namespace
+
+Value fcntl(Task& me, Fd fd, u32 command, u64 arg) {
+  Ref<io::File> f = TRY(me.files->get(fd.number));
+  const bool is_path = (f->flags() & vfs::open_flag::path) != 0;
+  constexpr u32 changeable = uapi::o_append | uapi::o_nonblock | uapi::o_direct | uapi::o_noatime;
+  switch (command) {
+    case uapi::f_dupfd: return duplicate_from(me, std::move(f), arg, false);
+    case uapi::f_dupfd_cloexec: return duplicate_from(me, std::move(f), arg, true);
+    case uapi::f_getfd: return u64{TRY(me.files->close_on_exec(fd.number)) ? 1U : 0U};
+    case uapi::f_setfd:
+      TRY(me.files->set_close_on_exec(fd.number, (arg & uapi::fd_cloexec) != 0));
+      return u64{0};
+    case uapi::f_getfl: return u64{f->flags()};
+    case uapi::f_setfl:
+      if (is_path) return Errno::ebadf;
+      f->set_flags((f->flags() & ~changeable) | (static_cast<u32>(arg) & changeable));
+      return u64{0};
+    case uapi::f_getpipe_sz:
+      if (is_path) return Errno::ebadf;
+      if (f->pipe_capacity() == 0) return Errno::ebadf;
+      return f->pipe_capacity();
+    // As Linux built without file locks.
+    case uapi::f_setlk:
+    case uapi::f_setlkw: return Errno::eacces;
+    default: return is_path ? Errno::ebadf : Errno::einval;
+  }
+}
+
+Value ioctl(Task& me, Fd fd, u32 command, u64 arg) {
+  const Ref<io::File> f = TRY(file_of(me, fd));
+  constexpr u32 fionclex = 0x5450, fioclex = 0x5451, fionbio = 0x5421;
+  switch (command) {
+    case fioclex: TRY(me.files->set_close_on_exec(fd.number, true)); return u64{0};
+    case fionclex: TRY(me.files->set_close_on_exec(fd.number, false)); return u64{0};
+    case fionbio: {
+      const u32 on = TRY(UserIn<u32>(UserAddr(arg)).load());
+      f->set_flags((f->flags() & ~u32{uapi::o_nonblock}) | (on != 0 ? uapi::o_nonblock : 0));
+      return u64{0};
+    }
+    default: return f->ioctl(command, {arg});
+  }
+}
+
+Value pipe2(Task& me, UserAddr fds, u32 flags) {
+  constexpr u32 known = uapi::o_cloexec | uapi::o_nonblock | uapi::o_direct;
+  if ((flags & ~known) != 0) return Errno::einval;
+  mem::Box<io::PipeEnds> ends = TRY(io::make_pipe(flags & u32{uapi::o_nonblock}));
+  const u64 limit = me.group->limit(uapi::rlimit_nofile);
+  std::array<int, 2> numbers{};
+  numbers[0] = TRY(me.files->reserve(0, limit));
+  Result<int> second = me.files->reserve(0, limit);
+  if (!second.ok()) {
+    me.files->unreserve(numbers[0]);
+    return second.error();
+  }
+  numbers[1] = second.take();
+  if (const Result<void> r = core::write_user(fds, numbers.data(), sizeof(numbers)); !r.ok()) {
+    me.files->unreserve(numbers[0]);
+    me.files->unreserve(numbers[1]);
+    return r.error();
+  }
+  const bool close_on_exec = (flags & uapi::o_cloexec) != 0;
+  me.files->install(numbers[0], std::move(ends->read), close_on_exec);
+  me.files->install(numbers[1], std::move(ends->write), close_on_exec);
+  return u64{0};
+}
+
+Value pipe(Task& me, UserAddr fds) { return pipe2(me, fds, 0); }
+
+Value ftruncate(Task& me, Fd fd, i64 size) {
+  if (size < 0) return Errno::einval;
+  const Ref<io::File> f = TRY(file_of(me, fd));
+  if (!f->is_writable()) return Errno::einval;
+  TRY(f->truncate(static_cast<u64>(size)));
+  return u64{0};
+}
+
+Value fsync(Task& me, Fd fd) {
+  const Ref<io::File> f = TRY(file_of(me, fd));
+  TRY(f->sync());
+  return u64{0};
+}
+
+Value fdatasync(Task& me, Fd fd) { return fsync(me, fd); }
+
+// Nothing is ever behind: every file system here lives in memory.
+Value sync(Task&) { return u64{0}; }
+
+namespace {
+
+/// Moves up to `count` bytes through one page; stops early like read and write do.
+Result<u64> copy_between(io::File& from, u64* offset, io::File& to, u64 count) {
+  struct Page {
+    std::array<byte, page_size> bytes;
+  };
+  mem::Box<Page> page = TRY(mem::Box<Page>::make(ALLOC_SITE));
+  u64 done = 0;
+  while (done < count) {
+    const usize want = std::min<u64>(count - done, page_size);
+    io::IoBuf in(std::span(page->bytes).first(want));
+    Result<usize> got = offset != nullptr ? from.read_at(in, *offset) : from.read(in);
+    if (!got.ok()) return done > 0 ? Result<u64>(done) : got.error();
+    if (*got == 0) break;
+    io::IoBuf out(std::span(page->bytes).first(*got));
+    Result<usize> put = to.write(out);
+    if (!put.ok()) return done > 0 ? Result<u64>(done) : put.error();
+    done += *put;
+    if (offset != nullptr) *offset += *put;
+    if (*put < *got) break;
+  }
+  return done;
+}
+
+}  // namespace
+
+Value sendfile(Task& me, Fd to, Fd from, UserAddr offset, u64 count) {
+  const Ref<io::File> in = TRY(readable(me, from));
+  const Ref<io::File> out = TRY(writable(me, to));
+  // Only files with pages can be sent without a copy by the program; pipes and terminals cannot.
+  if (!in->map_object().ok()) return Errno::einval;
+  count = std::min(count, most_bytes);
+  if (offset.value == 0) return copy_between(*in, nullptr, *out, count);
+  u64 at = TRY(UserIn<u64>(offset).load());
+  if (static_cast<i64>(at) < 0) return Errno::einval;
+  const u64 done = TRY(copy_between(*in, &at, *out, count));
+  TRY(UserOut<u64>(offset).store(at));
+  return done;
+}
+
+}  // namespace auk::syscall::calls

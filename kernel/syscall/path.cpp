@@ -1,0 +1,183 @@
+// Names: opening, making, linking, renaming, removing; the working directory. See open(2),
+// mkdir(2), link(2), rename(2), unlink(2), chdir(2), getcwd(2), mount(2).
+#include "fs/tmpfs/tmpfs.hpp"
+#include "generated/uapi/fcntl.hpp"
+#include "syscall/calls.hpp"
+#include "syscall/support.hpp"
+
+namespace auk::syscall::calls {
+namespace {
+
+constexpr Fd cwd{uapi::at_fdcwd};
+
+/// A path of the program and where it starts.
+struct Place {
+  mem::Box<PathText> text;
+  vfs::Path start;
+  std::string_view name() const { return text->view(); }
+};
+
+Result<void> load_place(Task& me, Fd dir, UserStr path, Place& out) {
+  out.text = TRY(PathText::load(path));
+  out.start = TRY(start_of(me, dir, out.name()));
+  return {};
+}
+
+Value done(Result<void> r) {
+  if (!r.ok()) return r.error();
+  return u64{0};
+}
+
+}  // namespace
+
+Value openat(Task& me, Fd dir, UserStr path, u32 flags, u32 mode) {
+  // O_TMPFILE includes O_DIRECTORY's bit.
+  constexpr u32 temporary = vfs::open_flag::temporary | vfs::open_flag::directory;
+  if ((flags & vfs::open_flag::temporary) != 0)
+    return (flags & temporary) == temporary ? Errno::eopnotsupp : Errno::einval;
+  Place at;
+  TRY(load_place(me, dir, path, at));
+  Ref<io::File> f =
+      TRY(vfs::open(me.asker(), at.start, at.name(), flags | vfs::open_flag::large_file, mode));
+  return install(me, std::move(f), (flags & vfs::open_flag::close_on_exec) != 0);
+}
+
+Value open(Task& me, UserStr path, u32 flags, u32 mode) {
+  return openat(me, cwd, path, flags, mode);
+}
+
+Value creat(Task& me, UserStr path, u32 mode) {
+  return openat(me, cwd, path,
+                vfs::open_flag::create | vfs::open_flag::write_only | vfs::open_flag::truncate,
+                mode);
+}
+
+Value mkdirat(Task& me, Fd dir, UserStr path, u32 mode) {
+  Place at;
+  TRY(load_place(me, dir, path, at));
+  return done(vfs::make_directory(me.asker(), at.start, at.name(), mode));
+}
+Value mkdir(Task& me, UserStr path, u32 mode) { return mkdirat(me, cwd, path, mode); }
+
+Value mknodat(Task& me, Fd dir, UserStr path, u32 mode, u32 device) {
+  Place at;
+  TRY(load_place(me, dir, path, at));
+  return done(vfs::make_node(me.asker(), at.start, at.name(), mode, device));
+}
+Value mknod(Task& me, UserStr path, u32 mode, u32 device) {
+  return mknodat(me, cwd, path, mode, device);
+}
+
+Value unlinkat(Task& me, Fd dir, UserStr path, int flags) {
+  if ((flags & ~uapi::at_removedir) != 0) return Errno::einval;
+  Place at;
+  TRY(load_place(me, dir, path, at));
+  if (flags != 0) return done(vfs::remove_directory(me.asker(), at.start, at.name()));
+  return done(vfs::unlink(me.asker(), at.start, at.name()));
+}
+Value unlink(Task& me, UserStr path) { return unlinkat(me, cwd, path, 0); }
+Value rmdir(Task& me, UserStr path) { return unlinkat(me, cwd, path, uapi::at_removedir); }
+
+Value renameat2(Task& me, Fd from_dir, UserStr from, Fd to_dir, UserStr to, u32 flags) {
+  constexpr u32 no_replace = 1, exchange = 2;
+  if ((flags & ~(no_replace | exchange)) != 0 || flags == (no_replace | exchange))
+    return Errno::einval;
+  Place source, target;
+  TRY(load_place(me, from_dir, from, source));
+  TRY(load_place(me, to_dir, to, target));
+  return done(
+      vfs::rename(me.asker(), source.start, source.name(), target.start, target.name(), flags));
+}
+Value renameat(Task& me, Fd from_dir, UserStr from, Fd to_dir, UserStr to) {
+  return renameat2(me, from_dir, from, to_dir, to, 0);
+}
+Value rename(Task& me, UserStr from, UserStr to) { return renameat2(me, cwd, from, cwd, to, 0); }
+
+Value linkat(Task& me, Fd from_dir, UserStr from, Fd to_dir, UserStr to, int flags) {
+  if ((flags & ~(uapi::at_symlink_follow | uapi::at_empty_path)) != 0) return Errno::einval;
+  int how = flags & uapi::at_empty_path;
+  if ((flags & uapi::at_symlink_follow) == 0) how |= uapi::at_symlink_nofollow;
+  const vfs::Path source = TRY(find_path(me, from_dir, from, how));
+  Place target;
+  TRY(load_place(me, to_dir, to, target));
+  return done(vfs::make_link(me.asker(), source, target.start, target.name()));
+}
+Value link(Task& me, UserStr from, UserStr to) { return linkat(me, cwd, from, cwd, to, 0); }
+
+Value symlinkat(Task& me, UserStr target, Fd dir, UserStr path) {
+  mem::Box<PathText> text = TRY(PathText::load(target));
+  Place at;
+  TRY(load_place(me, dir, path, at));
+  return done(vfs::make_symlink(me.asker(), at.start, at.name(), text->view()));
+}
+Value symlink(Task& me, UserStr target, UserStr path) { return symlinkat(me, target, cwd, path); }
+
+Value truncate(Task& me, UserStr path, i64 size) {
+  if (size < 0) return Errno::einval;
+  const vfs::Path at = TRY(find_path(me, cwd, path, 0));
+  return done(vfs::truncate(me.asker(), at.inode(), static_cast<u64>(size)));
+}
+
+namespace {
+
+Result<void> enter(Task& me, const vfs::Path& at) {
+  if (!at.inode().is_directory()) return Errno::enotdir;
+  TRY(vfs::check_access(me.asker(), at, vfs::Want::execute));
+  me.fs->set_cwd(at);
+  return {};
+}
+
+}  // namespace
+
+Value chdir(Task& me, UserStr path) { return done(enter(me, TRY(find_path(me, cwd, path, 0)))); }
+
+Value fchdir(Task& me, Fd fd) {
+  const Ref<io::File> f = TRY(me.files->get(fd.number));
+  const vfs::Path* const at = vfs::path_of(*f);
+  if (at == nullptr) return Errno::enotdir;
+  return done(enter(me, *at));
+}
+
+Value chroot(Task& me, UserStr path) {
+  const vfs::Path at = TRY(find_path(me, cwd, path, 0));
+  if (!at.inode().is_directory()) return Errno::enotdir;
+  TRY(vfs::check_access(me.asker(), at, vfs::Want::execute));
+  if (!me.cred().has(ident::Cap::sys_chroot)) return Errno::eperm;
+  me.fs->set_root(at);
+  return u64{0};
+}
+
+Value getcwd(Task& me, UserAddr buffer, u64 size) {
+  struct Text {
+    std::array<char, vfs::path_max> at;
+  };
+  mem::Box<Text> text = TRY(mem::Box<Text>::make(ALLOC_SITE));
+  text->at.back() = '\0';
+  const std::span<char> room = std::span(text->at).first(text->at.size() - 1);
+  const vfs::Path here = me.fs->cwd();
+  if (here.inode().links.load_relaxed() == 0) return Errno::enoent;
+  const std::string_view name = TRY(vfs::path_name(here, me.fs->root(), room));
+  if (name.size() + 1 > size) return Errno::erange;
+  TRY(core::write_user(buffer, name.data(), name.size() + 1));
+  return u64{name.size() + 1};
+}
+
+Value umask(Task& me, u32 mask) { return u64{me.fs->set_umask(mask)}; }
+
+Value mount(Task& me, UserStr, UserStr target, UserStr type, u64 flags, UserAddr) {
+  if (!me.cred().has(ident::Cap::sys_admin)) return Errno::eperm;
+  const vfs::Path at = TRY(find_path(me, cwd, target, 0));
+  const mem::Box<PathText> name = TRY(PathText::load(type));
+  if (!at.inode().is_directory()) return Errno::enotdir;
+  if (name->view() != "tmpfs" && name->view() != "ramfs") return Errno::enodev;
+  constexpr u32 world_writable = 01777;
+  Ref<vfs::Mount> m = TRY(fs::tmpfs::mount("tmpfs", world_writable, flags));
+  return done(vfs::attach_mount(std::move(m), at));
+}
+
+Value umount2(Task& me, UserStr target, int) {
+  if (!me.cred().has(ident::Cap::sys_admin)) return Errno::eperm;
+  return done(vfs::detach_mount(TRY(find_path(me, cwd, target, 0))));
+}
+
+}  // namespace auk::syscall::calls

@@ -1,0 +1,307 @@
+// Processes and threads: see clone(2), clone3(2), execve(2), wait(2), setpgid(2), prctl(2).
+#include <algorithm>
+
+#include "generated/uapi/fcntl.hpp"
+#include "generated/uapi/prctl.hpp"
+#include "generated/uapi/resource.hpp"
+#include "generated/uapi/sched.hpp"
+#include "generated/uapi/wait.hpp"
+#include "proc/clone.hpp"
+#include "proc/exec.hpp"
+#include "proc/exit.hpp"
+#include "proc/jobs.hpp"
+#include "proc/usage.hpp"
+#include "syscall/calls.hpp"
+#include "syscall/support.hpp"
+
+namespace auk::syscall::calls {
+
+Value fork(Task& me) {
+  return u64{TRY(proc::clone(me, {.exit_signal = static_cast<u32>(uapi::sigchld)}))};
+}
+
+Value vfork(Task& me) {
+  return u64{TRY(proc::clone(me, {.flags = uapi::clone_vm | uapi::clone_vfork,
+                                  .exit_signal = static_cast<u32>(uapi::sigchld)}))};
+}
+
+Value clone(Task& me, u64 flags, UserAddr stack, UserAddr parent_tid, UserAddr child_tid, u64 tls) {
+  constexpr u64 signal_bits = 0xff;
+  // Registers beyond 32 bits of flags are clone3's.
+  flags &= 0xffffffff;
+  return u64{TRY(proc::clone(me, {.flags = flags & ~signal_bits,
+                                  .exit_signal = static_cast<u32>(flags & signal_bits),
+                                  .stack = stack,
+                                  .tls = tls,
+                                  .parent_tid = parent_tid,
+                                  .child_tid = child_tid}))};
+}
+
+namespace {
+
+/// A structure that grew over the years: bytes the program knows beyond ours must be zero.
+template <class T> Result<void> load_sized(T& out, UserAddr from, u64 size, u64 least) {
+  if (size < least) return Errno::einval;
+  if (size > page_size) return Errno::e2big;
+  TRY(core::read_user(&out, from, std::min<u64>(size, sizeof(T))));
+  std::array<byte, 64> chunk{};
+  for (u64 at = sizeof(T); at < size; at += chunk.size()) {
+    const usize n = std::min<u64>(chunk.size(), size - at);
+    TRY(core::read_user(chunk.data(), from + at, n));
+    if (std::any_of(chunk.begin(), chunk.begin() + static_cast<isize>(n),
+                    [](byte b) { return b != 0; }))
+      return Errno::e2big;
+  }
+  return {};
+}
+
+}  // namespace
+
+Value clone3(Task& me, UserAddr args, u64 size) {
+  constexpr u64 first_version = 64;
+  uapi::clone_args a{};
+  TRY(load_sized(a, args, size, first_version));
+  constexpr u64 signal_bits = 0xff;
+  if ((a.flags & (signal_bits | uapi::clone_detached)) != 0) return Errno::einval;
+  if ((a.flags & uapi::clone_thread) != 0 && a.exit_signal != 0) return Errno::einval;
+  if (a.exit_signal > proc::signal_count || a.set_tid_size != 0) return Errno::einval;
+  if ((a.stack == 0) != (a.stack_size == 0)) return Errno::einval;
+  if (a.stack != 0 && !core::is_user_range(UserAddr(a.stack), a.stack_size)) return Errno::einval;
+  return u64{TRY(proc::clone(me, {.flags = a.flags,
+                                  .exit_signal = static_cast<u32>(a.exit_signal),
+                                  .stack = UserAddr(a.stack == 0 ? 0 : a.stack + a.stack_size),
+                                  .tls = a.tls,
+                                  .parent_tid = UserAddr(a.parent_tid),
+                                  .child_tid = UserAddr(a.child_tid)}))};
+}
+
+namespace {
+
+/// The strings of a null-terminated vector of the program. How many there were.
+Result<usize> add_strings(proc::ArgumentBlock& block, UserAddr vector) {
+  constexpr usize most = 0x7fffffff;
+  if (vector.value == 0) return usize{0};
+  for (usize n = 0; n < most; ++n) {
+    const u64 s = TRY((UserIn<u64>(vector) + n).load());
+    if (s == 0) return n;
+    TRY(block.add_user(UserStr(UserAddr(s))));
+  }
+  return Errno::e2big;
+}
+
+Result<Ref<io::File>> open_program(Task& me, const vfs::Path& at) {
+  if (!at.inode().is_regular()) return Errno::eacces;
+  const vfs::Asker who = me.asker();
+  TRY(vfs::check_access(who, at, vfs::Want::execute));
+  return vfs::open_path(who, at, 0, true);
+}
+
+Value exec_at(Task& me, Fd dir, UserStr path, UserAddr arguments, UserAddr environment, int flags) {
+  if ((flags & ~(uapi::at_empty_path | uapi::at_symlink_nofollow)) != 0) return Errno::einval;
+  const mem::Box<PathText> name = TRY(PathText::load(path));
+  const vfs::Path at = TRY(find_path(me, dir, path, flags));
+  if (at.inode().is_link()) return Errno::eloop;
+  Ref<io::File> file = TRY(open_program(me, at));
+  mem::Box<proc::ArgumentBlock> block = TRY(mem::Box<proc::ArgumentBlock>::make(ALLOC_SITE));
+  TRY(block->prepare());
+  block->arguments = TRY(add_strings(*block, arguments));
+  // A program without a name of its own gets an empty one.
+  if (block->arguments == 0) {
+    TRY(block->add(""));
+    block->arguments = 1;
+  }
+  block->environment = TRY(add_strings(*block, environment));
+  TRY(proc::exec(me, std::move(file), name->view(), *block));
+  return u64{0};
+}
+
+}  // namespace
+
+Value execve(Task& me, UserStr path, UserAddr arguments, UserAddr environment) {
+  return exec_at(me, {uapi::at_fdcwd}, path, arguments, environment, 0);
+}
+
+Value execveat(Task& me, Fd dir, UserStr path, UserAddr arguments, UserAddr environment,
+               int flags) {
+  return exec_at(me, dir, path, arguments, environment, flags);
+}
+
+Value exit(Task& me, int status) { proc::exit_task(me, (static_cast<u32>(status) & 0xff) << 8); }
+
+Value exit_group(Task& me, int status) {
+  proc::exit_group(me, (static_cast<u32>(status) & 0xff) << 8);
+}
+
+Value wait4(Task& me, int pid, UserOut<u32> status, int options, UserOut<uapi::rusage> usage) {
+  constexpr u32 known = static_cast<u32>(uapi::wnohang | uapi::wuntraced | uapi::wcontinued) |
+                        uapi::wnothread | uapi::wclone | uapi::wall;
+  if ((static_cast<u32>(options) & ~known) != 0) return Errno::einval;
+  if (pid == INT32_MIN) return Errno::esrch;
+  proc::WaitRequest r;
+  r.options = static_cast<u32>(options | uapi::wexited);
+  if (pid > 0) {
+    r.which = proc::WaitRequest::Which::pid;
+    r.number = static_cast<u32>(pid);
+  } else if (pid != -1) {
+    r.which = proc::WaitRequest::Which::process_group;
+    r.number = pid == 0 ? TRY(proc::process_group_of(me, 0)) : static_cast<u32>(-pid);
+  }
+  const proc::WaitAnswer a = TRY(proc::wait_for_child(me, r));
+  if (a.pid == 0) return u64{0};
+  if (!status.is_null()) TRY(status.store(a.status));
+  if (!usage.is_null()) TRY(usage.store(proc::to_rusage(a.usage)));
+  return u64{a.pid};
+}
+
+Value waitid(Task& me, int which, int id, UserAddr info, int options, UserOut<uapi::rusage> usage) {
+  constexpr auto kinds = static_cast<u32>(uapi::wexited | uapi::wstopped | uapi::wcontinued);
+  constexpr u32 known = kinds | static_cast<u32>(uapi::wnohang | uapi::wnowait) | uapi::wnothread |
+                        uapi::wclone | uapi::wall;
+  const auto wanted = static_cast<u32>(options);
+  if ((wanted & ~known) != 0 || (wanted & kinds) == 0) return Errno::einval;
+  proc::WaitRequest r;
+  r.options = static_cast<u32>(options);
+  r.number = static_cast<u32>(id);
+  switch (which) {
+    case uapi::p_all: break;
+    case uapi::p_pid:
+      if (id <= 0) return Errno::einval;
+      r.which = proc::WaitRequest::Which::pid;
+      break;
+    case uapi::p_pgid:
+      if (id < 0) return Errno::einval;
+      r.which = proc::WaitRequest::Which::process_group;
+      if (id == 0) r.number = TRY(proc::process_group_of(me, 0));
+      break;
+    default: return Errno::einval;
+  }
+  const proc::WaitAnswer a = TRY(proc::wait_for_child(me, r));
+  if (!usage.is_null() && a.pid != 0) TRY(usage.store(proc::to_rusage(a.usage)));
+  if (info.value == 0) return u64{0};
+  uapi::siginfo s{};
+  if (a.pid != 0) {
+    s.signo = uapi::sigchld;
+    s.code = a.code;
+    s.fields.child.pid = static_cast<i32>(a.pid);
+    s.fields.child.uid = a.uid;
+    const u32 low = a.status & 0x7f;
+    s.fields.child.status = static_cast<i32>(low == 0 || low == 0x7f ? a.status >> 8 & 0xff : low);
+    if (a.code == uapi::cld_continued) s.fields.child.status = uapi::sigcont;
+  }
+  // Only these: a program may have put its own bytes behind them.
+  constexpr usize written = 28;
+  TRY(core::write_user(info, &s, written));
+  return u64{0};
+}
+
+Value getpid(Task& me) { return u64{me.group->number()}; }
+Value getppid(Task& me) { return u64{proc::parent_number(*me.group)}; }
+Value gettid(Task& me) { return u64{me.tid()}; }
+
+Value getpgid(Task& me, int pid) {
+  if (pid < 0) return Errno::esrch;
+  return u64{TRY(proc::process_group_of(me, static_cast<u32>(pid)))};
+}
+Value getpgrp(Task& me) { return getpgid(me, 0); }
+Value setpgid(Task& me, int pid, int group) {
+  if (group < 0) return Errno::einval;
+  if (pid < 0) return Errno::esrch;
+  TRY(proc::set_process_group(me, static_cast<u32>(pid), static_cast<u32>(group)));
+  return u64{0};
+}
+Value getsid(Task& me, int pid) {
+  if (pid < 0) return Errno::esrch;
+  return u64{TRY(proc::session_of(me, static_cast<u32>(pid)))};
+}
+Value setsid(Task& me) { return u64{TRY(proc::start_session(me))}; }
+
+Value set_tid_address(Task& me, UserAddr at) {
+  me.clear_child_tid = at;
+  return u64{me.tid()};
+}
+
+Value set_robust_list(Task& me, UserAddr head, u64 size) {
+  constexpr u64 head_size = 24;
+  if (size != head_size) return Errno::einval;
+  me.robust_list = head;
+  return u64{0};
+}
+
+Value sched_yield(Task&) {
+  sched::yield();
+  return u64{0};
+}
+
+Value sched_getaffinity(Task& me, int pid, u32 size, UserAddr mask) {
+  if (pid < 0) return Errno::einval;
+  if (pid != 0 && static_cast<u32>(pid) != me.tid()) TRY(proc::find_task(static_cast<u32>(pid)));
+  const u32 wanted = (core::possible_cpus + 63) / 64 * 8;
+  if (size < wanted || size % sizeof(u64) != 0) return Errno::einval;
+  for (u32 word = 0; word < wanted / 8; ++word) {
+    u64 bits = 0;
+    for (u32 bit = 0; bit < 64; ++bit)
+      if (word * 64 + bit < core::possible_cpus && core::online_cpus.has(CpuId(word * 64 + bit)))
+        bits |= u64{1} << bit;
+    TRY(core::write_user(mask + u64{word} * 8, &bits, sizeof(bits)));
+  }
+  return u64{wanted};
+}
+
+Value getpriority(Task& me, int which, int who) {
+  if (which != uapi::prio_process || who < 0) return which > 2 ? Errno::einval : Errno::esrch;
+  const Ref<Task> t = who == 0 ? Ref<Task>(me) : TRY(proc::find_task(static_cast<u32>(who)));
+  // So that no result looks like an error.
+  return static_cast<u64>(20 - t->nice());
+}
+
+Value prctl(Task& me, int option, u64 a, u64 b, u64 c, u64 d) {
+  switch (option) {
+    case uapi::pr_set_name: {
+      std::array<char, sched::Thread::name_size> name{};
+      Result<usize> n = UserStr(UserAddr(a)).load(name);
+      if (!n.ok() && n.error() != Errno::enametoolong) return n.error();
+      me.set_name(std::string_view(name.data(), n.ok() ? *n : name.size() - 1));
+      return u64{0};
+    }
+    case uapi::pr_get_name:
+      TRY(core::write_user(UserAddr(a), me.name_.data(), me.name_.size()));
+      return u64{0};
+    case uapi::pr_set_pdeathsig:
+      if (a > proc::signal_count) return Errno::einval;
+      me.parent_death_signal = static_cast<u32>(a);
+      return u64{0};
+    case uapi::pr_get_pdeathsig:
+      TRY(UserOut<u32>(UserAddr(a)).store(me.parent_death_signal));
+      return u64{0};
+    case uapi::pr_set_child_subreaper: {
+      auto t = proc::tree.lock();
+      me.group->is_subreaper = a != 0;
+      return u64{0};
+    }
+    case uapi::pr_get_child_subreaper: {
+      u32 is = 0;
+      {
+        auto t = proc::tree.lock();
+        is = me.group->is_subreaper ? 1 : 0;
+      }
+      TRY(UserOut<u32>(UserAddr(a)).store(is));
+      return u64{0};
+    }
+    case uapi::pr_set_no_new_privs:
+      if (a != 1 || b != 0 || c != 0 || d != 0) return Errno::einval;
+      me.no_new_privs = true;
+      return u64{0};
+    case uapi::pr_get_no_new_privs:
+      if (a != 0 || b != 0 || c != 0 || d != 0) return Errno::einval;
+      return u64{me.no_new_privs ? 1U : 0U};
+    default: return Errno::einval;
+  }
+}
+
+Value getcpu(Task&, UserOut<u32> cpu, UserOut<u32> node) {
+  if (!cpu.is_null()) TRY(cpu.store(core::this_cpu().value));
+  if (!node.is_null()) TRY(node.store(0));
+  return u64{0};
+}
+
+}  // namespace auk::syscall::calls

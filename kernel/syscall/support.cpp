@@ -1,0 +1,73 @@
+#include "syscall/support.hpp"
+
+#include "generated/uapi/fcntl.hpp"
+#include "generated/uapi/resource.hpp"
+#include "sched/wait.hpp"
+
+namespace auk::syscall {
+
+Result<mem::Box<PathText>> PathText::load(core::UserStr s) {
+  mem::Box<PathText> p = TRY(mem::Box<PathText>::make(ALLOC_SITE));
+  p->size_ = TRY(s.load(p->text_));
+  return p;
+}
+
+Result<vfs::Path> start_of(Task& me, Fd dir, std::string_view path) {
+  if (dir.number == uapi::at_fdcwd || path.starts_with('/')) return me.fs->cwd();
+  const Ref<io::File> f = TRY(me.files->get(dir.number));
+  const vfs::Path* const p = vfs::path_of(*f);
+  if (p == nullptr || (!p->inode().is_directory() && !path.empty())) return Errno::enotdir;
+  return *p;
+}
+
+Result<vfs::Path> find_path(Task& me, Fd dir, core::UserStr path, int flags) {
+  mem::Box<PathText> text;
+  if (!path.is_null() || (flags & uapi::at_empty_path) == 0) text = TRY(PathText::load(path));
+  const std::string_view name = text ? text->view() : std::string_view();
+  const vfs::Path start = TRY(start_of(me, dir, name));
+  if (name.empty()) {
+    if ((flags & uapi::at_empty_path) == 0) return Errno::enoent;
+    return start;
+  }
+  vfs::WalkFlags how;
+  if ((flags & uapi::at_symlink_nofollow) == 0) how |= vfs::WalkFlag::follow;
+  return vfs::find(me.asker(), start, name, how);
+}
+
+Result<Ref<io::File>> file_of(Task& me, Fd fd) {
+  Ref<io::File> f = TRY(me.files->get(fd.number));
+  if ((f->flags() & vfs::open_flag::path) != 0) return Errno::ebadf;
+  return f;
+}
+
+Result<u64> install(Task& me, Ref<io::File> file, bool close_on_exec) {
+  const int fd = TRY(me.files->reserve(0, me.group->limit(uapi::rlimit_nofile)));
+  me.files->install(fd, std::move(file), close_on_exec);
+  return static_cast<u64>(fd);
+}
+
+Result<u64> to_ns(const uapi::kernel_timespec& t) {
+  if (t.tv_sec < 0 || t.tv_nsec < 0 || t.tv_nsec >= static_cast<i64>(ns_per_s))
+    return Errno::einval;
+  constexpr u64 most = ~u64{0} / 2;
+  const auto seconds = static_cast<u64>(t.tv_sec);
+  if (seconds >= most / ns_per_s) return most;
+  return seconds * ns_per_s + static_cast<u64>(t.tv_nsec);
+}
+
+uapi::kernel_timespec to_timespec(u64 ns) {
+  return {static_cast<i64>(ns / ns_per_s), static_cast<i64>(ns % ns_per_s)};
+}
+
+u64 deadline_in(u64 ns) {
+  const u64 now = core::clock_ns();
+  return ns >= sched::no_deadline - now ? sched::no_deadline - 1 : now + ns;
+}
+
+void set_temporary_mask(Task& me, proc::SignalSet mask) {
+  me.saved_mask = me.blocked;
+  (void)me.work_bits.fetch_or_acq_rel(core::work::restore_mask);
+  proc::set_blocked(me, mask);
+}
+
+}  // namespace auk::syscall

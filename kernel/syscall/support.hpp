@@ -1,0 +1,40 @@
+// What the calls share: paths, descriptors, times.
+#pragma once
+#include "syscall/bind.hpp"
+#include "uapi/time.hpp"
+#include "vfs/operations.hpp"
+
+namespace auk::syscall {
+
+/// A path of the program, copied in.
+class PathText {
+  std::array<char, vfs::path_max> text_;
+  usize size_ = 0;
+
+ public:
+  std::string_view view() const { return {text_.data(), size_}; }
+  bool empty() const { return size_ == 0; }
+  /// EFAULT, ENAMETOOLONG, ENOMEM.
+  static Result<mem::Box<PathText>> load(core::UserStr s);
+};
+
+/// Where a relative path starts: the working directory or an open directory. EBADF, ENOTDIR.
+Result<vfs::Path> start_of(Task& me, Fd dir, std::string_view path);
+/// A path of the program, found. `flags`: AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH count.
+Result<vfs::Path> find_path(Task& me, Fd dir, core::UserStr path, int flags);
+
+/// EBADF; also for files that are open only as a path.
+Result<Ref<io::File>> file_of(Task& me, Fd fd);
+/// A number for a file. EMFILE, ENOMEM.
+Result<u64> install(Task& me, Ref<io::File> file, bool close_on_exec);
+
+inline constexpr u64 ns_per_s = 1'000'000'000;
+/// EINVAL for what is no time.
+Result<u64> to_ns(const uapi::kernel_timespec& t);
+uapi::kernel_timespec to_timespec(u64 ns);
+/// Nanoseconds from now on the clock of deadlines; never wraps.
+u64 deadline_in(u64 ns);
+/// A mask for the duration of a call: it comes back when the call ends, or in the signal frame.
+void set_temporary_mask(Task& me, proc::SignalSet mask);
+
+}  // namespace auk::syscall
