@@ -1,0 +1,399 @@
+// Open files: read, write, positions, descriptors and their flags.
+#include "ktap.h"
+
+TEST(open_creates) {
+  int const file = (int)WORKS(open("new", O_RDWR | O_CREAT | O_EXCL, 0640));
+  struct stat facts;
+  WORKS(fstat(file, &facts));
+  IS(facts.st_mode, S_IFREG | 0640);
+  IS(facts.st_size, 0);
+  IS(facts.st_nlink, 1);
+  FAILS(open("new", O_RDWR | O_CREAT | O_EXCL, 0640), EEXIST);
+  WORKS(open("new", O_RDWR | O_CREAT, 0640));
+  umask(077);
+  IS(fstat((int)WORKS(open("masked", O_RDWR | O_CREAT, 0666)), &facts), 0);
+  IS(facts.st_mode, S_IFREG | 0600);
+}
+
+TEST(open_errors) {
+  char long_name[300];
+  memset(long_name, 'a', sizeof long_name);
+  long_name[299] = 0;
+  close(make_file("file", "x"));
+  NEED(mkdir("folder", 0755));
+  NEED(symlink("loop", "loop"));
+  NEED(symlink("file", "link"));
+  FAILS(open("missing", O_RDONLY), ENOENT);
+  FAILS(open("", O_RDONLY), ENOENT);
+  FAILS(open("missing/new", O_RDWR | O_CREAT, 0600), ENOENT);
+  FAILS(open("file/below", O_RDONLY), ENOTDIR);
+  FAILS(open("file", O_RDONLY | O_DIRECTORY), ENOTDIR);
+  FAILS(open("folder", O_RDWR), EISDIR);
+  FAILS(open("folder", O_WRONLY), EISDIR);
+  FAILS(open("folder", O_RDONLY | O_CREAT, 0600), EISDIR);
+  FAILS(open("loop", O_RDONLY), ELOOP);
+  FAILS(open("link", O_RDONLY | O_NOFOLLOW), ELOOP);
+  FAILS(open(long_name, O_RDONLY), ENAMETOOLONG);
+  FAILS(open(BAD_POINTER, O_RDONLY), EFAULT);
+  FAILS(open("file/", O_RDONLY), ENOTDIR);
+  WORKS(open("link", O_RDONLY));
+  WORKS(open("folder", O_RDONLY | O_DIRECTORY));
+  FAILS(SYS(open, "missing", O_RDONLY), ENOENT);
+  WORKS(SYS(open, "file", O_RDONLY));
+  WORKS(creat("created", 0600));
+}
+
+TEST(open_path_too_long) {
+  char* const path = malloc(PATH_MAX + 10);
+  for (int i = 0; i < PATH_MAX + 9; ++i) path[i] = i % 2 ? '/' : '.';
+  path[PATH_MAX + 9] = 0;
+  FAILS(open(path, O_RDONLY), ENAMETOOLONG);
+  path[PATH_MAX - 1] = 0;
+  WORKS(open(path, O_RDONLY));
+}
+
+TEST(open_without_permission) {
+  close(make_file("secret", "x"));
+  NEED(chmod("secret", 0600));
+  NEED(mkdir("closed", 0700));
+  close(make_file("closed/file", "x"));
+  become_nobody();
+  FAILS(open("secret", O_RDONLY), EACCES);
+  FAILS(open("secret", O_WRONLY), EACCES);
+  FAILS(open("closed/file", O_RDONLY), EACCES);
+  FAILS(open("new", O_RDWR | O_CREAT, 0600), EACCES);
+}
+
+TEST(openat_relative) {
+  NEED(mkdir("folder", 0755));
+  close(make_file("folder/file", "x"));
+  int const folder = (int)WORKS(open("folder", O_RDONLY | O_DIRECTORY));
+  int const file = (int)WORKS(openat(folder, "file", O_RDONLY));
+  int const path = (int)WORKS(open("folder/file", O_PATH));
+  char byte;
+  FAILS(openat(closed_descriptor(), "file", O_RDONLY), EBADF);
+  FAILS(openat(file, "file", O_RDONLY), ENOTDIR);
+  FAILS(openat(folder, "missing", O_RDONLY), ENOENT);
+  WORKS(openat(-1, "/", O_RDONLY));
+  WORKS(openat(AT_FDCWD, "folder/file", O_RDONLY));
+  FAILS(read(path, &byte, 1), EBADF);
+}
+
+TEST(lowest_descriptor) {
+  int const first = (int)NEED(open("/", O_RDONLY));
+  int const second = (int)NEED(open("/", O_RDONLY));
+  IS(second, first + 1);
+  WORKS(close(first));
+  IS(open("/", O_RDONLY), first);
+  FAILS(close(second + 1), EBADF);
+  FAILS(close(-1), EBADF);
+  WORKS(close(second));
+  FAILS(close(second), EBADF);
+}
+
+TEST(read_and_write) {
+  char buffer[16] = "";
+  int const file = (int)NEED(open("file", O_RDWR | O_CREAT, 0600));
+  IS(write(file, "hello world", 11), 11);
+  IS(lseek(file, 0, SEEK_CUR), 11);
+  IS(read(file, buffer, sizeof buffer), 0);
+  IS(lseek(file, 6, SEEK_SET), 6);
+  IS(read(file, buffer, sizeof buffer), 5);
+  OK(memcmp(buffer, "world", 5) == 0);
+  IS(write(file, "", 0), 0);
+  IS(read(file, buffer, 0), 0);
+}
+
+TEST(read_and_write_errors) {
+  char byte = 0;
+  int const file = make_file("file", "content");
+  int const reader = (int)NEED(open("file", O_RDONLY));
+  int const writer = (int)NEED(open("file", O_WRONLY));
+  int const folder = (int)NEED(open(".", O_RDONLY));
+  FAILS(read(closed_descriptor(), &byte, 1), EBADF);
+  FAILS(write(closed_descriptor(), &byte, 1), EBADF);
+  FAILS(write(reader, &byte, 1), EBADF);
+  FAILS(read(writer, &byte, 1), EBADF);
+  FAILS(read(folder, &byte, 1), EISDIR);
+  FAILS(read(file, BAD_POINTER, 1), EFAULT);
+  FAILS(write(file, BAD_POINTER, 1), EFAULT);
+  FAILS(read(file, &byte, (size_t)-1), EFAULT);
+}
+
+// What lies before the end of a buffer is still transferred.
+TEST(partly_bad_buffers) {
+  char* const pages = page_before_nothing();
+  int const file = make_file("file", "0123456789");
+  IS(read(file, pages + 4096 - 4, 4), 4);
+  OK(memcmp(pages + 4096 - 4, "0123", 4) == 0);
+  int ends[2];
+  NEED(pipe(ends));
+  memcpy(pages + 4096 - 4, "abcd", 4);
+  IS(write(ends[1], pages + 4096 - 4, 4), 4);
+  FAILS(write(ends[1], pages + 4096, 4), EFAULT);
+}
+
+TEST(append) {
+  int const file = make_file("file", "abc");
+  int const appender = (int)NEED(open("file", O_WRONLY | O_APPEND));
+  NEED(write(file, "ABCDEF", 6));
+  IS(write(appender, "ghi", 3), 3);
+  IS(lseek(appender, 0, SEEK_CUR), 9);
+  IS(lseek(file, 0, SEEK_END), 9);
+}
+
+TEST(truncating_open) {
+  close(make_file("file", "abc"));
+  struct stat facts;
+  WORKS(open("file", O_WRONLY | O_TRUNC));
+  WORKS(stat("file", &facts));
+  IS(facts.st_size, 0);
+}
+
+TEST(seek) {
+  int ends[2];
+  NEED(pipe(ends));
+  int const file = make_file("file", "abc");
+  IS(lseek(file, 10, SEEK_SET), 10);
+  IS(lseek(file, -4, SEEK_CUR), 6);
+  IS(lseek(file, 2, SEEK_END), 5);
+  FAILS(lseek(file, -1, SEEK_SET), EINVAL);
+  FAILS(lseek(file, -4, SEEK_END), EINVAL);
+  FAILS(lseek(file, 0, 99), EINVAL);
+  FAILS(lseek(closed_descriptor(), 0, SEEK_SET), EBADF);
+  FAILS(lseek(ends[0], 0, SEEK_SET), ESPIPE);
+  IS(lseek(file, 0, SEEK_DATA), 0);
+  FAILS(lseek(file, 3, SEEK_DATA), ENXIO);
+  IS(lseek(file, 0, SEEK_HOLE), 3);
+}
+
+TEST(holes_read_as_zeros) {
+  char buffer[8];
+  int const file = make_file("file", "ab");
+  NEED(lseek(file, 5000, SEEK_SET));
+  IS(write(file, "z", 1), 1);
+  IS(lseek(file, 0, SEEK_END), 5001);
+  IS(pread(file, buffer, 4, 4998), 3);
+  OK(buffer[0] == 0 && buffer[1] == 0 && buffer[2] == 'z');
+  IS(pread(file, buffer, 4, 1), 4);
+  OK(memcmp(buffer, "b\0\0\0", 4) == 0);
+}
+
+TEST(pread_and_pwrite) {
+  char buffer[8] = "";
+  int ends[2];
+  NEED(pipe(ends));
+  int const file = make_file("file", "0123456789");
+  IS(pread(file, buffer, 3, 4), 3);
+  OK(memcmp(buffer, "456", 3) == 0);
+  IS(lseek(file, 0, SEEK_CUR), 0);
+  IS(pwrite(file, "AB", 2, 8), 2);
+  IS(lseek(file, 0, SEEK_CUR), 0);
+  IS(pread(file, buffer, 8, 8), 2);
+  OK(memcmp(buffer, "AB", 2) == 0);
+  IS(pread(file, buffer, 8, 100), 0);
+  FAILS(pread(file, buffer, 1, -1), EINVAL);
+  FAILS(pwrite(file, buffer, 1, -1), EINVAL);
+  FAILS(pread(ends[0], buffer, 1, 0), ESPIPE);
+  FAILS(pwrite(ends[1], buffer, 1, 0), ESPIPE);
+  FAILS(pread(closed_descriptor(), buffer, 1, 0), EBADF);
+  FAILS(pread(file, BAD_POINTER, 1, 0), EFAULT);
+}
+
+TEST(vectors) {
+  char a[3], b[4];
+  int const file = make_file("file", "");
+  struct iovec const out[] = {{"one", 3}, {"", 0}, {"four", 4}};
+  struct iovec const in[] = {{a, 3}, {b, 4}};
+  struct iovec const bad[] = {{BAD_POINTER, 1}};
+  struct iovec const negative[] = {{a, 3}, {b, (size_t)-1}};
+  IS(writev(file, out, 3), 7);
+  IS(lseek(file, 0, SEEK_SET), 0);
+  IS(readv(file, in, 2), 7);
+  OK(memcmp(a, "one", 3) == 0 && memcmp(b, "four", 4) == 0);
+  IS(readv(file, in, 2), 0);
+  IS(writev(file, out, 0), 0);
+  FAILS(writev(file, out, -1), EINVAL);
+  FAILS(readv(file, in, 1025), EINVAL);
+  FAILS(writev(file, BAD_POINTER, 1), EFAULT);
+  FAILS(writev(file, bad, 1), EFAULT);
+  FAILS(writev(file, negative, 2), EINVAL);
+  FAILS(readv(closed_descriptor(), in, 2), EBADF);
+  IS(lseek(file, 0, SEEK_SET), 0);
+  IS(SYS(preadv, file, in, 1, 3, 0), 3);
+  OK(memcmp(a, "fou", 3) == 0);
+}
+
+TEST(duplicates) {
+  int const file = make_file("file", "abcdef");
+  int const same = (int)WORKS(dup(file));
+  char byte;
+  NEED(lseek(file, 3, SEEK_SET));
+  IS(lseek(same, 0, SEEK_CUR), 3);
+  WORKS(close(file));
+  IS(read(same, &byte, 1), 1);
+  IS(byte, 'd');
+  IS(dup2(same, 100), 100);
+  IS(dup2(same, same), same);
+  IS(dup2(same, 100), 100);
+  FAILS(dup(file), EBADF);
+  FAILS(dup2(file, 101), EBADF);
+  FAILS(dup2(file, file), EBADF);
+  FAILS(dup2(same, -1), EBADF);
+  FAILS(dup2(same, 1 << 30), EBADF);
+  IS(dup3(same, 102, O_CLOEXEC), 102);
+  IS(fcntl(102, F_GETFD), FD_CLOEXEC);
+  IS(fcntl(100, F_GETFD), 0);
+  FAILS(dup3(same, same, 0), EINVAL);
+  FAILS(dup3(same, 103, O_APPEND), EINVAL);
+  FAILS(dup3(file, 103, 0), EBADF);
+}
+
+TEST(descriptor_flags) {
+  int const file = (int)NEED(open("file", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  IS(fcntl(file, F_GETFD), FD_CLOEXEC);
+  IS(fcntl(file, F_SETFD, 0), 0);
+  IS(fcntl(file, F_GETFD), 0);
+  IS(fcntl(file, F_SETFD, FD_CLOEXEC), 0);
+  IS(fcntl(file, F_DUPFD, 50), 50);
+  IS(fcntl(file, F_DUPFD, 50), 51);
+  IS(fcntl(50, F_GETFD), 0);
+  IS(fcntl(file, F_DUPFD_CLOEXEC, 60), 60);
+  IS(fcntl(60, F_GETFD), FD_CLOEXEC);
+  FAILS(fcntl(file, F_DUPFD, -1), EINVAL);
+  FAILS(fcntl(file, F_DUPFD, 1 << 30), EINVAL);
+  FAILS(fcntl(closed_descriptor(), F_GETFD), EBADF);
+  FAILS(fcntl(file, 9999), EINVAL);
+}
+
+TEST(status_flags) {
+  int const file = (int)NEED(open("file", O_RDWR | O_CREAT | O_TRUNC, 0600));
+  int const same = (int)NEED(dup(file));
+  // O_LARGEFILE is zero in the C library and always set by the kernel.
+  int const ignored = 0100000;
+  IS(fcntl(file, F_GETFL) & ~ignored, O_RDWR);
+  IS(fcntl(file, F_SETFL, O_APPEND | O_NONBLOCK), 0);
+  IS(fcntl(same, F_GETFL) & ~ignored, O_RDWR | O_APPEND | O_NONBLOCK);
+  IS(fcntl(file, F_SETFL, O_WRONLY), 0);
+  IS(fcntl(file, F_GETFL) & ~ignored, O_RDWR);
+  FAILS(fcntl(closed_descriptor(), F_GETFL), EBADF);
+}
+
+TEST(descriptor_limit) {
+  struct rlimit const few = {20, 20};
+  NEED(setrlimit(RLIMIT_NOFILE, &few));
+  int last = -1, next;
+  while ((next = open("/", O_RDONLY)) >= 0) last = next;
+  IS(errno, EMFILE);
+  IS(last, 19);
+  int ends[2];
+  FAILS(dup(0), EMFILE);
+  FAILS(pipe(ends), EMFILE);
+  FAILS(dup2(0, 20), EBADF);
+  FAILS(fcntl(0, F_DUPFD, 0), EMFILE);
+  FAILS(fcntl(0, F_DUPFD, 20), EINVAL);
+}
+
+TEST(truncation) {
+  int const file = make_file("file", "0123456789");
+  int const reader = (int)NEED(open("file", O_RDONLY));
+  struct stat facts;
+  char buffer[4];
+  WORKS(ftruncate(file, 4));
+  WORKS(fstat(file, &facts));
+  IS(facts.st_size, 4);
+  WORKS(truncate("file", 8));
+  IS(pread(file, buffer, 4, 4), 4);
+  OK(memcmp(buffer, "\0\0\0\0", 4) == 0);
+  FAILS(ftruncate(file, -1), EINVAL);
+  FAILS(ftruncate(reader, 0), EINVAL);
+  FAILS(ftruncate(closed_descriptor(), 0), EBADF);
+  FAILS(truncate("missing", 0), ENOENT);
+  FAILS(truncate(".", 0), EISDIR);
+  FAILS(truncate("file", -1), EINVAL);
+  FAILS(truncate("file/below", 0), ENOTDIR);
+  FAILS(truncate(BAD_POINTER, 0), EFAULT);
+  IN_CHILD(become_nobody());
+  IS(IN_CHILD({
+       become_nobody();
+       _exit(truncate("file", 0) == -1 ? errno : 0);
+     }),
+     EXITED(EACCES));
+}
+
+TEST(size_limit) {
+  struct rlimit const small = {100, 100};
+  int const file = make_file("file", "");
+  NEED(setrlimit(RLIMIT_FSIZE, &small));
+  signal(SIGXFSZ, SIG_IGN);
+  char bytes[150] = "";
+  IS(write(file, bytes, sizeof bytes), 100);
+  FAILS(write(file, bytes, 1), EFBIG);
+  FAILS(ftruncate(file, 101), EFBIG);
+  IS(WTERMSIG(IN_CHILD({
+       signal(SIGXFSZ, SIG_DFL);
+       (void)!write(file, bytes, 1);
+     })),
+     SIGXFSZ);
+}
+
+TEST(syncing) {
+  int const file = make_file("file", "x");
+  int ends[2];
+  NEED(pipe(ends));
+  WORKS(fsync(file));
+  WORKS(fdatasync(file));
+  FAILS(fsync(closed_descriptor()), EBADF);
+  FAILS(fsync(ends[0]), EINVAL);
+  IS((sync(), 0), 0);
+}
+
+TEST(devices) {
+  char buffer[64];
+  memset(buffer, 1, sizeof buffer);
+  int const null = (int)WORKS(open("/dev/null", O_RDWR));
+  int const zero = (int)WORKS(open("/dev/zero", O_RDWR));
+  int const full = (int)WORKS(open("/dev/full", O_RDWR));
+  struct stat facts;
+  IS(write(null, buffer, 64), 64);
+  IS(read(null, buffer, 64), 0);
+  IS(read(zero, buffer, 64), 64);
+  OK(buffer[0] == 0 && buffer[63] == 0);
+  IS(write(zero, buffer, 64), 64);
+  FAILS(write(full, buffer, 1), ENOSPC);
+  IS(read(full, buffer, 64), 64);
+  WORKS(fstat(null, &facts));
+  OK(S_ISCHR(facts.st_mode));
+  IS(facts.st_rdev, 0x103);
+  IS(read((int)WORKS(open("/dev/urandom", O_RDONLY)), buffer, 64), 64);
+  IS(lseek(null, 100, SEEK_SET), 0);
+}
+
+TEST(mapped_file_shows_writes) {
+  int const file = make_file("file", "hello");
+  char const* const map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, file, 0);
+  OK(map != MAP_FAILED);
+  OK(memcmp(map, "hello", 6) == 0);
+  NEED(pwrite(file, "J", 1, 0));
+  IS(map[0], 'J');
+}
+
+TEST(open_file_survives_unlink) {
+  int const file = make_file("file", "still here");
+  struct stat facts;
+  char buffer[10];
+  WORKS(unlink("file"));
+  WORKS(fstat(file, &facts));
+  IS(facts.st_nlink, 0);
+  IS(read(file, buffer, 10), 10);
+  OK(memcmp(buffer, "still here", 10) == 0);
+  FAILS(open("file", O_RDONLY), ENOENT);
+}
+
+TEST(sharing_after_fork) {
+  int const file = make_file("file", "0123456789");
+  char byte;
+  IS(IN_CHILD(_exit(read(file, &byte, 1) == 1 && byte == '0' ? 0 : 1)), 0);
+  IS(read(file, &byte, 1), 1);
+  IS(byte, '1');
+}

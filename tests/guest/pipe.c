@@ -1,0 +1,267 @@
+// Pipes, and waiting for descriptors: poll, select.
+#include "ktap.h"
+
+#include <sys/select.h>
+
+static int ends[2];
+
+static void make_pipe(int flags) { NEED(pipe2(ends, flags)); }
+
+TEST(basics) {
+  char buffer[16] = "";
+  IS(SYS(pipe, ends), 0);
+  IS(ends[1], ends[0] + 1);
+  IS(write(ends[1], "hello", 5), 5);
+  IS(write(ends[1], " you", 4), 4);
+  IS(read(ends[0], buffer, 3), 3);
+  IS(read(ends[0], buffer + 3, sizeof buffer - 3), 6);
+  IS(strcmp(buffer, "hello you"), 0);
+  IS(read(ends[0], buffer, 0), 0);
+  IS(write(ends[1], buffer, 0), 0);
+  FAILS(write(ends[0], "x", 1), EBADF);
+  FAILS(read(ends[1], buffer, 1), EBADF);
+  FAILS(SYS(pipe, BAD_POINTER), EFAULT);
+  FAILS(pipe2(ends, O_APPEND), EINVAL);
+}
+
+TEST(flags) {
+  char byte;
+  make_pipe(O_CLOEXEC | O_NONBLOCK);
+  IS(fcntl(ends[0], F_GETFD), FD_CLOEXEC);
+  IS(fcntl(ends[0], F_GETFL), O_RDONLY | O_NONBLOCK);
+  IS(fcntl(ends[1], F_GETFL), O_WRONLY | O_NONBLOCK);
+  FAILS(read(ends[0], &byte, 1), EAGAIN);
+  IS(fcntl(ends[0], F_SETFL, 0), 0);
+  IS(fcntl(ends[0], F_GETFL), O_RDONLY);
+}
+
+TEST(end_of_file) {
+  char buffer[4];
+  make_pipe(0);
+  NEED(write(ends[1], "ab", 2));
+  int const other = dup(ends[1]);
+  close(ends[1]);
+  NEED(write(other, "c", 1));
+  close(other);
+  IS(read(ends[0], buffer, 4), 3);
+  IS(read(ends[0], buffer, 4), 0);
+  IS(read(ends[0], buffer, 4), 0);
+}
+
+TEST(no_reader) {
+  make_pipe(0);
+  close(ends[0]);
+  int const status = IN_CHILD((void)!write(ends[1], "x", 1));
+  OK(WIFSIGNALED(status));
+  IS(WTERMSIG(status), SIGPIPE);
+  signal(SIGPIPE, SIG_IGN);
+  FAILS(write(ends[1], "x", 1), EPIPE);
+}
+
+TEST(capacity) {
+  static char bytes[70000];
+  make_pipe(O_NONBLOCK);
+  IS(fcntl(ends[1], F_GETPIPE_SZ), 65536);
+  IS(write(ends[1], bytes, sizeof bytes), 65536);
+  FAILS(write(ends[1], bytes, 1), EAGAIN);
+  IS(read(ends[0], bytes, 4096), 4096);
+  IS(write(ends[1], bytes, 4096), 4096);
+  IS(read(ends[0], bytes, sizeof bytes), 65536);
+  FAILS(read(ends[0], bytes, 1), EAGAIN);
+}
+
+TEST(small_writes_are_whole) {
+  static char bytes[65536];
+  make_pipe(O_NONBLOCK);
+  NEED(write(ends[1], bytes, 65536 - 4096));
+  NEED(write(ends[1], bytes, 100));
+  FAILS(write(ends[1], bytes, 4096), EAGAIN);
+  IS(write(ends[1], bytes, 3996), 3996);
+}
+
+TEST(large_transfer_blocks) {
+  static char bytes[1 << 20];
+  make_pipe(0);
+  pid_t const child = fork();
+  if (child == 0) {
+    memset(bytes, 7, sizeof bytes);
+    _exit(write(ends[1], bytes, sizeof bytes) == sizeof bytes ? 0 : 1);
+  }
+  close(ends[1]);
+  long sum = 0, count = 0;
+  for (long got; (got = read(ends[0], bytes, sizeof bytes)) > 0; count += got)
+    for (long i = 0; i < got; ++i) sum += bytes[i];
+  IS(count, 1 << 20);
+  IS(sum, 7 << 20);
+  IS(ktap_status_of(child), 0);
+}
+
+TEST(read_waits_for_data) {
+  int back[2];
+  char byte = 0;
+  make_pipe(0);
+  NEED(pipe(back));
+  pid_t const child = fork();
+  if (child == 0) {
+    for (char got; read(ends[0], &got, 1) == 1;) {
+      ++got;
+      (void)!write(back[1], &got, 1);
+      close(ends[1]);
+    }
+    _exit(0);
+  }
+  close(ends[0]);
+  IS(write(ends[1], "a", 1), 1);
+  IS(read(back[0], &byte, 1), 1);
+  IS(byte, 'b');
+  close(ends[1]);
+  IS(ktap_status_of(child), 0);
+}
+
+TEST(bytes_waiting) {
+  int count = -1;
+  make_pipe(0);
+  IS(ioctl(ends[0], FIONREAD, &count), 0);
+  IS(count, 0);
+  NEED(write(ends[1], "12345", 5));
+  IS(ioctl(ends[0], FIONREAD, &count), 0);
+  IS(count, 5);
+  FAILS(ioctl(ends[0], FIONREAD, BAD_POINTER), EFAULT);
+  FAILS(ioctl(closed_descriptor(), FIONREAD, &count), EBADF);
+  FAILS(ioctl(ends[0], TCGETS, (char[64]){0}), ENOTTY);
+}
+
+TEST(vectors_through_pipe) {
+  char a[2], b[8];
+  make_pipe(0);
+  struct iovec const out[] = {{"abc", 3}, {"de", 2}};
+  struct iovec const in[] = {{a, 2}, {b, 8}};
+  IS(writev(ends[1], out, 2), 5);
+  IS(readv(ends[0], in, 2), 5);
+  OK(memcmp(a, "ab", 2) == 0 && memcmp(b, "cde", 3) == 0);
+}
+
+static short ready(int fd, short events) {
+  struct pollfd polled = {fd, events, 0};
+  return poll(&polled, 1, 0) < 0 ? -1 : polled.revents;
+}
+
+TEST(polling) {
+  make_pipe(0);
+  int const file = make_file("file", "");
+  IS(ready(ends[0], POLLIN), 0);
+  IS(ready(ends[1], POLLOUT), POLLOUT);
+  NEED(write(ends[1], "x", 1));
+  IS(ready(ends[0], POLLIN), POLLIN);
+  IS(ready(ends[0], 0), 0);
+  IS(ready(ends[0], POLLOUT), 0);
+  close(ends[1]);
+  IS(ready(ends[0], POLLIN), POLLIN | POLLHUP);
+  NEED(read(ends[0], (char[4]){0}, 4));
+  IS(ready(ends[0], POLLIN), POLLHUP);
+  IS(ready(ends[0], 0), POLLHUP);
+  IS(ready(file, POLLIN | POLLOUT), POLLIN | POLLOUT);
+  IS(ready(closed_descriptor(), POLLIN), POLLNVAL);
+  IS(ready(-1, POLLIN), 0);
+  make_pipe(O_NONBLOCK);
+  while (write(ends[1], "1234567", 7) > 0) {}
+  IS(ready(ends[1], POLLOUT), 0);
+  close(ends[0]);
+  OK(ready(ends[1], POLLOUT) & POLLERR);
+}
+
+TEST(polling_errors_and_time) {
+  struct pollfd polled[2] = {{-1, POLLIN, 0}, {-1, POLLIN, 0}};
+  int64_t const start = now_ns(CLOCK_MONOTONIC);
+  IS(poll(polled, 2, 30), 0);
+  OK(now_ns(CLOCK_MONOTONIC) - start >= 30 * 1000000);
+  IS(poll(NULL, 0, 0), 0);
+  FAILS(poll(BAD_POINTER, 1, 0), EFAULT);
+  FAILS(poll(polled, 1 << 30, 0), EINVAL);
+  struct timespec const wrong = {0, -1}, negative = {-1, 0}, none = {0, 0};
+  FAILS(SYS(ppoll, polled, 1, &wrong, NULL, 8), EINVAL);
+  FAILS(SYS(ppoll, polled, 1, &negative, NULL, 8), EINVAL);
+  IS(ppoll(polled, 2, &none, NULL), 0);
+  FAILS(SYS(ppoll, polled, 1, BAD_POINTER, NULL, 8), EFAULT);
+}
+
+TEST(poll_wakes_up) {
+  int back[2];
+  make_pipe(0);
+  NEED(pipe(back));
+  pid_t const child = fork();
+  if (child == 0) {
+    struct pollfd polled[2] = {{back[0], POLLIN, 0}, {ends[0], POLLIN, 0}};
+    _exit(poll(polled, 2, -1) == 1 && polled[0].revents == 0 && polled[1].revents == POLLIN ? 0
+                                                                                            : 1);
+  }
+  sched_yield();
+  NEED(write(ends[1], "x", 1));
+  IS(ktap_status_of(child), 0);
+}
+
+static void ignore(int number) { (void)number; }
+
+TEST(poll_and_signals) {
+  struct sigaction const action = {.sa_handler = ignore, .sa_flags = SA_RESTART};
+  sigset_t blocked, none;
+  struct pollfd polled = {-1, 0, 0};
+  NEED(sigaction(SIGUSR1, &action, NULL));
+  sigemptyset(&none);
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGUSR1);
+  NEED(sigprocmask(SIG_BLOCK, &blocked, NULL));
+  NEED(kill(getpid(), SIGUSR1));
+  IS(poll(&polled, 1, 0), 0);
+  // Never restarted.
+  FAILS(ppoll(&polled, 1, NULL, &none), EINTR);
+  IS(ppoll(&polled, 1, &(struct timespec){0, 0}, &none), 0);
+}
+
+TEST(selecting) {
+  fd_set readers, writers;
+  make_pipe(0);
+  struct timeval none = {0, 0};
+  FD_ZERO(&readers);
+  FD_ZERO(&writers);
+  FD_SET(ends[0], &readers);
+  FD_SET(ends[1], &writers);
+  IS(SYS(select, ends[1] + 1, &readers, &writers, NULL, &none), 1);
+  OK(!FD_ISSET(ends[0], &readers) && FD_ISSET(ends[1], &writers));
+  NEED(write(ends[1], "x", 1));
+  FD_SET(ends[0], &readers);
+  IS(SYS(select, ends[1] + 1, &readers, &writers, NULL, NULL), 2);
+  OK(FD_ISSET(ends[0], &readers));
+  FD_ZERO(&readers);
+  FD_SET(closed_descriptor(), &readers);
+  FAILS(SYS(select, 100, &readers, NULL, NULL, &none), EBADF);
+  FAILS(SYS(select, -1, NULL, NULL, NULL, &none), EINVAL);
+  FAILS(SYS(select, 1, BAD_POINTER, NULL, NULL, &none), EFAULT);
+  struct timeval wrong = {-1, 0};
+  FAILS(SYS(select, 0, NULL, NULL, NULL, &wrong), EINVAL);
+  // What is left of the time is written back.
+  struct timeval brief = {0, 20000};
+  IS(SYS(select, 0, NULL, NULL, NULL, &brief), 0);
+  IS(brief.tv_usec, 0);
+}
+
+TEST(selecting_with_mask) {
+  fd_set readers;
+  make_pipe(0);
+  FD_ZERO(&readers);
+  FD_SET(ends[0], &readers);
+  IS(pselect(ends[0] + 1, &readers, NULL, NULL, &(struct timespec){0, 1000000}, NULL), 0);
+  OK(!FD_ISSET(ends[0], &readers));
+}
+
+TEST(interrupted_read) {
+  struct sigaction action = {.sa_handler = ignore};
+  struct itimerval const soon = {{0, 20000}, {0, 20000}};
+  char byte;
+  make_pipe(0);
+  NEED(sigaction(SIGALRM, &action, NULL));
+  NEED(setitimer(ITIMER_REAL, &soon, NULL));
+  FAILS(read(ends[0], &byte, 1), EINTR);
+  FAILS(poll(&(struct pollfd){ends[0], POLLIN, 0}, 1, -1), EINTR);
+  FAILS(SYS(select, 0, NULL, NULL, NULL, NULL), EINTR);
+}

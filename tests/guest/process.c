@@ -1,0 +1,412 @@
+// Processes: identities, birth, programs, ends and waiting for them, groups and sessions.
+#include "ktap.h"
+
+#include <linux/sched.h>
+#include <sys/prctl.h>
+
+extern char** environ;
+
+static void do_nothing(int number) { (void)number; }
+
+TEST(identities) {
+  OK(getpid() > 0);
+  OK(SYS(getpid) == getpid());
+  OK(SYS(gettid) == getpid());
+  OK(getppid() > 0);
+  IS(SYS(getuid), 0);
+  IS(SYS(geteuid), 0);
+  IS(SYS(getgid), 0);
+  IS(SYS(getegid), 0);
+  pid_t const parent = getpid();
+  IS(IN_CHILD(_exit(getppid() == parent && getpid() != parent ? 0 : 1)), 0);
+}
+
+TEST(forking) {
+  static int value = 1;
+  int const file = make_file("file", "");
+  pid_t const child = (pid_t)SYS(fork);
+  if (child == 0) {
+    value = 2;
+    close(file);
+    chdir("/");
+    umask(0);
+    _exit(42);
+  }
+  OK(child > 0);
+  int status = 0;
+  IS(waitpid(child, &status, 0) == child, 1);
+  IS(status, EXITED(42));
+  IS(value, 1);
+  IS(umask(022), 022);
+  WORKS(close(file));
+  WORKS(access("file", F_OK));
+}
+
+TEST(vforking) {
+  static int volatile value = 1;
+  pid_t const child = vfork();
+  if (child == 0) {
+    value = 2;
+    _exit(7);
+  }
+  // The memory is shared, and the parent waits.
+  IS(value, 2);
+  IS(ktap_status_of(child), EXITED(7));
+}
+
+static int set_and_end(void* value) {
+  *(int volatile*)value = 5;
+  return 9;
+}
+
+TEST(cloning) {
+  static char stack[65536] __attribute__((aligned(16)));
+  int volatile value = 1;
+  int status = 0;
+  pid_t child = clone(set_and_end, stack + sizeof stack, SIGCHLD, (void*)&value);
+  OK(child > 0);
+  IS(ktap_status_of(child), EXITED(9));
+  IS(value, 1);
+  child = clone(set_and_end, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, (void*)&value);
+  IS(value, 5);
+  IS(ktap_status_of(child), EXITED(9));
+  // Without a signal for its end it is only waited for if asked by name.
+  child = clone(set_and_end, stack + sizeof stack, 0, (void*)&value);
+  FAILS(waitpid(-1, &status, 0), ECHILD);
+  OK(waitpid(child, &status, __WCLONE) == child);
+  FAILS(SYS(clone, CLONE_THREAD, 0, 0, 0, 0), EINVAL);
+  FAILS(SYS(clone, CLONE_SIGHAND, 0, 0, 0, 0), EINVAL);
+  FAILS(SYS(clone, CLONE_FS | CLONE_NEWNS, 0, 0, 0, 0), EINVAL);
+}
+
+TEST(clone_shares_files) {
+  int const file = make_file("file", "");
+  int status = 0;
+  pid_t const child = (pid_t)SYS(clone, CLONE_FILES | CLONE_FS | SIGCHLD, 0, 0, 0, 0);
+  if (child == 0) {
+    close(file);
+    chdir("/tmp");
+    _exit(0);
+  }
+  OK(waitpid(child, &status, 0) == child);
+  FAILS(fcntl(file, F_GETFD), EBADF);
+  char path[PATH_MAX];
+  IS(strcmp(getcwd(path, sizeof path), "/tmp"), 0);
+}
+
+TEST(clone_tells_numbers) {
+  pid_t parent_copy = 0;
+  pid_t* const shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  pid_t const child = (pid_t)SYS(clone, CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | SIGCHLD, 0,
+                                 &parent_copy, shared, 0);
+  if (child == 0) _exit(*shared == getpid() ? 0 : 1);
+  OK(parent_copy == child);
+  IS(ktap_status_of(child), 0);
+}
+
+TEST(executing) {
+  char* const arguments[] = {"true", NULL};
+  FAILS(execve("missing", arguments, environ), ENOENT);
+  FAILS(execve("", arguments, environ), ENOENT);
+  FAILS(execve("/", arguments, environ), EACCES);
+  close(make_file("plain", "#!/bin/sh\n"));
+  FAILS(execve("plain", arguments, environ), EACCES);
+  FAILS(execve("plain/x", arguments, environ), ENOTDIR);
+  NEED(chmod("plain", 0755));
+  close(make_file("empty", ""));
+  NEED(chmod("empty", 0755));
+  FAILS(execve("empty", arguments, environ), ENOEXEC);
+  close(make_file("nonsense", "this is no program at all, whatever its mode says"));
+  NEED(chmod("nonsense", 0755));
+  FAILS(execve("nonsense", arguments, environ), ENOEXEC);
+  close(make_file("orphan", "#!/no/such/interpreter\n"));
+  NEED(chmod("orphan", 0755));
+  FAILS(execve("orphan", arguments, environ), ENOENT);
+  FAILS(execve(BAD_POINTER, arguments, environ), EFAULT);
+  FAILS(execve("/bin/busybox", BAD_POINTER, environ), EFAULT);
+}
+
+// Runs a program with its output in a pipe.
+static int run_program(char const* path, char* const arguments[], char* const variables[],
+                       char* output, size_t size) {
+  int ends[2];
+  NEED(pipe(ends));
+  pid_t const child = fork();
+  if (child == 0) {
+    dup2(ends[1], 1);
+    close(ends[0]);
+    close(ends[1]);
+    execve(path, arguments, variables);
+    _exit(99);
+  }
+  close(ends[1]);
+  size_t at = 0;
+  for (ssize_t got; (got = read(ends[0], output + at, size - 1 - at)) > 0;) at += (size_t)got;
+  output[at] = 0;
+  close(ends[0]);
+  return ktap_status_of(child);
+}
+
+TEST(program_sees_arguments) {
+  char output[256];
+  char* const arguments[] = {"printf", "%s|%s\n", "a b", "", NULL};
+  char* const variables[] = {"ONE=1", "TWO=two", NULL};
+  char* const env[] = {"env", NULL};
+  IS(run_program("/bin/busybox", arguments, variables, output, sizeof output), 0);
+  IS(strcmp(output, "a b|\n"), 0);
+  IS(run_program("/bin/busybox", env, variables, output, sizeof output), 0);
+  IS(strcmp(output, "ONE=1\nTWO=two\n"), 0);
+}
+
+TEST(script) {
+  char output[256];
+  char* const arguments[] = {"ignored", "more", NULL};
+  close(make_file("script", "#! /bin/echo  word other \nnever read\n"));
+  NEED(chmod("script", 0755));
+  IS(run_program("./script", arguments, environ, output, sizeof output), 0);
+  IS(strcmp(output, "word other ./script more\n"), 0);
+}
+
+TEST(executing_changes_little) {
+  char output[512];
+  // Handlers go, ignored signals stay, as do the mask, the number and the folder.
+  char* const arguments[] = {"grep", "-E", "^Sig(Ign|Cgt|Blk):", "/proc/self/status", NULL};
+  signal(SIGUSR1, SIG_IGN);
+  signal(SIGUSR2, do_nothing);
+  sigset_t mask;
+  sigemptyset(&mask);
+  sigaddset(&mask, SIGTERM);
+  NEED(sigprocmask(SIG_BLOCK, &mask, NULL));
+  IS(run_program("/bin/busybox", arguments, environ, output, sizeof output), 0);
+  IS(strcmp(output, "SigBlk:\t0000000000004000\nSigIgn:\t0000000000000200\n"
+                    "SigCgt:\t0000000000000000\n"),
+     0);
+}
+
+TEST(close_on_exec) {
+  char output[64];
+  int const kept = (int)NEED(open("/dev/null", O_RDONLY));
+  int const closed = (int)NEED(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  NEED(dup2(kept, 50));
+  NEED(dup3(closed, 51, O_CLOEXEC));
+  char* const arguments[] = {
+      "sh", "-c", "(: <&50) 2>/dev/null && echo open; (: <&51) 2>/dev/null || echo shut", NULL};
+  IS(run_program("/bin/busybox", arguments, environ, output, sizeof output), 0);
+  IS(strcmp(output, "open\nshut\n"), 0);
+}
+
+TEST(large_arguments) {
+  char output[64];
+  enum { count = 1000, size = 100 };
+  static char* arguments[count + 5] = {"sh", "-c", "echo $#", "x"};
+  for (int i = 0; i < count; ++i) {
+    arguments[4 + i] = malloc(size);
+    memset(arguments[4 + i], 'a', size);
+    arguments[4 + i][size - 1] = 0;
+  }
+  IS(run_program("/bin/busybox", arguments, environ, output, sizeof output), 0);
+  IS(strcmp(output, "1000\n"), 0);
+  char* const huge = malloc(132000);
+  memset(huge, 'a', 131999);
+  huge[131999] = 0;
+  char* const too_large[] = {"true", huge, NULL};
+  FAILS(execve("/bin/busybox", too_large, environ), E2BIG);
+}
+
+TEST(waiting) {
+  int status;
+  FAILS(waitpid(-1, &status, 0), ECHILD);
+  FAILS(waitpid(1 << 22, &status, 0), ECHILD);
+  FAILS(waitpid(getpid(), &status, 0), ECHILD);
+  FAILS(waitpid(-1, &status, 0x100), EINVAL);
+  int ends[2];
+  NEED(pipe(ends));
+  pid_t const child = fork();
+  if (child == 0) {
+    char byte;
+    _exit((int)read(ends[0], &byte, 1) + 2);
+  }
+  IS(waitpid(child, &status, WNOHANG), 0);
+  FAILS(waitpid(-getpgrp() - 1000, &status, WNOHANG), ECHILD);
+  NEED(write(ends[1], "x", 1));
+  struct rusage usage = {0};
+  OK(SYS(wait4, child, &status, 0, &usage) == child);
+  IS(status, EXITED(3));
+  OK(usage.ru_utime.tv_sec >= 0);
+  FAILS(waitpid(child, &status, 0), ECHILD);
+  pid_t const last = fork();
+  if (last == 0) _exit(0);
+  siginfo_t info;
+  NEED(waitid(P_PID, (id_t)last, &info, WEXITED | WNOWAIT));
+  FAILS(waitpid(last, BAD_POINTER, 0), EFAULT);
+}
+
+TEST(waiting_by_id) {
+  siginfo_t info;
+  pid_t const child = fork();
+  if (child == 0) _exit(5);
+  IS(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+  OK(info.si_pid == child);
+  IS(info.si_signo, SIGCHLD);
+  IS(info.si_code, CLD_EXITED);
+  IS(info.si_status, 5);
+  IS(waitid(P_ALL, 0, &info, WEXITED), 0);
+  FAILS(waitid(P_ALL, 0, &info, WEXITED), ECHILD);
+  FAILS(waitid(P_PID, (id_t)child, &info, 0), EINVAL);
+  FAILS(waitid(99, 0, &info, WEXITED), EINVAL);
+  pid_t const killed = fork();
+  if (killed == 0)
+    for (;;) pause();
+  info.si_pid = 77;
+  IS(waitid(P_PID, (id_t)killed, &info, WEXITED | WNOHANG), 0);
+  IS(info.si_pid, 0);
+  NEED(kill(killed, SIGKILL));
+  IS(waitid(P_PGID, 0, &info, WEXITED), 0);
+  IS(info.si_code, CLD_KILLED);
+  IS(info.si_status, SIGKILL);
+}
+
+TEST(stopping_and_continuing) {
+  int status;
+  pid_t const child = fork();
+  if (child == 0)
+    for (;;) pause();
+  NEED(kill(child, SIGSTOP));
+  OK(waitpid(child, &status, WUNTRACED) == child);
+  OK(WIFSTOPPED(status));
+  IS(WSTOPSIG(status), SIGSTOP);
+  IS(waitpid(child, &status, WUNTRACED | WNOHANG), 0);
+  NEED(kill(child, SIGCONT));
+  OK(waitpid(child, &status, WCONTINUED) == child);
+  OK(WIFCONTINUED(status));
+  NEED(kill(child, SIGTERM));
+  OK(waitpid(child, &status, 0) == child);
+  IS(status, SIGTERM);
+}
+
+TEST(orphan) {
+  int ends[2];
+  pid_t numbers[2];
+  NEED(pipe(ends));
+  NEED(IN_CHILD({
+    pid_t const middle = getpid();
+    if (fork() == 0) {
+      // Until the parent is gone.
+      while (getppid() == middle) sched_yield();
+      pid_t const found[2] = {middle, getppid()};
+      (void)!write(ends[1], found, sizeof found);
+    }
+  }));
+  IS(read(ends[0], numbers, sizeof numbers), sizeof numbers);
+  IS(numbers[1], 1);
+}
+
+TEST(ignored_children_vanish) {
+  int status;
+  signal(SIGCHLD, SIG_IGN);
+  pid_t const child = fork();
+  if (child == 0) _exit(1);
+  FAILS(waitpid(child, &status, 0), ECHILD);
+}
+
+TEST(endings) {
+  IS(IN_CHILD(_exit(0x1234)), EXITED(0x34));
+  IS(IN_CHILD(SYS(exit_group, 3)), EXITED(3));
+  IS(IN_CHILD(SYS(exit, 4)), EXITED(4));
+  IS(IN_CHILD(raise(SIGKILL)), SIGKILL);
+  NEED(setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}));
+  IS(IN_CHILD(abort()) & 0x7f, SIGABRT);
+  IS(IN_CHILD(*(int volatile*)8 = 1) & 0x7f, SIGSEGV);
+  IS(IN_CHILD(__asm__ volatile("ud2")) & 0x7f, SIGILL);
+}
+
+TEST(groups) {
+  OK(SYS(getpgid, 0) == getpgrp());
+  OK(SYS(getpgrp) == getpgrp());
+  WORKS(setpgid(0, 0));
+  OK(getpgrp() == getpid());
+  FAILS(getpgid(1 << 22), ESRCH);
+  FAILS(setpgid(0, -1), EINVAL);
+  FAILS(setpgid(1 << 22, 0), ESRCH);
+  FAILS(setpgid(0, 1 << 22), EPERM);
+  int ends[2];
+  NEED(pipe(ends));
+  pid_t const child = fork();
+  if (child == 0) _exit(read(ends[0], (char[1]){0}, 1) == 1 ? 0 : 1);
+  WORKS(setpgid(child, child));
+  OK(getpgid(child) == child);
+  WORKS(setpgid(child, getpgrp()));
+  NEED(write(ends[1], "x", 1));
+  IS(ktap_status_of(child), 0);
+  char* const arguments[] = {"cat", NULL};
+  int closing[2], input[2];
+  NEED(pipe2(closing, O_CLOEXEC));
+  NEED(pipe(input));
+  pid_t const program = fork();
+  if (program == 0) {
+    dup2(input[0], 0);
+    close(input[1]);
+    execve("/bin/busybox", arguments, environ);
+  }
+  close(closing[1]);
+  // The end of the file says that it has executed.
+  NEED(read(closing[0], (char[1]){0}, 1));
+  FAILS(setpgid(program, program), EACCES);
+  close(input[1]);
+  IS(ktap_status_of(program), 0);
+}
+
+TEST(sessions) {
+  OK(SYS(getsid, 0) == getsid(getpid()));
+  FAILS(getsid(1 << 22), ESRCH);
+  WORKS(setsid());
+  OK(getsid(0) == getpid());
+  OK(getpgrp() == getpid());
+  FAILS(setsid(), EPERM);
+  FAILS(setpgid(0, 0), EPERM);
+  IS(IN_CHILD(_exit(setsid() == getpid() ? 0 : 1)), 0);
+  pid_t const child = fork();
+  if (child == 0) {
+    setsid();
+    for (;;) pause();
+  }
+  while (getsid(child) != child) sched_yield();
+  FAILS(setpgid(child, child), EPERM);
+  NEED(kill(child, SIGKILL));
+}
+
+TEST(threads_share) {
+  enum { size = 65536 };
+  static char stack[size] __attribute__((aligned(16)));
+  static int volatile seen, number;
+  int const flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+                    CLONE_SYSVSEM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+  number = 1;
+  int const thread = clone(set_and_end, stack + size, flags, (void*)&seen, &number, NULL, &number);
+  OK(thread > 0 && thread != getpid());
+  while (number != 0) sched_yield();
+  IS(seen, 5);
+  FAILS(waitpid(thread, NULL, __WALL), ECHILD);
+}
+
+TEST(names_and_death_signal) {
+  char name[16] = "";
+  int number = -1;
+  WORKS(prctl(PR_SET_NAME, "a name that is too long"));
+  WORKS(prctl(PR_GET_NAME, name));
+  IS(strcmp(name, "a name that is "), 0);
+  FAILS(prctl(PR_SET_NAME, BAD_POINTER), EFAULT);
+  WORKS(prctl(PR_GET_PDEATHSIG, &number));
+  IS(number, 0);
+  WORKS(prctl(PR_SET_PDEATHSIG, SIGTERM));
+  WORKS(prctl(PR_GET_PDEATHSIG, &number));
+  IS(number, SIGTERM);
+  FAILS(prctl(PR_SET_PDEATHSIG, 100), EINVAL);
+  FAILS(prctl(12345, 0, 0, 0, 0), EINVAL);
+  IS(IN_CHILD({
+       prctl(PR_GET_PDEATHSIG, &number);
+       _exit(number);
+     }),
+     0);
+  IS(prctl(PR_GET_DUMPABLE), 1);
+}
