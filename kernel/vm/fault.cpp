@@ -104,6 +104,7 @@ FaultResult AddressSpace::handle_object(Vma& v, UserAddr page, Access access, Pt
   const bool shared = v.flags.has(VmaFlag::shared);
   if (shared || access != Access::write) {
     auto entries = table.lock.lock();
+    if (!v.object->has_index(v.index_of(page))) return FaultResult::no_page;
     Pte& e = table.entry(page);
     const bool writable = shared && v.flags.has(VmaFlag::write);
     if (e.is_present()) {
@@ -130,6 +131,7 @@ FaultResult AddressSpace::handle_object(Vma& v, UserAddr page, Access access, Pt
   Ref<Folio> old;
   {
     auto entries = table.lock.lock();
+    if (!v.object->has_index(v.index_of(page))) return FaultResult::no_page;
     Pte& e = table.entry(page);
     if (e.is_present() && e.address() != folio->address()) return FaultResult::done;
     const bool was_present = e.is_present();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/rcu.hpp"
+#include "vm/space.hpp"
 
 namespace auk::vm {
 
@@ -127,10 +128,21 @@ Result<Ref<Folio>> PageCache::folio(u64 index) {
   return find_or_make(index);
 }
 
+void MemObject::unmap_from(u64 index) {
+  auto list = mappings.lock();
+  for (Mapping& m : *list) {
+    const u64 pages = m.size() / page_size;
+    if (m.page_offset + pages <= index) continue;
+    const u64 skip = index > m.page_offset ? index - m.page_offset : 0;
+    m.space->forget_pages(m.start + skip * page_size, m.end);
+  }
+}
+
 void PageCache::truncate(u64 size) {
   const u64 old = size_.exchange_acq_rel(size);
   if (size >= old) return;
   const u64 first_gone = (size + page_size - 1) / page_size;
+  unmap_from(first_gone);
   for (u64 index = first_gone;;) {
     // In pieces, so that the lock is not held for long.
     Folio* gone = nullptr;

@@ -3,28 +3,53 @@
 // Data model: PageCache -> radix tree of folios, one reference each. A cache without a source is
 // the storage itself (tmpfs, shared anonymous memory): a missing page is a hole that reads as
 // zeros. The size in bytes lives here (decision D4); faults and reads look at it after they have
-// the folio. Locking: level mapping_tree for the tree; lookups take no lock.
+// the folio. Locking: level invalidate for the list of mappings, level mapping_tree for the tree.
 // Context: threads. Differences from Linux: no dirty or writeback state until a source exists.
 #pragma once
 #include <string_view>
 
+#include "base/list.hpp"
 #include "base/own.hpp"
 #include "core/spin.hpp"
+#include "core/user.hpp"
 #include "mem/box.hpp"
 #include "mem/folio.hpp"
+#include "sched/lock.hpp"
 
 namespace auk::vm {
 
 using mem::Folio;
 
+class MemObject;
+
+/// Where pages of an object are mapped. While it is linked, its fields change only under the
+/// object's lock.
+struct Mapping {
+  UserAddr start, end;
+  u64 page_offset = 0;  ///< index in the object of the page at `start`
+  class AddressSpace* space = nullptr;
+  ListNode node;
+
+  u64 size() const { return end - start; }
+  u64 index_of(UserAddr va) const { return page_offset + (va - start) / page_size; }
+};
+
 class MemObject : public RefCounted<MemObject> {
  public:
+  using Mappings = List<Mapping, &Mapping::node>;
+  core::Guarded<core::level::invalidate, Mappings, sched::SleepLock> mappings;
+
   static void destroy(MemObject* o) { o->dispose(); }
   /// The page at an index, made if it can be. EFAULT behind the end (SIGBUS), ENOMEM, EIO.
   virtual Result<Ref<Folio>> folio(u64 index) = 0;
+  /// The index lies before the end. Asked under the lock of the page table that the page goes into,
+  /// since the end may have moved since folio().
+  virtual bool has_index(u64 index) const = 0;
 
  protected:
   MemObject() = default;
+  /// Takes the pages from an index on out of every page table. The end has moved already.
+  void unmap_from(u64 index);
   ~MemObject() = default;
   virtual void dispose() = 0;
 };
@@ -101,6 +126,7 @@ class PageCache final : public MemObject {
   /// The page, made if it is missing, whatever the size says. ENOMEM.
   Result<Ref<Folio>> find_or_make(u64 index);
   Result<Ref<Folio>> folio(u64 index) override;
+  bool has_index(u64 index) const override { return index < (size() + page_size - 1) / page_size; }
 };
 
 }  // namespace auk::vm

@@ -21,6 +21,10 @@ constexpr UserAddr lowest{65536};
 
 Result<Vma*> make_area() { return ::new (TRY(vma_cache.allocate(ALLOC_SITE))) Vma; }
 void free_area(Vma* v) {
+  if (v->node.is_linked()) {
+    auto list = v->object->mappings.lock();
+    MemObject::Mappings::remove(*v);
+  }
   v->~Vma();
   vma_cache.free(v);
 }
@@ -110,8 +114,30 @@ Vma* AddressSpace::find(UserAddr va) {
   return v != nullptr && v->start <= va ? v : nullptr;
 }
 
-void AddressSpace::add_area(Vma& v) {
+/// The extent of an area whose object may be truncated meanwhile.
+template <class F> void AddressSpace::change(Vma& v, F f) {
+  if (!v.object) return f();
+  auto list = v.object->mappings.lock();
+  f();
+}
+
+/// An area that is in no list yet joins the space and its object.
+void AddressSpace::link(Vma& v) {
+  v.space = this;
   areas_.insert_equal(v);
+  if (!v.object) return;
+  auto list = v.object->mappings.lock();
+  list->push_back(v);
+}
+
+void AddressSpace::note_peak() {
+  const u64 now = resident_.load_relaxed();
+  u64 peak = peak_resident_.load_relaxed();
+  while (peak < now && !peak_resident_.cas_release(peak, now)) {}
+}
+
+void AddressSpace::add_area(Vma& v) {
+  link(v);
   mapped_pages_ += v.size() / page_size;
 }
 
@@ -130,8 +156,9 @@ Result<Vma*> AddressSpace::split(Vma& v, UserAddr at) {
   upper->object = v.object;
   upper->backing = v.backing;
   upper->page_offset = v.index_of(at);
-  v.end = at;
-  areas_.insert_equal(*upper);
+  // First the new one: a page that both cover for a moment is only forgotten twice.
+  link(*upper);
+  change(v, [&] { v.end = at; });
   return upper;
 }
 
@@ -147,8 +174,8 @@ void AddressSpace::merge_around(UserAddr at) {
   if (lower.object.get() != nullptr && lower.index_of(at) != upper->page_offset) return;
   const UserAddr end = upper->end;
   areas_.erase(areas_.iterator_to(*upper));
+  change(lower, [&] { lower.end = end; });
   free_area(upper);
-  lower.end = end;
 }
 
 /// Top down below the mmap base, as Linux does; a hint is taken if its place is free.
@@ -180,6 +207,7 @@ Result<UserAddr> AddressSpace::find_gap(UserAddr hint, u64 size) {
 }
 
 void AddressSpace::clear_entries(UserAddr start, UserAddr end) {
+  note_peak();
   Gather gather(*root_);
   root_->each_table(start, end, [&](PteTable& t, UserAddr from, UserAddr to) {
     auto entries = t.lock.lock();
@@ -218,6 +246,7 @@ Result<UserAddr> AddressSpace::map(MapRequest request) {
   if (request.size == 0) return Errno::einval;
   if (!core::is_user_range(UserAddr(0), request.size)) return Errno::enomem;
   const auto writing = lock_.writing();
+  if (mapped_pages_ * page_size + request.size > request.address_limit) return Errno::enomem;
   UserAddr start = request.hint;
   if (request.fixed) {
     if (!core::is_user_range(start, request.size)) return Errno::enomem;
@@ -370,7 +399,7 @@ Result<UserAddr> AddressSpace::remap(UserAddr start, u64 old_size, u64 new_size,
     const Vma* const next = find_at_or_after(v->end);
     if (core::is_user_range(start, new_size) && (next == nullptr || next->start >= end)) {
       mapped_pages_ += (end - v->end) / page_size;
-      v->end = end;
+      change(*v, [&] { v->end = end; });
       merge_around(end);
       return start;
     }

@@ -37,16 +37,11 @@ enum class VmaFlag : u32 {
 };
 using VmaFlags = Flags<VmaFlag>;
 
-struct Vma {
-  UserAddr start, end;
+struct Vma : Mapping {
   VmaFlags flags;
   Ref<MemObject> object;
   Ref<Backing> backing;
-  u64 page_offset = 0;  ///< index in the object of the page at `start`
   TreeHook hook;
-
-  u64 size() const { return end - start; }
-  u64 index_of(UserAddr va) const { return page_offset + (va - start) / page_size; }
 };
 struct VmaOrder {
   bool operator()(const Vma& a, const Vma& b) const { return a.start < b.start; }
@@ -70,6 +65,7 @@ struct MapRequest {
   Ref<MemObject> object;
   Ref<Backing> backing;
   u64 page_offset = 0;
+  u64 address_limit = ~u64{0};  ///< bytes the space may have in all
 };
 
 /// Addresses that /proc/PID/stat shows and brk(2) needs.
@@ -87,6 +83,7 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   SpaceLayout layout_;
   u64 mapped_pages_ = 0;
   Atomic<u64> resident_{0};
+  Atomic<u64> peak_resident_{0};  ///< as of the last time pages went
 
   // All with the lock held for writing, unless the name says otherwise.
   Vma* find_at_or_after(UserAddr va);
@@ -98,6 +95,9 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   void add_area(Vma& v);
   void merge_around(UserAddr at);
   void clear_entries(UserAddr start, UserAddr end);
+  template <class F> void change(Vma& v, F f);
+  void link(Vma& v);
+  void note_peak();
   void protect_entries(const Vma& v, UserAddr start, UserAddr end);
   Result<void> copy_entries(AddressSpace& to, const Vma& v);
   /// Lock held for reading.
@@ -114,9 +114,15 @@ class AddressSpace final : public RefCounted<AddressSpace> {
 
   mem::TranslationRoot& translation() { return *root_; }
   u64 resident_pages() const { return resident_.load_relaxed(); }
+  u64 peak_resident_pages() const {
+    return std::max(peak_resident_.load_relaxed(), resident_pages());
+  }
   u64 mapped_pages() const { return mapped_pages_; }
   /// Written by exec before the program runs.
   SpaceLayout& layout() { return layout_; }
+
+  /// The object's end moved: its pages in this range are gone. The object's lock is held.
+  void forget_pages(UserAddr start, UserAddr end) { clear_entries(start, end); }
 
   FaultResult fault(UserAddr va, Access access, u64 stack_limit);
 
