@@ -41,6 +41,8 @@ struct IoctlArg {
 class FileOrigin {
  public:
   virtual void dispose() = 0;
+  /// stat(2) of what was opened.
+  virtual void stat(FileStat& s) const = 0;
 
  protected:
   constexpr FileOrigin() = default;

@@ -21,6 +21,7 @@ class IoBuf {
   std::span<const byte> kernel_source_;
   UserRange single_;
   bool is_user_ = false;
+  u64 file_size_limit_ = ~u64{0};
   u64 in_range_ = 0;
   u64 left_ = 0;
 
@@ -69,6 +70,9 @@ class IoBuf {
   }
 
   u64 left() const { return left_; }
+  /// RLIMIT_FSIZE of who writes: a regular file does not grow beyond it.
+  u64 file_size_limit() const { return file_size_limit_; }
+  void limit_file_size(u64 limit) { file_size_limit_ = limit; }
   /// Bytes moved into the buffer; fewer than given and than left() means that user memory faulted.
   usize put(std::span<const byte> from) {
     if (!is_user_) {

@@ -6,6 +6,9 @@
 
 namespace auk::io {
 
+enum class Side : u32 { read = 1, write = 2 };
+using Sides = Flags<Side>;
+
 class Pipe final : public RefCounted<Pipe> {
  public:
   static constexpr u64 capacity = pipe_buffers * page_size;
@@ -14,11 +17,12 @@ class Pipe final : public RefCounted<Pipe> {
   struct Ring {
     std::array<byte*, pipe_buffers> pages{};
     u64 head = 0, tail = 0;  ///< byte counters
-    u32 readers = 1, writers = 1;
+    u32 readers = 0, writers = 0;
   };
   core::Guarded<core::level::pipe, Ring, sched::SleepLock> ring_;
   Atomic<u64> head_{0}, tail_{0};  ///< copies, for waiting without the lock
-  Atomic<u32> readers_{1}, writers_{1};
+  Atomic<u32> readers_{0}, writers_{0};
+  Atomic<u32> reader_opens_{0}, writer_opens_{0};
   sched::WaitQueue readable_, writable_;
   u64 inode_;
 
@@ -35,8 +39,16 @@ class Pipe final : public RefCounted<Pipe> {
   u64 inode() const { return inode_; }
   Result<usize> read(IoBuf& buf, bool nonblocking);
   Result<usize> write(IoBuf& buf, bool nonblocking);
-  void close(bool writer);
-  PollEvents poll(PollTable* table, bool writer);
+  void open(Sides sides);
+  void close(Sides sides);
+  /// Waits until somebody has opened the other side since it was opened `before` times.
+  Result<void> wait_for_opener(Sides mine, u32 before);
+  u32 opens(Side s) const {
+    return (s == Side::write ? writer_opens_ : reader_opens_).load_seq_cst();
+  }
+  bool has_readers() const { return readers_.load_seq_cst() != 0; }
+  bool has_writers() const { return writers_.load_seq_cst() != 0; }
+  PollEvents poll(PollTable* table, Sides sides, u32 writers_before);
   u64 bytes_waiting() const { return used(); }
 };
 
@@ -122,29 +134,58 @@ Result<usize> Pipe::write(IoBuf& buf, bool nonblocking) {
   }
 }
 
-void Pipe::close(bool writer) {
+void Pipe::open(Sides sides) {
   {
     auto r = ring_.lock();
-    --(writer ? r->writers : r->readers);
-    writers_.store_seq_cst(r->writers);
-    readers_.store_seq_cst(r->readers);
+    if (sides.has(Side::read)) readers_.store_seq_cst(++r->readers);
+    if (sides.has(Side::write)) writers_.store_seq_cst(++r->writers);
+    if (sides.has(Side::read)) (void)reader_opens_.fetch_add_relaxed(1);
+    if (sides.has(Side::write)) (void)writer_opens_.fetch_add_relaxed(1);
   }
   readable_.wake_all();
   writable_.wake_all();
 }
 
-PollEvents Pipe::poll(PollTable* table, bool writer) {
+void Pipe::close(Sides sides) {
+  {
+    auto r = ring_.lock();
+    if (sides.has(Side::read)) readers_.store_seq_cst(--r->readers);
+    if (sides.has(Side::write)) writers_.store_seq_cst(--r->writers);
+    if (r->readers + r->writers == 0) {
+      // What nobody read is gone with the last one who could have.
+      for (byte*& p : r->pages) mem::free(std::exchange(p, nullptr));
+      r->tail = r->head = align_up(r->head, page_size);
+      tail_.store_seq_cst(r->tail);
+      head_.store_seq_cst(r->head);
+    }
+  }
+  readable_.wake_all();
+  writable_.wake_all();
+}
+
+Result<void> Pipe::wait_for_opener(Sides mine, u32 before) {
+  const Side other = mine.has(Side::read) ? Side::write : Side::read;
+  sched::WaitQueue& queue = mine.has(Side::read) ? readable_ : writable_;
+  const auto came = [&] {
+    return opens(other) != before || (other == Side::write ? has_writers() : has_readers());
+  };
+  if (sched::wait_interruptible(queue, came) == sched::WaitResult::interrupted) return restart::sys;
+  return {};
+}
+
+PollEvents Pipe::poll(PollTable* table, Sides sides, u32 writers_before) {
   PollEvents e;
-  if (writer) {
+  if (sides.has(Side::write)) {
     if (table != nullptr) table->watch(writable_);
     if (capacity - (head_.load_seq_cst() - align_down(tail_.load_seq_cst(), page_size)) >= pipe_buf)
       e = PollEvents(PollEvent::out) | PollEvent::write_normal;
-    if (readers_.load_seq_cst() == 0) e |= PollEvent::error;
-    return e;
+    if (!has_readers()) e |= PollEvent::error;
   }
-  if (table != nullptr) table->watch(readable_);
-  if (used() > 0) e = PollEvents(PollEvent::in) | PollEvent::read_normal;
-  if (writers_.load_seq_cst() == 0) e |= PollEvent::hang_up;
+  if (sides.has(Side::read)) {
+    if (table != nullptr) table->watch(readable_);
+    if (used() > 0) e = e | PollEvent::in | PollEvent::read_normal;
+    if (!has_writers() && opens(Side::write) != writers_before) e |= PollEvent::hang_up;
+  }
   return e;
 }
 
@@ -154,19 +195,23 @@ constinit Atomic<u64> next_inode{1};
 
 class PipeFile final : public File {
   Ref<Pipe> pipe_;
-  bool writer_;
+  Sides sides_;
+  u32 writers_before_;  ///< how often it had been opened for writing before
   void dispose() override { mem::destroy(this); }
 
  public:
-  PipeFile(u32 flags, Ref<Pipe> pipe, bool writer)
+  PipeFile(u32 flags, Ref<Pipe> pipe, Sides sides, u32 writers_before)
       : File(flags),
         pipe_(std::move(pipe)),
-        writer_(writer) {}
-  ~PipeFile() { pipe_->close(writer_); }
+        sides_(sides),
+        writers_before_(writers_before) {
+    pipe_->open(sides_);
+  }
+  ~PipeFile() { pipe_->close(sides_); }
 
   Result<usize> read(IoBuf& buf) override { return pipe_->read(buf, is_nonblocking()); }
   Result<usize> write(IoBuf& buf) override { return pipe_->write(buf, is_nonblocking()); }
-  PollEvents poll(PollTable* table) override { return pipe_->poll(table, writer_); }
+  PollEvents poll(PollTable* table) override { return pipe_->poll(table, sides_, writers_before_); }
   Result<u64> ioctl(u32 command, IoctlArg arg) override {
     constexpr u32 fionread = 0x541b;
     if (command != fionread) return Errno::enotty;
@@ -176,6 +221,10 @@ class PipeFile final : public File {
   u64 pipe_capacity() const override { return Pipe::capacity; }
   Result<void> stat(FileStat& s) override {
     constexpr u32 fifo = 0010600;
+    if (origin() != nullptr) {
+      origin()->stat(s);
+      return {};
+    }
     s = {};
     s.device = 13;
     s.inode = pipe_->inode();
@@ -191,10 +240,42 @@ class PipeFile final : public File {
 Result<mem::Box<PipeEnds>> make_pipe(u32 flags) {
   Ref<Pipe> pipe = TRY(mem::make_ref<Pipe>(ALLOC_SITE, next_inode.fetch_add_relaxed(1)));
   mem::Box<PipeEnds> ends = TRY(mem::Box<PipeEnds>::make(ALLOC_SITE));
-  // Each end closes its side of the pipe when it goes, the failed path included.
-  ends->read = TRY(mem::make_ref<PipeFile>(ALLOC_SITE, flags, pipe, false));
-  ends->write = TRY(mem::make_ref<PipeFile>(ALLOC_SITE, flags | 1, pipe, true));
+  ends->read = TRY(mem::make_ref<PipeFile>(ALLOC_SITE, flags, pipe, Side::read, u32{0}));
+  ends->write = TRY(mem::make_ref<PipeFile>(ALLOC_SITE, flags | 1, pipe, Side::write, u32{0}));
   return ends;
+}
+
+namespace {
+
+class NamedPipe final : public Fifo {
+  Ref<Pipe> pipe_;
+  void dispose() override { mem::destroy(this); }
+
+ public:
+  explicit NamedPipe(Ref<Pipe> pipe) : pipe_(std::move(pipe)) {}
+  ~NamedPipe() = default;
+
+  Result<Ref<File>> open(u32 flags) override {
+    constexpr u32 access_mask = 3, write_only = 1, read_write = 2, nonblock = 04000;
+    Sides sides = Side::read;
+    if ((flags & access_mask) == write_only) sides = Side::write;
+    if ((flags & access_mask) == read_write) sides |= Side::write;
+    const bool nonblocking = (flags & nonblock) != 0;
+    const bool one_side = (flags & access_mask) != read_write;
+    if (sides == Sides(Side::write) && nonblocking && !pipe_->has_readers()) return Errno::enxio;
+    const u32 writers_before = pipe_->opens(Side::write);
+    const u32 others_before = sides.has(Side::read) ? writers_before : pipe_->opens(Side::read);
+    Ref<PipeFile> f = TRY(mem::make_ref<PipeFile>(ALLOC_SITE, flags, pipe_, sides, writers_before));
+    if (one_side && !nonblocking) TRY(pipe_->wait_for_opener(sides, others_before));
+    return Ref<File>(std::move(f));
+  }
+};
+
+}  // namespace
+
+Result<Ref<Fifo>> make_fifo() {
+  Ref<Pipe> pipe = TRY(mem::make_ref<Pipe>(ALLOC_SITE, next_inode.fetch_add_relaxed(1)));
+  return Ref<Fifo>(TRY(mem::make_ref<NamedPipe>(ALLOC_SITE, std::move(pipe))));
 }
 
 }  // namespace auk::io

@@ -11,7 +11,20 @@ namespace auk::io {
 inline constexpr usize pipe_buffers = 16;
 inline constexpr usize pipe_buf = 4096;  ///< writes up to this are not torn
 
-class Pipe;
+/// What a named pipe keeps in its inode.
+class Fifo : public RefCounted<Fifo> {
+ public:
+  static void destroy(Fifo* f) { f->dispose(); }
+  /// See fifo(7): waits for the other side unless O_NONBLOCK says otherwise. ENXIO, ENOMEM,
+  /// restart::sys.
+  virtual Result<Ref<File>> open(u32 flags) = 0;
+
+ protected:
+  Fifo() = default;
+  ~Fifo() = default;
+  virtual void dispose() = 0;
+};
+Result<Ref<Fifo>> make_fifo();
 
 struct PipeEnds {
   Ref<File> read, write;

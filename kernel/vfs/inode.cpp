@@ -42,6 +42,15 @@ void Inode::fill_stat(io::FileStat& s) const {
 
 Result<Ref<io::File>> Inode::open_special(const Path&, u32 flags) {
   if (type() == mode::character) return open_char_device(raw_device, flags);
+  if (type() == mode::fifo) {
+    Ref<io::Fifo> fifo;
+    {
+      auto changing = lock.lock();
+      if (!fifo_) fifo_ = TRY(io::make_fifo());
+      fifo = fifo_;
+    }
+    return fifo->open(flags);
+  }
   return Errno::enxio;
 }
 

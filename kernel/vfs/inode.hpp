@@ -10,6 +10,7 @@
 #include "core/clock.hpp"
 #include "ident/cred.hpp"
 #include "io/file.hpp"
+#include "io/pipe.hpp"
 #include "sched/lock.hpp"
 #include "vm/object.hpp"
 
@@ -71,6 +72,7 @@ class Inode : public RefCounted<Inode> {
 
  protected:
   Ref<vm::PageCache> pages_;
+  Ref<io::Fifo> fifo_;  ///< made when a named pipe is first opened; the lock guards it
   Inode(Ref<Superblock> super, const NewInode& fresh);
   ~Inode() = default;
   virtual void dispose() = 0;

@@ -39,11 +39,12 @@ Result<usize> InodeFile::copy_out(io::IoBuf& buf, u64 offset) {
 /// The inode's lock is held.
 Result<usize> InodeFile::copy_in(io::IoBuf& buf, u64& offset) {
   vm::PageCache& pages = *inode().pages();
-  if (buf.left() > 0 && offset >= max_size) return Errno::efbig;
+  const u64 limit = std::min(max_size, buf.file_size_limit());
+  if (buf.left() > 0 && offset >= limit) return Errno::efbig;
   usize done = 0;
-  while (buf.left() > 0 && offset < max_size) {
+  while (buf.left() > 0 && offset < limit) {
     const usize inside = offset % page_size;
-    const usize n = std::min<u64>(buf.left(), page_size - inside);
+    const usize n = std::min({buf.left(), page_size - inside, limit - offset});
     Result<Ref<vm::Folio>> made = pages.find_or_make(offset / page_size);
     if (!made.ok()) return done > 0 ? Result<usize>(done) : made.error();
     const Ref<vm::Folio> folio = made.take();
@@ -121,6 +122,16 @@ Result<i64> InodeFile::seek(i64 offset, int whence) {
 Result<void> InodeFile::stat(io::FileStat& s) {
   inode().fill_stat(s);
   return {};
+}
+
+Result<u64> InodeFile::ioctl(u32 command, io::IoctlArg arg) {
+  constexpr u32 fionread = 0x541b;
+  if (command != fionread || !inode().is_regular()) return Errno::enotty;
+  auto position = position_.lock();
+  const u64 size = inode().size();
+  const u64 left = size > *position ? size - *position : 0;
+  TRY(core::UserOut<u32>(arg.address()).store(static_cast<u32>(left)));
+  return u64{0};
 }
 
 Result<void> InodeFile::truncate(u64 size) {

@@ -18,6 +18,7 @@ class PathOrigin final : public io::FileOrigin {
   void dispose() override {
     if (on_heap_) mem::destroy(this);
   }
+  void stat(io::FileStat& s) const override { path.inode().fill_stat(s); }
 };
 
 class InodeFile final : public io::File {
@@ -40,6 +41,7 @@ class InodeFile final : public io::File {
   Result<usize> read_at(io::IoBuf& buf, u64 offset) override;
   Result<usize> write_at(io::IoBuf& buf, u64 offset) override;
   Result<i64> seek(i64 offset, int whence) override;
+  Result<u64> ioctl(u32 command, io::IoctlArg arg) override;
   Result<void> stat(io::FileStat& s) override;
   Result<void> truncate(u64 size) override;
   Result<void> sync() override { return {}; }
