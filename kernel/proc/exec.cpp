@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "base/annotations.hpp"
 #include "base/math.hpp"
 #include "core/log.hpp"
 #include "core/panic.hpp"
@@ -281,8 +282,17 @@ Result<UserAddr> write_stack(Task& me, UserAddr top, const ArgumentBlock& block,
   return start;
 }
 
-Result<void> load_elf(Task& me, Image& image, std::string_view path, ArgumentBlock& block) {
+/// A space with the program in it, that nobody uses yet.
+struct Prepared {
   mem::Box<Image> interpreter;
+  Ref<AddressSpace> space;
+  Loaded program, loader;
+  UserAddr stack_top;
+};
+
+AUK_NOINLINE Result<void> prepare_program(Task& me, Image& image, const ArgumentBlock& block,
+                                          Prepared& out) {
+  mem::Box<Image>& interpreter = out.interpreter;
   for (const uapi::elf64_phdr& p : image.all()) {
     if (p.p_type != segment_interpreter) continue;
     std::array<char, 256> name{};
@@ -298,10 +308,11 @@ Result<void> load_elf(Task& me, Image& image, std::string_view path, ArgumentBlo
     break;
   }
 
-  Ref<AddressSpace> space = TRY(AddressSpace::create());
+  out.space = TRY(AddressSpace::create());
+  Ref<AddressSpace>& space = out.space;
   vm::SpaceLayout& layout = space->layout();
   constexpr unsigned stack_bits = 22, mmap_bits = 28, brk_bits = 13;
-  const UserAddr stack_top(core::user_end - random_pages(stack_bits) - page_size);
+  out.stack_top = UserAddr(core::user_end - random_pages(stack_bits) - page_size);
   const u64 stack_limit = me.group->limit(uapi::rlimit_stack);
   const u64 stack_room =
       std::clamp<u64>(stack_limit, u64{128} * mib, core::user_end / 6 * 5) + (u64{1} << 34);
@@ -314,17 +325,17 @@ Result<void> load_elf(Task& me, Image& image, std::string_view path, ArgumentBlo
     MapRequest r;
     constexpr u64 initial = 132 * kib;
     r.size = align_up(block.bytes().size(), page_size) + initial;
-    r.hint = stack_top - r.size;
+    r.hint = out.stack_top - r.size;
     r.fixed = true;
     r.flags = VmaFlags(VmaFlag::read) | VmaFlag::write | VmaFlag::grows_down | VmaFlag::stack;
     if (executable_stack) r.flags |= VmaFlag::execute;
     TRY(space->map(std::move(r)));
   }
-  Loaded program;
+  Loaded& program = out.program;
   const u64 base = dynamic_base + random_pages(mmap_bits);
   // A static position-independent program without an interpreter goes where libraries go.
   TRY(map_image(*space, image, base, program));
-  Loaded loader;
+  Loaded& loader = out.loader;
   if (interpreter) TRY(map_image(*space, *interpreter, 0, loader));
   layout.code_start = program.code_start;
   layout.code_end = program.code_end;
@@ -332,15 +343,25 @@ Result<void> load_elf(Task& me, Image& image, std::string_view path, ArgumentBlo
   layout.data_end = program.data_end;
   layout.brk_start = layout.brk =
       UserAddr(align_up(program.highest.value, page_size) + random_pages(brk_bits));
+  return {};
+}
 
+/// Runs what was prepared: fails only before anything has changed.
+AUK_NOINLINE Result<void> become(Task& me, Image& image, Prepared& p, std::string_view path,
+                                 const ArgumentBlock& block) {
   // The point of no return.
   TRY(end_other_threads(me));
   drop_space(me);
   {
     const core::IrqOff irq_off;
-    me.space = std::move(space);
+    me.space = std::move(p.space);
     me.translation = &me.space->translation();
     mem::load_translation(me.translation);
+  }
+  {
+    auto t = tree.lock();
+    me.group->has_execed = true;
+    me.group->is_dumpable = true;
   }
   finish_vfork(me);
   if (me.files->ref_count() > 1) {
@@ -353,7 +374,6 @@ Result<void> load_elf(Task& me, Image& image, std::string_view path, ArgumentBlo
   me.alt_stack = me.alt_stack_size = 0;
   me.alt_stack_flags = 2;
   me.clear_child_tid = UserAddr(0);
-  me.group->has_execed = true;
   me.user.fs_base = me.user.gs_base = 0;
   {
     const core::IrqOff irq_off;
@@ -366,16 +386,22 @@ Result<void> load_elf(Task& me, Image& image, std::string_view path, ArgumentBlo
   me.set_name(slash == std::string_view::npos ? path : path.substr(slash + 1));
 
   const auto fill = [&]() -> Result<UserAddr> {
-    TRY(clear_tails(image, program.bias));
-    if (interpreter) TRY(clear_tails(*interpreter, loader.bias));
-    return write_stack(me, stack_top, block, image, program,
-                       interpreter ? UserAddr(loader.bias) : UserAddr(0), path, false);
+    TRY(clear_tails(image, p.program.bias));
+    if (p.interpreter) TRY(clear_tails(*p.interpreter, p.loader.bias));
+    return write_stack(me, p.stack_top, block, image, p.program,
+                       p.interpreter ? UserAddr(p.loader.bias) : UserAddr(0), path, false);
   };
   Result<UserAddr> stack = fill();
   if (!stack.ok()) exit_group(me, uapi::sigsegv);
-  const UserAddr entry = interpreter ? loader.entry : program.entry;
+  const UserAddr entry = p.interpreter ? p.loader.entry : p.program.entry;
   me.registers() = machine::fresh_registers(entry.value, (*stack).value);
   return {};
+}
+
+Result<void> load_elf(Task& me, Image& image, std::string_view path, ArgumentBlock& block) {
+  Prepared prepared;
+  TRY(prepare_program(me, image, block, prepared));
+  return become(me, image, prepared, path, block);
 }
 
 }  // namespace

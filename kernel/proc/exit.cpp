@@ -1,10 +1,13 @@
 #include "proc/exit.hpp"
 
+#include <algorithm>
+
 #include "core/panic.hpp"
 #include "generated/uapi/wait.hpp"
 #include "proc/clone.hpp"
 #include "proc/futex.hpp"
 #include "proc/jobs.hpp"
+#include "proc/usage.hpp"
 
 namespace auk::proc {
 namespace {
@@ -52,6 +55,8 @@ void release_group(Group& g, Dropped& out) {
     Usage& sum = g.parent->children_usage;
     sum.user_ns += g.dead_run_time_ns.load_relaxed() + g.children_usage.user_ns;
     sum.system_ns += g.children_usage.system_ns;
+    sum.peak_pages =
+        std::max({sum.peak_pages, g.peak_pages.load_relaxed(), g.children_usage.peak_pages});
   }
   out.process_group = join_process_group(g, {});
   out.pid = g.pid;
@@ -61,8 +66,8 @@ void release_group(Group& g, Dropped& out) {
   out.group = Ref<Group>::adopt(&g);
 }
 
-/// The last thread has gone. Returns the signal for the parent, 0 for none.
-u32 end_group(Tree& t, Group& g, Dropped& out) {
+/// The last thread has gone. The parent has its signal before it can learn of the end otherwise.
+void end_group(Tree& t, Group& g, Sending& sending, Dropped& out) {
   g.life = Life::zombie;
   if (&g == t.init) core::panic("Attempted to kill init! exitcode=0x{:08x}", g.exit_code);
   Group* const heir = new_parent(t, g);
@@ -78,16 +83,18 @@ u32 end_group(Tree& t, Group& g, Dropped& out) {
   const bool unwanted = g.exit_signal == uapi::sigchld &&
                         (action.handler == handler_ignore ||
                          (action.flags & static_cast<u64>(uapi::sa_nocldwait)) != 0);
-  u32 signal = g.exit_signal;
+  Group& parent = *g.parent;
+  const bool unheard = unwanted && action.handler == handler_ignore;
+  if (g.exit_signal != 0 && !unheard)
+    sending.send_locked(
+        parent, nullptr,
+        child_signal(g, g.exit_signal, exit_kind(g.exit_code), exit_value(g.exit_code)));
   if (unwanted) {
-    if (action.handler == handler_ignore) signal = 0;
-    Group& parent = *g.parent;
     release_group(g, out);
     parent.child_changed.wake_all();
   } else {
-    g.parent->child_changed.wake_all();
+    parent.child_changed.wake_all();
   }
-  return signal;
 }
 
 void leave_space(Task& me) {
@@ -102,6 +109,7 @@ void leave_space(Task& me) {
 }  // namespace
 
 void drop_space(Task& me) {
+  if (me.space) note_peak_pages(*me.group, *me.space);
   {
     const core::IrqOff irq_off;
     me.translation = nullptr;
@@ -118,25 +126,18 @@ void finish_vfork(Task& me) {
   parent->vfork_queue.wake_all();
 }
 
-void exit_task(Task& me, u32 status) {
-  leave_space(me);
-  bool ends_group = false;
-  {
-    auto t = tree.lock();
-    ends_group = me.group->live_tasks == 1;
-  }
-  // No thread can join a process that is about to end.
-  if (ends_group) leave_terminal(*me.group);
-  me.files = {};
-  me.fs = {};
-  Ref<Group> group = me.group;
+namespace {
+
+/// Takes the thread, and with the last one the process, out of the tree. Everything it held is
+/// dropped when this returns: the thread itself never does.
+void leave_tree(Task& me, u32 status) {
+  const Ref<Group> group = me.group;
   Group& g = *group;
-  Ref<Group> parent;
-  u32 signal = 0;
-  bool last = false;
   Dropped dropped;
-  List<QueuedSignal, &QueuedSignal::node> unread;
+  Sending sending;
+  Ref<Terminal> terminal;
   const u64 ran = me.run_time_ns();
+  bool last = false;
   {
     auto t = tree.lock();
     g.tasks.remove(me);
@@ -145,24 +146,31 @@ void exit_task(Task& me, u32 status) {
     if (me.pid->is_unused()) ident::free_pid_number(*me.pid);
     last = --g.live_tasks == 0;
     if (last) {
-      auto s = g.signals.lock();
-      g.exit_code = s->is_exiting ? s->exit_status : status;
-      s->is_exiting = true;
-    }
-    if (last) {
+      {
+        auto s = g.signals.lock();
+        g.exit_code = s->is_exiting ? s->exit_status : status;
+        s->is_exiting = true;
+      }
       g.uid = me.cred().uid;
-      if (g.parent != nullptr) parent = Ref<Group>(*g.parent);
-      signal = end_group(*t, g, dropped);
+      Session& session = *g.process_group->session;
+      if (session.pid == g.pid) std::swap(terminal, session.terminal);
+      end_group(*t, g, sending, dropped);
     }
   }
-  if (last) (void)g.real_timer.set({});
-  if (last && signal != 0)
-    (void)send_to_group(*parent,
-                        child_signal(g, signal, exit_kind(g.exit_code), exit_value(g.exit_code)));
-  if (!last) g.thread_gone.wake_all();
-  dropped = {};
-  parent = {};
-  group = {};
+  if (terminal) terminal->session_ended();
+  if (last)
+    (void)g.real_timer.set({});
+  else
+    g.thread_gone.wake_all();
+}
+
+}  // namespace
+
+void exit_task(Task& me, u32 status) {
+  leave_space(me);
+  me.files = {};
+  me.fs = {};
+  leave_tree(me, status);
   sched::exit_thread();
 }
 
@@ -222,17 +230,15 @@ Result<void> end_other_threads(Task& me) {
 }
 
 void notify_parent_of_stop(Group& g, u32 signal) {
-  Ref<Group> parent;
-  {
-    auto t = tree.lock();
-    if (g.parent == nullptr) return;
-    parent = Ref<Group>(*g.parent);
-  }
-  const Action action = parent->handlers->get(uapi::sigchld);
+  Sending sending;
+  auto t = tree.lock();
+  if (g.parent == nullptr) return;
+  Group& parent = *g.parent;
+  const Action action = parent.handlers->get(uapi::sigchld);
   if (action.handler != handler_ignore &&
       (action.flags & static_cast<u64>(uapi::sa_nocldstop)) == 0)
-    (void)send_to_group(*parent, child_signal(g, uapi::sigchld, uapi::cld_stopped, signal));
-  parent->child_changed.wake_all();
+    sending.send_locked(parent, nullptr, child_signal(g, uapi::sigchld, uapi::cld_stopped, signal));
+  parent.child_changed.wake_all();
 }
 
 namespace {
@@ -267,6 +273,8 @@ Found look_for_child(Group& me, const WaitRequest& r, WaitAnswer& answer, Droppe
       if (!wants(uapi::wexited)) continue;
       answer.status = child.exit_code;
       answer.code = exit_kind(child.exit_code);
+      answer.usage.peak_pages =
+          std::max(child.peak_pages.load_relaxed(), child.children_usage.peak_pages);
       answer.usage.user_ns = child.dead_run_time_ns.load_relaxed() + child.children_usage.user_ns;
       if (!keep) release_group(child, dropped);
       return Found::event;

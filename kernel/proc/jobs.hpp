@@ -18,7 +18,7 @@ Result<void> send_signal(Task& me, i32 pid, u32 signal, const uapi::siginfo& inf
 /// To every process of a process group, without asking who sends.
 void signal_process_group(ident::Pid& group, const uapi::siginfo& info);
 
-/// The session of a leader loses its terminal: when the leader ends or asks for it.
+/// The session of a leader loses its terminal: TIOCNOTTY.
 void leave_terminal(Group& leader);
 
 /// Nobody of the process group has a parent in the same session but another group: nobody could

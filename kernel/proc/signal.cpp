@@ -85,55 +85,59 @@ void resume_group(Group& g, bool report) {
   g.parent->child_changed.wake_all();
 }
 
-Result<void> send(Group& g, Task* only, const uapi::siginfo& info) {
-  const auto signal = static_cast<u32>(info.signo);
-  QueuedSignal* fresh = nullptr;
+}  // namespace
+
+Sending::Sending() {
   if (Result<void*> memory = queue_cache.allocate(ALLOC_SITE); memory.ok())
-    fresh = ::new (memory.take()) QueuedSignal;
-  else if (signal >= first_real_time && info.code != uapi::si_user && info.code != uapi::si_kernel)
-    return Errno::eagain;
-  List<QueuedSignal, &QueuedSignal::node> gone;
-  {
-    auto t = tree.lock();
-    const Action action = g.handlers->get(signal);
-    if (signal == uapi::sigcont || signal == uapi::sigkill) {
-      auto s = g.signals.lock();
-      if (signal == uapi::sigcont) {
-        forget(s->pending, stop_signals, gone);
-        for (Task& task : g.tasks) forget(task.pending, stop_signals, gone);
-      }
-    }
-    if (signal == uapi::sigcont) resume_group(g, true);
-    if (signal == uapi::sigkill) resume_group(g, false);
-    bool dropped = false;
-    {
-      auto s = g.signals.lock();
-      if ((stop_signals & set_of(signal)) != 0) {
-        forget(s->pending, set_of(uapi::sigcont), gone);
-        for (Task& task : g.tasks) forget(task.pending, set_of(uapi::sigcont), gone);
-      }
-      const Task* const target = only != nullptr ? only : choose_thread(g, signal);
-      const bool blocked = target == nullptr || (target->blocked & set_of(signal)) != 0;
-      dropped = s->is_exiting || (!blocked && is_ignored(action, signal)) ||
-                (is_protected(g) && action.handler == handler_default &&
-                 (signal == uapi::sigkill || !blocked));
-      if (!dropped) add(only != nullptr ? only->pending : s->pending, info, fresh);
-    }
-    if (!dropped) {
-      Task* const target = only != nullptr ? only : choose_thread(g, signal);
-      const bool blocked = target == nullptr || (target->blocked & set_of(signal)) != 0;
-      if (!blocked && is_fatal(g, signal, action)) {
-        for (Task& task : g.tasks)
-          sched::notify(task,
-                        core::work::signal |
-                            (&task == target || signal == uapi::sigkill ? core::work::fatal : 0));
-      } else if (!blocked) {
-        sched::notify(*target, core::work::signal);
-      }
-    }
+    fresh_ = ::new (memory.take()) QueuedSignal;
+}
+
+Sending::~Sending() {
+  if (fresh_ != nullptr) queue_cache.free(fresh_);
+  free_all(gone_);
+}
+
+void Sending::send_locked(Group& g, Task* only, const uapi::siginfo& info) {
+  const auto signal = static_cast<u32>(info.signo);
+  const Action action = g.handlers->get(signal);
+  if (signal == uapi::sigcont) {
+    auto s = g.signals.lock();
+    forget(s->pending, stop_signals, gone_);
+    for (Task& task : g.tasks) forget(task.pending, stop_signals, gone_);
   }
-  if (fresh != nullptr) queue_cache.free(fresh);
-  free_all(gone);
+  if (signal == uapi::sigcont || signal == uapi::sigkill) resume_group(g, signal == uapi::sigcont);
+  Task* const target = only != nullptr ? only : choose_thread(g, signal);
+  bool blocked = true;
+  {
+    auto s = g.signals.lock();
+    if ((stop_signals & set_of(signal)) != 0) {
+      forget(s->pending, set_of(uapi::sigcont), gone_);
+      for (Task& task : g.tasks) forget(task.pending, set_of(uapi::sigcont), gone_);
+    }
+    blocked = target == nullptr || (target->blocked & set_of(signal)) != 0;
+    const bool dropped = s->is_exiting || (!blocked && is_ignored(action, signal)) ||
+                         (is_protected(g) && action.handler == handler_default &&
+                          (signal == uapi::sigkill || !blocked));
+    if (dropped) return;
+    add(only != nullptr ? only->pending : s->pending, info, fresh_);
+  }
+  if (blocked) return;
+  if (!is_fatal(g, signal, action)) return sched::notify(*target, core::work::signal);
+  for (Task& task : g.tasks)
+    sched::notify(task, core::work::signal |
+                            (&task == target || signal == uapi::sigkill ? core::work::fatal : 0));
+}
+
+namespace {
+
+Result<void> send(Group& g, Task* only, const uapi::siginfo& info) {
+  Sending sending;
+  const auto signal = static_cast<u32>(info.signo);
+  if (!sending.can_queue() && signal >= first_real_time && info.code != uapi::si_user &&
+      info.code != uapi::si_kernel)
+    return Errno::eagain;
+  auto t = tree.lock();
+  sending.send_locked(g, only, info);
   return {};
 }
 

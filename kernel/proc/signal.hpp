@@ -68,6 +68,20 @@ uapi::siginfo user_signal(u32 signal, const Task& sender, i32 code);
 /// queued real-time signals. The tree lock must not be held by senders to a group.
 Result<void> send_to_task(Task& t, const uapi::siginfo& info);
 Result<void> send_to_group(Group& g, const uapi::siginfo& info);
+/// The same for who holds the tree lock already: made before the lock is taken, ended behind it.
+class Sending {
+  QueuedSignal* fresh_ = nullptr;
+  List<QueuedSignal, &QueuedSignal::node> gone_;
+
+ public:
+  Sending();
+  ~Sending();
+  Sending(const Sending&) = delete;
+  Sending& operator=(const Sending&) = delete;
+  bool can_queue() const { return fresh_ != nullptr; }
+  void send_locked(Group& g, Task* only, const uapi::siginfo& info);
+};
+
 /// A fault: the signal cannot be blocked or ignored.
 void force_signal(Task& me, const uapi::siginfo& info);
 /// EPERM unless `sender` may send it, kill(2).

@@ -118,6 +118,7 @@ class Task final : public sched::Thread, public sched::ThreadMain {
 
 struct Usage {
   u64 user_ns = 0, system_ns = 0;
+  u64 peak_pages = 0;
 };
 
 class Group final : public RefCounted<Group> {
@@ -157,6 +158,8 @@ class Group final : public RefCounted<Group> {
   sched::WaitQueue resumed;        ///< stopped threads sleep here
   sched::WaitQueue thread_gone;    ///< a thread that execs waits for the others
   Atomic<u64> dead_run_time_ns{0};
+  Atomic<u64> peak_pages{0};  ///< of address spaces that were given up
+  bool is_dumpable = true;    ///< PR_SET_DUMPABLE; the tree lock guards it
   RealTimer real_timer{*this};
 
   Group() = default;

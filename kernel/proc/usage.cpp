@@ -5,9 +5,16 @@ namespace auk::proc {
 Usage usage_of(Group& g) {
   Usage u;
   u.user_ns = g.dead_run_time_ns.load_relaxed();
+  u.peak_pages = g.peak_pages.load_relaxed();
   auto t = tree.lock();
   for (Task& task : g.tasks) u.user_ns += task.run_time_ns();
   return u;
+}
+
+void note_peak_pages(Group& g, const vm::AddressSpace& space) {
+  const u64 now = space.peak_resident_pages();
+  u64 peak = g.peak_pages.load_relaxed();
+  while (peak < now && !g.peak_pages.cas_release(peak, now)) {}
 }
 
 Usage usage_of_children(Group& g) {
@@ -23,6 +30,7 @@ uapi::rusage to_rusage(const Usage& u) {
   uapi::rusage r{};
   r.ru_utime = split(u.user_ns);
   r.ru_stime = split(u.system_ns);
+  r.ru_maxrss = static_cast<i64>(u.peak_pages * (page_size / kib));
   return r;
 }
 

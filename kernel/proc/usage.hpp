@@ -9,6 +9,8 @@ namespace auk::proc {
 Usage usage_of(Group& g);
 /// Of children that were waited for, and theirs.
 Usage usage_of_children(Group& g);
+/// Remembers how much memory the process had at most, as the space knows it now.
+void note_peak_pages(Group& g, const vm::AddressSpace& space);
 uapi::rusage to_rusage(const Usage& u);
 /// Threads that exist.
 u32 thread_count();
