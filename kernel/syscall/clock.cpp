@@ -114,8 +114,16 @@ Value nanosleep(Task& me, UserIn<uapi::kernel_timespec> want, UserAddr rest) {
 
 Value clock_nanosleep(Task& me, int clock, int flags, UserIn<uapi::kernel_timespec> want,
                       UserAddr rest) {
-  if (clock == uapi::clock_thread_cputime_id) return Errno::einval;
   const u64 now = TRY(clock_now(me, clock));
+  // Nobody can sleep on these.
+  switch (clock) {
+    case uapi::clock_process_cputime_id:
+    case uapi::clock_thread_cputime_id:
+    case uapi::clock_monotonic_raw:
+    case uapi::clock_realtime_coarse:
+    case uapi::clock_monotonic_coarse: return Errno::eopnotsupp;
+    default: break;
+  }
   const u64 ns = TRY(to_ns(TRY(want.load())));
   if ((flags & uapi::timer_abstime) == 0) return sleep(me, deadline_in(ns), rest);
   if (ns <= now) return u64{0};

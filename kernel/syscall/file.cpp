@@ -62,16 +62,23 @@ Result<Ref<io::File>> writable(Task& me, Fd fd) {
 }
 
 Result<io::UserRange> range_of(UserAddr at, u64 size) {
-  if (static_cast<i64>(size) < 0) return Errno::einval;
   if (!core::is_user_range(at, size)) return Errno::efault;
   return io::UserRange{at, std::min(size, most_bytes)};
 }
 
-/// Nobody reads what was written: the writer is told, and signalled.
-Value wrote(Task& me, Result<usize> r) {
+void signal_writer(Task& me, int signal) {
+  (void)proc::send_to_task(me, proc::user_signal(static_cast<u32>(signal), me, uapi::si_user));
+}
+
+/// Writes by `how`, within the caller's limit. That nobody reads, or that the limit is reached, is
+/// also a signal.
+template <class F> Value write_with(Task& me, io::IoBuf& buf, F how) {
+  const u64 limit = me.group->limit(uapi::rlimit_fsize);
+  buf.limit_file_size(limit);
+  Result<usize> r = how(buf);
   if (r.ok()) return u64{*r};
-  if (r.error() == Errno::epipe)
-    (void)proc::send_to_task(me, proc::user_signal(uapi::sigpipe, me, uapi::si_user));
+  if (r.error() == Errno::epipe) signal_writer(me, uapi::sigpipe);
+  if (r.error() == Errno::efbig && limit != uapi::rlim_infinity) signal_writer(me, uapi::sigxfsz);
   return r.error();
 }
 
@@ -91,7 +98,7 @@ Value read(Task& me, Fd fd, UserAddr buffer, u64 size) {
 Value write(Task& me, Fd fd, UserAddr buffer, u64 size) {
   const Ref<io::File> f = TRY(writable(me, fd));
   io::IoBuf buf(TRY(range_of(buffer, size)));
-  return wrote(me, f->write(buf));
+  return write_with(me, buf, [&](io::IoBuf& b) { return f->write(b); });
 }
 
 Value pread64(Task& me, Fd fd, UserAddr buffer, u64 size, i64 offset) {
@@ -105,7 +112,8 @@ Value pwrite64(Task& me, Fd fd, UserAddr buffer, u64 size, i64 offset) {
   if (offset < 0) return Errno::einval;
   const Ref<io::File> f = TRY(writable(me, fd));
   io::IoBuf buf(TRY(range_of(buffer, size)));
-  return wrote(me, f->write_at(buf, static_cast<u64>(offset)));
+  return write_with(me, buf,
+                    [&](io::IoBuf& b) { return f->write_at(b, static_cast<u64>(offset)); });
 }
 
 Value readv(Task& me, Fd fd, UserAddr vector, u64 count) {
@@ -121,7 +129,7 @@ Value writev(Task& me, Fd fd, UserAddr vector, u64 count) {
   Ranges ranges;
   TRY(ranges.load(vector, count));
   io::IoBuf buf(ranges.all());
-  return wrote(me, f->write(buf));
+  return write_with(me, buf, [&](io::IoBuf& b) { return f->write(b); });
 }
 
 Value preadv(Task& me, Fd fd, UserAddr vector, u64 count, i64 offset) {
@@ -139,7 +147,8 @@ Value pwritev(Task& me, Fd fd, UserAddr vector, u64 count, i64 offset) {
   Ranges ranges;
   TRY(ranges.load(vector, count));
   io::IoBuf buf(ranges.all());
-  return wrote(me, f->write_at(buf, static_cast<u64>(offset)));
+  return write_with(me, buf,
+                    [&](io::IoBuf& b) { return f->write_at(b, static_cast<u64>(offset)); });
 }
 
 Value close(Task& me, Fd fd) {
@@ -274,6 +283,7 @@ Value ftruncate(Task& me, Fd fd, i64 size) {
   if (size < 0) return Errno::einval;
   const Ref<io::File> f = TRY(file_of(me, fd));
   if (!f->is_writable()) return Errno::einval;
+  TRY(check_file_size(me, static_cast<u64>(size)));
   TRY(f->truncate(static_cast<u64>(size)));
   return u64{0};
 }

@@ -76,7 +76,10 @@ Value setrlimit(Task& me, u32 resource, UserIn<uapi::rlimit64> in) {
 Value getrusage(Task& me, int who, UserOut<uapi::rusage> out) {
   proc::Usage u;
   switch (who) {
-    case uapi::rusage_self: u = proc::usage_of(*me.group); break;
+    case uapi::rusage_self:
+      proc::note_peak_pages(*me.group, *me.space);
+      u = proc::usage_of(*me.group);
+      break;
     case uapi::rusage_children: u = proc::usage_of_children(*me.group); break;
     case uapi::rusage_thread: u.user_ns = me.run_time_ns(); break;
     default: return Errno::einval;

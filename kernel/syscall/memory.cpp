@@ -57,6 +57,7 @@ Value mmap(Task& me, UserAddr at, u64 size, u64 protection, u64 flags, Fd fd, u6
   if (size > core::user_end) return Errno::enomem;
   vm::MapRequest r;
   r.size = align_up(size, page_size);
+  r.address_limit = me.group->limit(uapi::rlimit_as);
   r.fixed = (flags & (uapi::map_fixed | uapi::map_fixed_noreplace)) != 0;
   r.no_replace = (flags & uapi::map_fixed_noreplace) != 0;
   if (r.fixed && !is_page_aligned(at)) return Errno::einval;

@@ -115,6 +115,7 @@ Value symlink(Task& me, UserStr target, UserStr path) { return symlinkat(me, tar
 Value truncate(Task& me, UserStr path, i64 size) {
   if (size < 0) return Errno::einval;
   const vfs::Path at = TRY(find_path(me, cwd, path, 0));
+  if (at.inode().is_regular()) TRY(check_file_size(me, static_cast<u64>(size)));
   return done(vfs::truncate(me.asker(), at.inode(), static_cast<u64>(size)));
 }
 

@@ -287,6 +287,16 @@ Value prctl(Task& me, int option, u64 a, u64 b, u64 c, u64 d) {
       TRY(UserOut<u32>(UserAddr(a)).store(is));
       return u64{0};
     }
+    case uapi::pr_get_dumpable: {
+      auto t = proc::tree.lock();
+      return u64{me.group->is_dumpable ? 1U : 0U};
+    }
+    case uapi::pr_set_dumpable: {
+      if (a > 1) return Errno::einval;
+      auto t = proc::tree.lock();
+      me.group->is_dumpable = a == 1;
+      return u64{0};
+    }
     case uapi::pr_set_no_new_privs:
       if (a != 1 || b != 0 || c != 0 || d != 0) return Errno::einval;
       me.no_new_privs = true;

@@ -46,6 +46,12 @@ Result<u64> install(Task& me, Ref<io::File> file, bool close_on_exec) {
   return static_cast<u64>(fd);
 }
 
+Result<void> check_file_size(Task& me, u64 size) {
+  if (size <= me.group->limit(uapi::rlimit_fsize)) return {};
+  (void)proc::send_to_task(me, proc::user_signal(uapi::sigxfsz, me, uapi::si_user));
+  return Errno::efbig;
+}
+
 Result<u64> to_ns(const uapi::kernel_timespec& t) {
   if (t.tv_sec < 0 || t.tv_nsec < 0 || t.tv_nsec >= static_cast<i64>(ns_per_s))
     return Errno::einval;

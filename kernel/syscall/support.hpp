@@ -28,6 +28,9 @@ Result<Ref<io::File>> file_of(Task& me, Fd fd);
 /// A number for a file. EMFILE, ENOMEM.
 Result<u64> install(Task& me, Ref<io::File> file, bool close_on_exec);
 
+/// EFBIG and SIGXFSZ for a size beyond RLIMIT_FSIZE.
+Result<void> check_file_size(Task& me, u64 size);
+
 inline constexpr u64 ns_per_s = 1'000'000'000;
 /// EINVAL for what is no time.
 Result<u64> to_ns(const uapi::kernel_timespec& t);

@@ -243,6 +243,7 @@ void Tty::opened_by(Task& me) { (void)take_control(me, false); }
 
 Result<u64> Tty::set_foreground(Task& me, u32 number) {
   TRY(check_background(me, uapi::sigttou));
+  if (static_cast<i32>(number) < 0) return Errno::einval;
   Ref<ident::Pid> fresh = TRY(ident::find_pid(number));
   auto t = proc::tree.lock();
   if (session_ == nullptr || me.group->process_group->session.get() != session_)
