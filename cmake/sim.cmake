@@ -19,8 +19,8 @@ file(CONFIGURE OUTPUT ${AUK_SIM_DIR}/include/generated/autoconf.h CONTENT "${sim
 
 set(sim_sources
   base/fmt.cpp base/text.cpp machine/host/sim.cpp machine/host/switch.S
-  core/clock.cpp core/cpu_mask.cpp core/log.cpp core/oops.cpp core/panic.cpp core/percpu.cpp
-  core/preempt.cpp core/rcu.cpp core/smp_call.cpp core/spin.cpp core/thread_core.cpp
+  core/clock.cpp core/cpu_mask.cpp core/lockdep.cpp core/log.cpp core/oops.cpp core/panic.cpp
+  core/percpu.cpp core/preempt.cpp core/rcu.cpp core/smp_call.cpp core/spin.cpp core/thread_core.cpp
   time/timer.cpp
   sched/rcu.cpp sched/softirq.cpp sched/thread.cpp sched/wait.cpp sched/workqueue.cpp)
 list(TRANSFORM sim_sources PREPEND ${CMAKE_SOURCE_DIR}/kernel/)
@@ -39,6 +39,11 @@ target_compile_options(auk_sim_flags INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:${AUK_WARNINGS}>)
 target_compile_definitions(auk_sim_flags INTERFACE
   _LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_FAST)
+# Its own switch points thin out the others: bugs are found later with it.
+option(AUK_SIM_LOCKDEP "the lock validator in the simulation" OFF)
+if(AUK_SIM_LOCKDEP)
+  target_compile_definitions(auk_sim_flags INTERFACE AUK_LOCKDEP)
+endif()
 # Addresses belong to what a seed repeats.
 target_link_options(auk_sim_flags INTERFACE -stdlib=libc++ -fuse-ld=lld-19 -no-pie -Wl,-z,now)
 

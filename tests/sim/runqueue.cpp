@@ -106,20 +106,29 @@ void spin_for_the_woken() {
 }
 
 /// A thread that nobody can preempt wakes another one: some other CPU has to come and take it, also
-/// one that was just about to idle.
+/// one that was just about to idle, as those do that passers-by leave.
 void nobody_idles() {
+  constexpr u32 rounds = 4;
   sched::WaitQueue queue;
   Atomic<u32> stage{0};
   Crowd crowd;
   (void)crowd.start([&] {
-    (void)sched::wait(queue, [&] { return stage.load_acquire() == 1; });
-    stage.store_release(2);
+    for (u32 n = 0; n < rounds; ++n) {
+      (void)sched::wait(queue, [&] { return stage.load_acquire() == 2 * n + 1; });
+      stage.store_release(2 * n + 2);
+    }
   });
   (void)crowd.start([&] {
-    const core::PreemptOff here;
-    stage.store_seq_cst(1);
-    queue.wake_all();
-    while (stage.load_acquire() != 2) machine::relax();
+    for (u32 n = 0; n < rounds; ++n) {
+      const core::PreemptOff here;
+      stage.store_seq_cst(2 * n + 1);
+      queue.wake_all();
+      while (stage.load_acquire() != 2 * n + 2) machine::relax();
+    }
+  });
+  (void)crowd.start([&] {
+    for (u32 n = 0; n < 2 * rounds && stage.load_acquire() != 2 * rounds; ++n)
+      sched::sleep_until(core::clock_ns() + dice(1000));
   });
   crowd.wait();
 }

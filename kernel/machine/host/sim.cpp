@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 #include "base/isa/bug.hpp"
@@ -56,6 +58,7 @@ bool Simulation::run() {
   current_ = random_.below(cpu_count_);
   sim_cpu = {current_, false};
   sim_point_hook = point_hook;
+  running_ = true;
   auk_switch_context(&outside_, cpus_[current_].stack_pointer, nullptr, 0);
   return failure_.text == nullptr;
 }
@@ -67,12 +70,17 @@ void Simulation::first_code(void*) {
 
 void Simulation::leave() {
   sim_point_hook = nullptr;
+  running_ = false;
   u64 nowhere = 0;
   auk_switch_context(&nowhere, outside_, nullptr, 0);
   __builtin_trap();
 }
 
 void Simulation::fail(const char* file, int line, const char* text) {
+  if (!running_) {
+    std::fprintf(stderr, "%s:%d: %s, while the seed was set up\n", file, line, text);
+    std::_Exit(2);
+  }
   if (failure_.text == nullptr) failure_ = {file, line, text, current_};
   leave();
 }

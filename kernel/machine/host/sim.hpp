@@ -106,6 +106,7 @@ class Simulation {
   u64 fingerprint_ = 0;
   u64 outside_ = 0;  ///< stack pointer of run()'s caller
   bool tracing_ = false;
+  bool running_ = false;
 
   static void point_hook();
   static void first_code(void*);
@@ -135,6 +136,8 @@ class Simulation {
   [[noreturn]] void finish() { leave(); }
   [[noreturn]] void fail(const char* file, int line, const char* text);
 
+  /// Between run() and its end: only then there is something to fail.
+  bool is_running() const { return running_; }
   const SimFailure& failure() const { return failure_; }
   const std::vector<SimStep>& trace() const { return trace_; }
   u64 steps() const { return steps_; }

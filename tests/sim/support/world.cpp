@@ -42,10 +42,15 @@ class OneShot final : public time::ClockEvent {
 };
 constinit OneShot one_shot;
 
-/// Messages are for replays; a run of many seeds would drown in them.
+/// Messages are printed in replays; what the kernel says of itself in alarm fails the seed.
 class Terminal final : public core::Console {
  public:
-  void write(std::string_view text) override { std::fwrite(text.data(), 1, text.size(), stderr); }
+  bool shown = false;
+  void write(std::string_view text) override {
+    if (shown) std::fwrite(text.data(), 1, text.size(), stderr);
+    if (text.starts_with("BUG:") || text.starts_with("WARNING:"))
+      fail(__FILE__, __LINE__, "the kernel complained; a trace shows what it said");
+  }
 };
 constinit Terminal terminal;
 
@@ -124,7 +129,8 @@ bool World::run(u64 seed, bool tracing) {
   const u32 most = machine::host::Simulation::most_cpus;
   const u32 cpus = needs.least_cpus + dice(most - needs.least_cpus + 1);
   simulation->begin(seed, cpus, step_limit, tracing);
-  if (tracing) core::register_console(terminal);
+  terminal.shown = tracing;
+  core::register_console(terminal);
   boot(cpus);
   return simulation->run();
 }
