@@ -20,8 +20,10 @@ auk_isa_overlay(host)
 file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/overlay/boot)
 file(CREATE_LINK ${CMAKE_SOURCE_DIR}/kernel/boot/x86_64 ${CMAKE_BINARY_DIR}/overlay/boot/isa SYMBOLIC)
 
-add_compile_options(-stdlib=libc++ -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all)
-add_compile_definitions(_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_DEBUG)
+include(cmake/sim.cmake)
+
+add_compile_options(-stdlib=libc++ -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all
+                    -D_LIBCPP_HARDENING_MODE=_LIBCPP_HARDENING_MODE_DEBUG)
 add_link_options(-stdlib=libc++ -fuse-ld=lld-19)
 if(AUK_HOST_SANITIZER STREQUAL address)
   # Coverage counters everywhere: the fuzzers need them, the tests do not feel them.

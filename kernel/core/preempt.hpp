@@ -49,6 +49,13 @@ inline void preempt_enable() {
   if (preempt_count.dec_is_zero()) [[unlikely]]
     preempt_now();
 }
+/// Ends a section with interrupts off that an interrupt did not begin. A thread that was woken in
+/// it is due now: no interrupt and no preempt_enable() need come to see to that.
+inline void end_irq_off(machine::IrqFlags flags) {
+  machine::irq_restore(flags);
+  if (machine::irqs_enabled(flags) && preempt_count.read() == 0) [[unlikely]]
+    preempt_now();
+}
 inline bool is_preemptible() {
   return (preempt_count.read() & ~no_attention_wanted) == 0 && machine::irqs_enabled();
 }
@@ -64,7 +71,7 @@ class IrqOff : public Pinned {
 
  public:
   IrqOff() : flags_(machine::irq_save()) {}
-  ~IrqOff() { machine::irq_restore(flags_); }
+  ~IrqOff() { end_irq_off(flags_); }
 };
 
 }  // namespace auk::core

@@ -50,7 +50,7 @@ class AUK_CAPABILITY("spin lock") SpinIrqOff {
   void take() { word_.lock(); }
   void release(State flags) {
     word_.unlock();
-    machine::irq_restore(flags);
+    end_irq_off(flags);
   }
 };
 

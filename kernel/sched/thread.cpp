@@ -93,17 +93,23 @@ class RunQueue {
     if (static_cast<i64>(least - floor_) > 0) floor_ = least;
   }
 
-  void insert(Thread& t) {
-    ASSERT(!t.queued_);
-    t.queued_ = true;
-    t.cpu_.store_relaxed(cpu_.value);
+  void link(Thread& t) {
+    ASSERT(t.cpu() == cpu_);
     waiting_.insert_equal(t);
     waiting_count_.store_seq_cst(waiting_count_.load_relaxed() + 1);
   }
-  void take(Thread& t) {
+  void unlink(Thread& t) {
     waiting_.erase(waiting_.iterator_to(t));
-    t.queued_ = false;
     waiting_count_.store_relaxed(waiting_count_.load_relaxed() - 1);
+  }
+  void insert(Thread& t) {
+    ASSERT(!t.queued_);
+    t.queued_ = true;
+    link(t);
+  }
+  void take(Thread& t) {
+    unlink(t);
+    t.queued_ = false;
   }
 
   /// This CPU should call schedule() soon. Lock held.
@@ -169,8 +175,10 @@ class RunQueue {
       want_reschedule();
   }
 
-  /// Removes a thread that may run elsewhere. Interrupts off.
-  Thread* give_one() {
+  /// Removes a thread that may run elsewhere, for `thief`. Interrupts off. It counts as queued
+  /// until accept(): it may have announced a sleep before it was preempted, and who wakes it must
+  /// leave it to us.
+  Thread* give_one(CpuId thief) {
     if (waiting() == 0) return nullptr;
     lock();
     Thread* found = nullptr;
@@ -180,7 +188,8 @@ class RunQueue {
         break;
       }
     if (found != nullptr) {
-      take(*found);
+      unlink(*found);
+      found->cpu_.store_relaxed(thief.value);
       found->virtual_time_ -= floor_;
     }
     unlock();
@@ -190,7 +199,7 @@ class RunQueue {
   void accept(Thread& t) {
     lock();
     t.virtual_time_ += floor_;
-    insert(t);
+    link(t);
     unlock();
   }
 
@@ -318,9 +327,11 @@ void RunQueue::schedule(bool preempted) {
 }
 
 void RunQueue::finish_switch(Thread* previous) {
+  // Once the lock is free a thread that sleeps may be woken, run elsewhere and end there.
+  const bool is_dead = previous->state_.load_acquire() == State::dead;
   // The thread may have come to another CPU than the one it left.
   run_queues.read()->unlock();
-  if (previous->state_.load_acquire() != State::dead) return;
+  if (!is_dead) return;
   {
     auto dead = dead_threads.lock();
     dead->push_back(*previous);
@@ -329,20 +340,27 @@ void RunQueue::finish_switch(Thread* previous) {
 }
 
 bool RunQueue::wake(Thread& t) {
+  // Changes nothing; a load would not be ordered behind the caller's change of the condition.
   State expected = State::sleeping;
-  if (!t.state_.cas_acq_rel(expected, State::running)) return false;
+  if (!t.state_.cas_acq_rel(expected, State::sleeping)) return false;
   const core::IrqOff irq_off;
   for (;;) {
     const CpuId home = t.cpu();
     RunQueue& rq = queue_of(home);
     rq.lock();
-    const bool moved = t.cpu() != home;
+    if (t.cpu() != home) {
+      rq.unlock();
+      continue;
+    }
+    // Under the lock, without which no thread leaves its CPU: woken before, it might run on,
+    // announce its next sleep and be asleep again when we look where it is.
+    const bool woken = t.state_.cas_acq_rel(expected, State::running);
     // Still on its CPU, or preempted before it slept: it never stopped being runnable.
-    const bool done = rq.is_on_cpu(t) || t.queued_;
+    const bool stays = rq.is_on_cpu(t) || t.queued_;
+    if (woken && !stays) t.cpu_.store_relaxed(choose_cpu(t, t.pinned_).value);
     rq.unlock();
-    if (moved) continue;
-    if (!done) queue_of(choose_cpu(t, t.pinned_)).enqueue(t, false);
-    return true;
+    if (woken && !stays) queue_of(t.cpu()).enqueue(t, false);
+    return woken;
   }
 }
 
@@ -352,7 +370,7 @@ bool RunQueue::steal_for(RunQueue& thief) {
     const CpuId victim((thief.cpu_.value + i) % core::possible_cpus);
     RunQueue* rq = run_queues.on(victim);
     if (rq == nullptr || rq->waiting() == 0) continue;
-    if (Thread* t = rq->give_one(); t != nullptr) {
+    if (Thread* t = rq->give_one(thief.cpu_); t != nullptr) {
       thief.accept(*t);
       return true;
     }
@@ -397,9 +415,10 @@ void RunQueue::start(Thread& t) {
   t.stack_pointer_ = machine::prepare_stack(t.stack_top() - t.reserved_at_top_, first_steps);
   const core::IrqOff irq_off;
   if (!t.pinned_) t.cpu_.store_relaxed(core::this_cpu().value);
+  t.cpu_.store_relaxed(choose_cpu(t, t.pinned_).value);
   // The scheduler's own reference: given up by the reaper.
   (void)Ref<Thread>(t).release();
-  queue_of(choose_cpu(t, t.pinned_)).enqueue(t, true);
+  queue_of(t.cpu()).enqueue(t, true);
 }
 
 Result<Thread*> RunQueue::make_idle(CpuId cpu) {

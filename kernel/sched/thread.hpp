@@ -9,11 +9,12 @@
 // compare-and-set; whoever wins puts the thread on a queue, unless it has not left its CPU yet:
 // then its own schedule() sees that it need not sleep. Locking: each run queue has a raw lock that
 // is held across the switch: the thread switched to lets it go. So another CPU that holds the lock
-// knows that every thread which is not `current` there has saved its registers. Two run queue locks
-// are never held at once. Context: spawn() and sleeping in threads with preemption on; wake() any
-// but NMI. Differences from Linux: one fair class; idle CPUs steal, and a CPU that gets a
-// second thread while another one idles kicks that one: no CPU idles while runnable threads wait
-// elsewhere.
+// knows that every thread which is not `current` there has saved its registers. Which queue a
+// thread belongs to changes only under the lock of the queue it belonged to, which is what wake()
+// takes. Two run queue locks are never held at once. Context: spawn() and sleeping in threads with
+// preemption on; wake() any but NMI. Differences from Linux: one fair class; idle CPUs steal, and a
+// CPU that gets a second thread while another one idles kicks that one: no CPU idles while runnable
+// threads wait elsewhere.
 #pragma once
 #include <string_view>
 

@@ -38,28 +38,27 @@ bool Waiter::commit(u64 deadline_ns) {
   return granted_.load_acquire() || core::clock_ns() < deadline_ns;
 }
 
-void Waiter::finish() {
+bool Waiter::leave() {
   cancel_sleep();
   auto w = queue_.waiters_.lock();
+  if (node.is_linked()) {
+    WaitQueue::Waiters::remove(*this);
+    queue_.count_.store_relaxed(queue_.count_.load_relaxed() - 1);
+  }
+  const bool was_granted = granted_.load_relaxed();
   granted_.store_relaxed(false);
-  if (!node.is_linked()) return;
-  WaitQueue::Waiters::remove(*this);
-  queue_.count_.store_relaxed(queue_.count_.load_relaxed() - 1);
+  return was_granted;
+}
+
+void Waiter::finish() {
+  // Granted since prepare(), perhaps behind the look at the condition that now lets us go: what the
+  // grant was for may still be there.
+  if (leave()) queue_.wake_one();
 }
 
 Waiter::~Waiter() {
-  cancel_sleep();
-  bool pass_on = false;
-  {
-    auto w = queue_.waiters_.lock();
-    if (node.is_linked()) {
-      WaitQueue::Waiters::remove(*this);
-      queue_.count_.store_relaxed(queue_.count_.load_relaxed() - 1);
-    }
-    pass_on = granted_.load_relaxed();
-  }
   // Chosen by wake_one(), but gone without looking: somebody else must look.
-  if (pass_on) queue_.wake_one();
+  if (leave()) queue_.wake_one();
 }
 
 void WaitQueue::wake_one() {

@@ -3,10 +3,10 @@
 // Purpose: no lost wake-up by construction: a waiter announces itself, then looks at the condition,
 // then sleeps; whoever makes the condition true does so first and wakes afterwards.
 // Data model: WaitQueue -> Waiter (on the sleeper's stack) -> Thread. wake_one() takes one waiter
-// off the queue and marks it granted: it has to look at the condition again, and if it leaves for
-// another reason (deadline) it hands the grant on. Locking: level waitqueue, one lock per queue.
-// Context: waiting in threads with preemption on; waking any but NMI.
-// Differences from Linux: no wake functions, no flags; an exclusive wake-up is wake_one().
+// off the queue and marks it granted: it has to look at the condition again, and if it leaves
+// without (deadline, or satisfied before) it hands the grant on. Locking: level waitqueue, one lock
+// per queue. Context: waiting in threads with preemption on; waking any but NMI. Differences from
+// Linux: no wake functions, no flags; an exclusive wake-up is wake_one().
 #pragma once
 #include "base/list.hpp"
 #include "core/spin.hpp"
@@ -40,6 +40,9 @@ class Waiter {
   Thread& thread_;
   Atomic<bool> granted_{false};
 
+  /// Takes back the announcement; true when there is a grant to pass on.
+  bool leave();
+
  public:
   ListNode node;  ///< for the queue
   explicit Waiter(WaitQueue& q) : queue_(q), thread_(current()) {}
@@ -51,7 +54,7 @@ class Waiter {
   void prepare();
   /// Sleeps unless a wake-up came since prepare(). False when the deadline has passed.
   bool commit(u64 deadline_ns);
-  /// The condition holds: leave the queue; a grant is used up.
+  /// The condition holds: leave the queue.
   void finish();
 };
 

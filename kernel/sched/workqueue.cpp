@@ -325,20 +325,17 @@ bool WorkQueue::queue(Work& w) {
 }
 
 void WorkQueue::finished(u32 epoch, bool was_active) {
-  bool epoch_over = false;
-  {
-    auto s = state_.lock();
-    epoch_over = --s->in_epoch[epoch] == 0;
-    if (was_active) {
-      --s->active;
-      if (Work* const next = s->held_back.pop_front()) {
-        next->held_back_ = false;
-        ++s->active;
-        submit(*next);
-      }
+  auto s = state_.lock();
+  if (was_active) {
+    --s->active;
+    if (Work* const next = s->held_back.pop_front()) {
+      next->held_back_ = false;
+      ++s->active;
+      submit(*next);
     }
   }
-  if (epoch_over) flushers_.wake_all();
+  // Under the lock, which flush() needs to see it: behind flush() the queue may be gone.
+  if (--s->in_epoch[epoch] == 0) flushers_.wake_all();
 }
 
 void WorkQueue::flush() {

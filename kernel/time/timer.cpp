@@ -43,14 +43,15 @@ class TimerQueue {
     program(*s);
   }
   enum class Removal : u8 { done, idle, firing };
-  Removal remove(Timer& t, bool here) {
+  Removal remove(Timer& t, CpuId cpu) {
     auto s = state_.lock();
     if (s->firing == &t) return Removal::firing;
-    if (!t.hook_.is_linked()) return Removal::idle;
+    // It may have fired since the caller looked, and even have been started on another CPU.
+    if (t.cpu_plus_one_.load_acquire() != cpu.value + 1) return Removal::idle;
     s->pending.erase(s->pending.iterator_to(t));
     t.cpu_plus_one_.store_release(0);
     // Another CPU's hardware is left alone: it wakes up for nothing once.
-    if (here) program(*s);
+    if (cpu == core::this_cpu()) program(*s);
     return Removal::done;
   }
   void run() {
@@ -74,9 +75,11 @@ class TimerQueue {
       s->firing = nullptr;
     }
   }
-  bool is_firing(const Timer& t) {
+  /// Firing here, or pending: fire() may have started it again. Only both under one lock say that
+  /// it is neither.
+  bool has(const Timer& t, CpuId cpu) {
     auto s = state_.lock();
-    return s->firing == &t;
+    return s->firing == &t || t.cpu_plus_one_.load_acquire() == cpu.value + 1;
   }
 };
 
@@ -104,15 +107,15 @@ bool cancel(Timer& t) {
     const u32 home = t.cpu_plus_one_.load_acquire();
     if (home != 0) {
       const core::IrqOff irq_off;
-      TimerQueue& q = *queues.on(CpuId(home - 1));
-      if (q.remove(t, home - 1 == core::this_cpu().value) == TimerQueue::Removal::done) return true;
-      continue;
+      const CpuId cpu(home - 1);
+      if (queues.on(cpu)->remove(t, cpu) == TimerQueue::Removal::done) return true;
+    } else {
+      // Not pending; but it may be firing on some CPU at this moment.
+      bool found = false;
+      for (u32 cpu = 0; cpu < core::possible_cpus && !found; ++cpu)
+        if (TimerQueue* q = queues.on(CpuId(cpu)); q != nullptr) found = q->has(t, CpuId(cpu));
+      if (!found) return false;
     }
-    // Not pending; but it may be firing on some CPU at this moment.
-    bool firing = false;
-    for (u32 cpu = 0; cpu < core::possible_cpus && !firing; ++cpu)
-      if (TimerQueue* q = queues.on(CpuId(cpu)); q != nullptr) firing = q->is_firing(t);
-    if (!firing) return false;
     machine::relax();
   }
 }

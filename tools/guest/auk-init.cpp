@@ -278,8 +278,9 @@ bool relay_once(Session& session) {
   bool const last_look = session.finished && session.output.empty() && session.errors.empty();
   if (session.finished) polled[2].fd = -1;
   int const ready = poll(polled, 5, last_look ? 0 : -1);
+  bool const interrupted = ready < 0 && errno == EINTR;
   reap_orphans();
-  if (ready < 0) return errno == EINTR;
+  if (ready < 0) return interrupted;
   if (last_look && !polled[3].revents && !polled[4].revents) return false;
   if (polled[0].revents) read_control(session);
   if (polled[1].revents) read_report(session);

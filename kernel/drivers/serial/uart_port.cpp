@@ -94,6 +94,11 @@ usize UartPort::unsent() const {
   return r->head - r->tail;
 }
 
+bool UartPort::is_idle() const {
+  constexpr u8 all_sent = 0x40;
+  return (in(line_status) & all_sent) != 0;
+}
+
 void UartPort::flush_output() {
   auto r = ring_.lock();
   r->tail = r->head;

@@ -38,6 +38,7 @@ class UartPort final : public tty::Port {
   usize put(std::string_view text) override;
   usize room() const override;
   usize unsent() const override;
+  bool is_idle() const override;
   void flush_output() override;
   void configure(const uapi::termios2& settings) override;
 };

@@ -202,6 +202,11 @@ Result<void> Tty::drain() {
   const auto empty = [&] { return port_.unsent() == 0; };
   if (sched::wait_interruptible(writable_, empty) == sched::WaitResult::interrupted)
     return restart::sys;
+  // The last few characters: as long as a FIFO takes at the slowest speed that is in use.
+  constexpr u64 step_ns = 500'000;
+  constexpr unsigned most_steps = 200;
+  for (unsigned i = 0; i < most_steps && !port_.is_idle(); ++i)
+    sched::sleep_until(core::clock_ns() + step_ns);
   return {};
 }
 

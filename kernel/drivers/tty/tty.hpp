@@ -22,8 +22,10 @@ class Port : public CharSink {
  public:
   /// Speed, width, parity as far as the hardware has them.
   virtual void configure(const uapi::termios2& settings) = 0;
-  /// Characters that are not on the wire yet.
+  /// Characters that wait to be given to the hardware.
   virtual usize unsent() const = 0;
+  /// The hardware itself has sent everything; it does not say when that changes.
+  virtual bool is_idle() const = 0;
   virtual void flush_output() = 0;
 
  protected:

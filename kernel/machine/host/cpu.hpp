@@ -1,7 +1,8 @@
 // A CPU that is a thread of a host process: the neutral face of machine/, and the knobs behind it.
 //
 // Data model: each thread plays one simulated CPU with its own interrupt flag. Time is one counter
-// for all, which stands still unless it is read or set.
+// for all, which stands still unless it is read or set. Under the simulation (sim.hpp) one thread
+// plays all CPUs in turn and whatever touches the interrupt flag is a switch point.
 // Context: any.
 #pragma once
 #include <string_view>
@@ -9,6 +10,7 @@
 #include <exception>
 
 #include "base/annotations.hpp"
+#include "base/isa/sim.hpp"
 #include "base/types.hpp"
 
 namespace auk::machine {
@@ -54,11 +56,18 @@ void relax();
 using IrqFlags = u64;
 inline bool irqs_enabled(IrqFlags f) { return f != 0; }
 inline bool irqs_enabled() { return host::sim_cpu.irqs_on; }
-inline void irq_disable() { host::sim_cpu.irqs_on = false; }
-inline void irq_enable() { host::sim_cpu.irqs_on = true; }
+inline void irq_disable() {
+  sim_point();
+  host::sim_cpu.irqs_on = false;
+}
+inline void irq_enable() {
+  host::sim_cpu.irqs_on = true;
+  sim_point();
+}
 inline IrqFlags irq_save() {
+  sim_point();
   const IrqFlags f = host::sim_cpu.irqs_on ? 1 : 0;
-  irq_disable();
+  host::sim_cpu.irqs_on = false;
   return f;
 }
 inline void irq_restore(IrqFlags f) {

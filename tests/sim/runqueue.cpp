@@ -1,0 +1,157 @@
+// Run queues: no thread is lost or runs twice, a pinned one stays, and waiting threads get a CPU.
+//
+// That no CPU idles while a thread waits is looked at by the board whenever all CPUs idle, and here
+// while one is kept busy.
+#include "core/cpu_mask.hpp"
+#include "core/preempt.hpp"
+#include "sched/wait.hpp"
+#include "support/world.hpp"
+
+namespace auk::sim {
+
+constinit const Needs needs{};
+
+namespace {
+
+/// Where one thread is, by its own account.
+struct Track {
+  Atomic<u32> inside{0};
+  u32 laps = 0;
+};
+
+CpuId some_cpu() { return CpuId(dice(core::possible_cpus)); }
+
+/// One stretch on a CPU; nobody else may be on the same track.
+void lap(Track& t, const sched::SpawnOptions& o) {
+  SIM_CHECK(t.inside.exchange_acq_rel(1) == 0);
+  {
+    const core::PreemptOff here;
+    const CpuId before = core::this_cpu();
+    SIM_CHECK(!o.pinned || before == o.cpu);
+    dawdle();
+    SIM_CHECK(core::this_cpu() == before);
+  }
+  ++t.laps;
+  t.inside.store_release(0);
+}
+
+sched::SpawnOptions any_options() {
+  return {.nice = static_cast<i32>(dice(40)) - 20, .pinned = one_in(3), .cpu = some_cpu()};
+}
+
+/// Threads that run, yield, sleep, are woken, and end.
+void mixture() {
+  constexpr u32 most = 6;
+  constexpr u32 laps = 3;
+  std::array<Track, most> tracks;
+  Crowd crowd;
+  const u32 threads = 2 + dice(most - 1);
+  for (u32 i = 0; i < threads; ++i) {
+    const sched::SpawnOptions options = any_options();
+    (void)crowd.start(
+        [&t = tracks[i], options] {
+          for (u32 n = 0; n < laps; ++n) {
+            lap(t, options);
+            if (one_in(2))
+              sched::yield();
+            else if (one_in(2))
+              sched::sleep_until(soon());
+          }
+        },
+        options);
+    if (one_in(3)) dawdle();
+  }
+  crowd.wait();
+  for (u32 i = 0; i < threads; ++i) SIM_CHECK(tracks[i].laps == laps);
+}
+
+/// Threads that make threads and do not wait for them.
+void generations() {
+  Crowd crowd;
+  Atomic<u32> born{0}, ran{0};
+  const u32 parents = 1 + dice(3);
+  std::array<Crowd, 3> families;
+  for (u32 i = 0; i < parents; ++i)
+    (void)crowd.start([&, &family = families[i]] {
+      for (u32 n = 1 + dice(2); n > 0; --n) {
+        (void)born.fetch_add_relaxed(1);
+        (void)family.start([&] { (void)ran.fetch_add_relaxed(1); }, any_options());
+      }
+      family.wait();
+    });
+  crowd.wait();
+  SIM_CHECK(born.load_relaxed() == ran.load_relaxed());
+}
+
+/// A thread that spins with preemption on must make room for the one it woke, on the same CPU.
+void spin_for_the_woken() {
+  sched::WaitQueue queue;
+  Atomic<u32> stage{0};
+  const sched::SpawnOptions same{.pinned = true, .cpu = some_cpu()};
+  Crowd crowd;
+  (void)crowd.start(
+      [&] {
+        (void)sched::wait(queue, [&] { return stage.load_acquire() == 1; });
+        stage.store_release(2);
+      },
+      same);
+  (void)crowd.start(
+      [&] {
+        stage.store_seq_cst(1);
+        queue.wake_all();
+        while (stage.load_acquire() != 2) machine::relax();
+      },
+      same);
+  crowd.wait();
+}
+
+/// A thread that nobody can preempt wakes another one: some other CPU has to come and take it, also
+/// one that was just about to idle.
+void nobody_idles() {
+  sched::WaitQueue queue;
+  Atomic<u32> stage{0};
+  Crowd crowd;
+  (void)crowd.start([&] {
+    (void)sched::wait(queue, [&] { return stage.load_acquire() == 1; });
+    stage.store_release(2);
+  });
+  (void)crowd.start([&] {
+    const core::PreemptOff here;
+    stage.store_seq_cst(1);
+    queue.wake_all();
+    while (stage.load_acquire() != 2) machine::relax();
+  });
+  crowd.wait();
+}
+
+/// Busy threads, one fewer than CPUs or more: each has to get on, whoever it shares a CPU with.
+void busy() {
+  Atomic<u32> left{0};
+  Crowd crowd;
+  const u32 threads = core::possible_cpus - 1 + dice(3);
+  left.store_release(threads);
+  for (u32 i = 0; i < threads; ++i)
+    (void)crowd.start(
+        [&] {
+          (void)left.fetch_sub_acq_rel(1);
+          // All of them have to be here: nobody may be kept off the CPUs by those that spin.
+          while (left.load_acquire() != 0) machine::relax();
+        },
+        // Of like weight: between the extremes a fair turn comes after a quarter of a minute.
+        {.nice = static_cast<i32>(dice(3)) - 1, .pinned = one_in(3), .cpu = some_cpu()});
+  crowd.wait();
+}
+
+}  // namespace
+
+void scenario() {
+  switch (dice(6)) {
+    case 0: return generations();
+    case 3: return nobody_idles();
+    case 1: return spin_for_the_woken();
+    case 2: return busy();
+    default: return mixture();
+  }
+}
+
+}  // namespace auk::sim

@@ -1,0 +1,7 @@
+auk_sim(mutex)
+auk_sim(rcu)
+auk_sim(runqueue)
+auk_sim(softirq)
+auk_sim(timer)
+auk_sim(wait)
+auk_sim(workqueue)
