@@ -2,7 +2,7 @@
 #
 #   auk_module(<module> SOURCES <file>... USES <module>...)   library auk_<module>
 #   auk_unit(<module> SOURCES <file>... USES <module>...)     tests/unit/<module>, run by CTest
-#   auk_fuzz(<name> USES <module>...)                         tests/fuzz/<name>.cpp, short run by CTest
+#   auk_fuzz(<name> USES <module>... [DICT <file>])           tests/fuzz/<name>.cpp, short run by CTest
 #
 # Exceptions and RTTI are on, unlike in the kernel: a failed ASSERT is an exception here.
 set(AUK_HOST_SANITIZER address CACHE STRING "address (with undefined behaviour) or thread")
@@ -105,7 +105,10 @@ function(auk_fuzz name)
   if(NOT AUK_HOST_SANITIZER STREQUAL address)
     return()
   endif()
-  cmake_parse_arguments(arg "" "" "USES" ${ARGN})
+  cmake_parse_arguments(arg "" "DICT" "USES" ${ARGN})
+  if(NOT arg_DICT)
+    set(arg_DICT firmware.dict)
+  endif()
   list(TRANSFORM arg_USES PREPEND auk_)
   add_executable(fuzz_${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/${name}.cpp)
   target_link_libraries(fuzz_${name} PRIVATE ${arg_USES})
@@ -116,7 +119,7 @@ function(auk_fuzz name)
   auk_uapi(fuzz_${name})
   # A fixed seed: the short run looks for what is broken today, and is the same every time.
   add_test(NAME fuzz.${name} COMMAND fuzz_${name} -runs=100000 -seed=1 -max_len=8192
-    -timeout=5 -dict=${CMAKE_SOURCE_DIR}/tests/fuzz/firmware.dict)
+    -timeout=5 -dict=${CMAKE_SOURCE_DIR}/tests/fuzz/${arg_DICT})
   set_tests_properties(fuzz.${name} PROPERTIES TIMEOUT 120)
 endfunction()
 

@@ -106,7 +106,11 @@ class CpioParser {
   bool between_entries() const { return state_ == State::between || state_ == State::padding; }
   /// How far the last call got before it failed.
   usize position() const { return position_; }
-  void reset() { state_ = State::between; }
+  /// Forgets the entry begun: the next byte begins an archive.
+  void reset() {
+    state_ = State::between;
+    collected_ = 0;
+  }
   /// Why the last call failed.
   std::string_view message() const { return complain_.text(); }
 };

@@ -96,7 +96,7 @@ usize UartPort::unsent() const {
 
 bool UartPort::is_idle() const {
   constexpr u8 all_sent = 0x40;
-  return (in(line_status) & all_sent) != 0;
+  return (in(line_status)&all_sent) != 0;
 }
 
 void UartPort::flush_output() {

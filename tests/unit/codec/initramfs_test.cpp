@@ -147,6 +147,11 @@ TEST(Initramfs, one_object_for_several_images) {
   EXPECT_FALSE(reader->unpack(std::span(a).first(130)));
   EXPECT_TRUE(reader->unpack(a));
   EXPECT_EQ(seen.names(), (Names{"a", "a"}));
+  // Found by fuzzing: half a name was still there when the next header began.
+  const Data long_name = archive({file(std::string(4000, 'n'), {})});
+  EXPECT_FALSE(reader->unpack(std::span(long_name).first(2000)));
+  EXPECT_TRUE(reader->unpack(a));
+  EXPECT_EQ(seen.names(), (Names{"a", "a", "a"}));
 }
 
 TEST(Initramfs, truncated_at_every_length) {
