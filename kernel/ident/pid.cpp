@@ -5,14 +5,17 @@
 namespace auk::ident {
 namespace {
 
-constexpr u32 page_slots = 512;
+constexpr u32 page_slots = 500;
 constexpr u32 first_after_wrap = 300;  ///< Linux keeps the lower ones for early processes
 
-struct SlotPage {
+struct SlotPage final : core::RcuHead {
+  u32 used = 0;  ///< the lock guards it
   std::array<Atomic<Pid*>, page_slots> slots{};
+  void retire() override { mem::destroy(this); }
 };
+static_assert(sizeof(SlotPage) <= page_size);
 /// The slots are read under RCU; the rest under the lock.
-constinit std::array<Atomic<SlotPage*>, pid_limit / page_slots> pages{};
+constinit std::array<Atomic<SlotPage*>, pid_limit / page_slots + 1> pages{};
 
 struct Allocation {
   u32 last = 0;
@@ -24,6 +27,18 @@ constinit Atomic<u32> max{32768};
 Atomic<Pid*>* slot_of(u32 number) {
   SlotPage* const page = pages[number / page_slots].load_acquire();
   return page == nullptr ? nullptr : &page->slots[number % page_slots];
+}
+
+/// A page without numbers goes, unless the next number will come from it. The lock is held; who
+/// gets a page back retires it without the lock.
+SlotPage* take_if_empty(u32 index, u32 last) {
+  SlotPage* const page = pages[index].load_relaxed();
+  if (page == nullptr || page->used != 0 || index == last / page_slots) return nullptr;
+  return pages[index].exchange_acq_rel(nullptr);
+}
+
+void retire(SlotPage* page) {
+  if (page != nullptr) core::rcu_call(*page);
 }
 
 Result<void> make_page(u32 number) {
@@ -43,6 +58,8 @@ Result<Ref<Pid>> allocate_pid() {
   Ref<Pid> fresh = TRY(mem::make_ref<Pid>(ALLOC_SITE));
   for (;;) {
     u32 missing = 0;
+    SlotPage* left = nullptr;
+    Pid* made = nullptr;
     {
       auto a = allocation.lock();
       const u32 limit = pid_max();
@@ -56,22 +73,33 @@ Result<Ref<Pid>> allocate_pid() {
           break;
         }
         if (slot->load_relaxed() != nullptr) continue;
-        Pid* const p = fresh.release();
-        p->set_number(n);
-        slot->store_release(p);
-        a->last = n;
+        made = fresh.release();
+        made->set_number(n);
+        slot->store_release(made);
+        const u32 before = std::exchange(a->last, n);
         ++a->used;
-        return Ref<Pid>::adopt(p);
+        ++pages[n / page_slots].load_relaxed()->used;
+        left = take_if_empty(before / page_slots, n);
+        break;
       }
     }
+    retire(left);
+    if (made != nullptr) return Ref<Pid>::adopt(made);
     TRY(make_page(missing));
   }
 }
 
 void free_pid_number(Pid& p) {
-  auto a = allocation.lock();
-  --a->used;
-  slot_of(p.number())->store_release(nullptr);
+  SlotPage* empty = nullptr;
+  {
+    auto a = allocation.lock();
+    --a->used;
+    slot_of(p.number())->store_release(nullptr);
+    const u32 index = p.number() / page_slots;
+    --pages[index].load_relaxed()->used;
+    empty = take_if_empty(index, a->last);
+  }
+  retire(empty);
 }
 
 Result<Ref<Pid>> find_pid(u32 number) {
@@ -86,7 +114,7 @@ Result<Ref<Pid>> find_pid(u32 number) {
 void visit_pids(u32 first, PidVisitor& v) {
   for (u32 n = first; n < pid_max(); ++n) {
     if (slot_of(n) == nullptr) {
-      n |= page_slots - 1;
+      n += page_slots - 1 - n % page_slots;
       continue;
     }
     Result<Ref<Pid>> p = find_pid(n);

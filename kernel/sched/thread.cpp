@@ -613,6 +613,19 @@ Result<void> prepare_cpu(CpuId cpu) {
   return {};
 }
 
+void drop_cached_stacks() {
+  RunQueue::reap();
+  for (;;) {
+    mem::KernelRange* stack = nullptr;
+    {
+      auto cache = stack_cache.lock();
+      if (cache->count == 0) return;
+      stack = cache->stacks[--cache->count];
+    }
+    mem::unmap(stack);
+  }
+}
+
 void run_idle() { RunQueue::run_idle(); }
 
 void note_reschedule() {

@@ -166,6 +166,9 @@ Result<void> prepare_cpu(CpuId cpu);
 /// From the reschedule interrupt.
 void note_reschedule();
 
+/// Frees the dead threads that wait for it and the stacks that wait for new ones.
+void drop_cached_stacks();
+
 /// Counts for tests: threads waiting on queues of busy CPUs while others idle, right now.
 u32 misplaced_threads();
 

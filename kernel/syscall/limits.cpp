@@ -12,6 +12,7 @@
 #include "proc/usage.hpp"
 #include "random/random.hpp"
 #include "syscall/calls.hpp"
+#include "syscall/memory_report.hpp"
 #include "syscall/support.hpp"
 
 namespace auk::syscall::calls {
@@ -182,7 +183,7 @@ Value reboot(Task& me, u32 magic1, u32 magic2, u32 command, UserAddr) {
       std::find(second.begin(), second.end(), magic2) == second.end())
     return Errno::einval;
   switch (command) {
-    case uapi::linux_reboot_cmd_power_off: core::power_off();
+    case uapi::linux_reboot_cmd_power_off: report_memory(); core::power_off();
     case uapi::linux_reboot_cmd_restart: core::restart();
     case uapi::linux_reboot_cmd_halt: core::halt();
     // What Ctrl-Alt-Del would do: nobody has a key for it yet.

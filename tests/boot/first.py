@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qemu import ROOT
 
-SOURCE = Path(__file__).resolve().parent / "init" / "init.cpp"
+SOURCES = Path(__file__).resolve().parent / "init"
 BUILD = ROOT / "build" / "boot-init"
 FLAGS = ("-std=c++23", "-ffreestanding", "-fno-exceptions", "-fno-rtti", "-fno-stack-protector",
          "-fno-pic", "-fno-asynchronous-unwind-tables", "-mno-sse", "-Os", "-Wall", "-Wextra",
@@ -32,15 +32,17 @@ def archive(init: bytes) -> bytes:
     return entry(1, "init", 0o100755, init) + entry(0, "TRAILER!!!", 0)
 
 
-def initrd() -> Path:
-    """Made when the program is newer; several suites may ask at once."""
+def initrd(name: str = "init") -> Path:
+    """With the program of that name; made when it is newer. Several suites may ask at once."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    result = BUILD / "init.cpio"
+    source = SOURCES / f"{name}.cpp"
+    newest = max(path.stat().st_mtime for path in SOURCES.iterdir())
+    result = BUILD / f"{name}.cpio"
     with open(BUILD / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not result.exists() or result.stat().st_mtime < SOURCE.stat().st_mtime:
-            program = BUILD / "init"
-            subprocess.run(["clang++-19", "--target=x86_64-linux-gnu", *FLAGS, SOURCE,
+        if not result.exists() or result.stat().st_mtime < newest:
+            program = BUILD / name
+            subprocess.run(["clang++-19", "--target=x86_64-linux-gnu", *FLAGS, source,
                             "-o", program], check=True)
             result.write_bytes(archive(program.read_bytes()))
     return result
