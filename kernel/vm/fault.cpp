@@ -7,24 +7,14 @@
 namespace auk::vm {
 namespace {
 
-using machine::MapRight;
-using machine::MapRights;
 using machine::Pte;
 using mem::PteTable;
-
-MapRights rights_of(VmaFlags flags, bool writable) {
-  MapRights r = MapRight::user;
-  if (writable) r = r | MapRight::write;
-  if (flags.has(VmaFlag::execute)) r = r | MapRight::execute;
-  return r;
-}
 
 bool allows(VmaFlags f, Access a) {
   switch (a) {
     case Access::write: return f.has(VmaFlag::write);
     case Access::execute: return f.has(VmaFlag::execute);
-    case Access::read:
-      return f.has(VmaFlag::read) || f.has(VmaFlag::write) || f.has(VmaFlag::execute);
+    case Access::read: return is_accessible(f);
   }
   return false;
 }
@@ -45,17 +35,17 @@ FaultResult AddressSpace::handle_anonymous(UserAddr page, Access access, const V
           // Another thread was faster, or the page was closed and is open again.
           const bool writable = there != nullptr && there->is_exclusive() &&
                                 v.flags.has(VmaFlag::write) && e.is_writable();
-          e = Pte::leaf(e.address(), rights_of(v.flags, writable), 1);
+          e = Pte::leaf(e.address(), entry_rights(v.flags, writable), 1);
           return FaultResult::done;
         }
-        e = Pte::leaf(phys_of(mem::zero_page()), rights_of(v.flags, false), 1);
+        e = Pte::leaf(phys_of(mem::zero_page()), entry_rights(v.flags, false), 1);
         ++entries->used;
         return FaultResult::done;
       }
       if (there != nullptr && (there->is_exclusive() || there->ref_count() == 1)) {
         // The only reference is ours: nobody else can see the page, nor will.
         there->set_exclusive(true);
-        e = Pte::leaf(e.address(), rights_of(v.flags, true), 1);
+        e = Pte::leaf(e.address(), entry_rights(v.flags, true), 1);
         root_->flush(page, page + page_size);
         return FaultResult::done;
       }
@@ -66,7 +56,7 @@ FaultResult AddressSpace::handle_anonymous(UserAddr page, Access access, const V
         }
         const bool was_present = e.is_present();
         fresh->set_exclusive(true);
-        e = Pte::leaf(fresh->address(), rights_of(v.flags, true), 1);
+        e = Pte::leaf(fresh->address(), entry_rights(v.flags, true), 1);
         (void)fresh.release();
         if (was_present)
           root_->flush(page, page + page_size);
@@ -109,14 +99,14 @@ FaultResult AddressSpace::handle_object(Vma& v, UserAddr page, Access access, Pt
     const bool writable = shared && v.flags.has(VmaFlag::write);
     if (e.is_present()) {
       if (folio->address() == e.address())
-        e = Pte::leaf(e.address(), rights_of(v.flags, writable), 1);
+        e = Pte::leaf(e.address(), entry_rights(v.flags, writable), 1);
       else if (const Folio* own = mem::folio_of(pfn_of(e.address())); own != nullptr && !shared)
         e = Pte::leaf(e.address(),
-                      rights_of(v.flags, own->is_exclusive() && v.flags.has(VmaFlag::write)), 1);
+                      entry_rights(v.flags, own->is_exclusive() && v.flags.has(VmaFlag::write)), 1);
       root_->flush(page, page + page_size);
       return FaultResult::done;
     }
-    e = Pte::leaf(folio->address(), rights_of(v.flags, writable), 1);
+    e = Pte::leaf(folio->address(), entry_rights(v.flags, writable), 1);
     ++entries->used;
     (void)folio.release();
     (void)resident_.fetch_add_relaxed(1);
@@ -136,7 +126,7 @@ FaultResult AddressSpace::handle_object(Vma& v, UserAddr page, Access access, Pt
     if (e.is_present() && e.address() != folio->address()) return FaultResult::done;
     const bool was_present = e.is_present();
     own->set_exclusive(true);
-    e = Pte::leaf(own->address(), rights_of(v.flags, true), 1);
+    e = Pte::leaf(own->address(), entry_rights(v.flags, true), 1);
     (void)own.release();
     if (was_present) {
       root_->flush(page, page + page_size);

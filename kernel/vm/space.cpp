@@ -8,8 +8,6 @@
 namespace auk::vm {
 namespace {
 
-using machine::MapRight;
-using machine::MapRights;
 using machine::Pte;
 using mem::PteTable;
 
@@ -27,17 +25,6 @@ void free_area(Vma* v) {
   }
   v->~Vma();
   vma_cache.free(v);
-}
-
-MapRights rights_of(VmaFlags flags, bool writable) {
-  MapRights r = MapRight::user;
-  if (writable) r = r | MapRight::write;
-  if (flags.has(VmaFlag::execute)) r = r | MapRight::execute;
-  return r;
-}
-/// Linux maps what may only be written or executed as readable too.
-bool is_accessible(VmaFlags f) {
-  return f.has(VmaFlag::read) || f.has(VmaFlag::write) || f.has(VmaFlag::execute);
 }
 
 /// Pages that were taken out of page tables and wait for the flush.
@@ -306,7 +293,7 @@ void AddressSpace::protect_entries(const Vma& v, UserAddr start, UserAddr end) {
       const bool writable =
           v.flags.has(VmaFlag::write) && f != nullptr &&
           (v.flags.has(VmaFlag::shared) || (f->is_anonymous() && f->is_exclusive()));
-      e = Pte::leaf(e.address(), rights_of(v.flags, writable), 1);
+      e = Pte::leaf(e.address(), entry_rights(v.flags, writable), 1);
     }
   });
 }

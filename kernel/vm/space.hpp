@@ -37,6 +37,19 @@ enum class VmaFlag : u32 {
 };
 using VmaFlags = Flags<VmaFlag>;
 
+/// A program may do something with the pages: Linux maps what may only be written or executed as
+/// readable too.
+constexpr bool is_accessible(VmaFlags f) {
+  return f.any(VmaFlags(VmaFlag::read) | VmaFlag::write | VmaFlag::execute);
+}
+/// Of a page-table entry. Whether it may be written also depends on who else has the page.
+inline machine::MapRights entry_rights(VmaFlags f, bool writable) {
+  machine::MapRights r = machine::MapRight::user;
+  if (writable) r = r | machine::MapRight::write;
+  if (f.has(VmaFlag::execute)) r = r | machine::MapRight::execute;
+  return r;
+}
+
 struct Vma : Mapping {
   VmaFlags flags;
   Ref<MemObject> object;
