@@ -50,8 +50,6 @@ Result<void> prepare(Task& me, const CloneArgs& args, Task& child) {
   child.blocked = me.blocked;
   if (!has(flags, uapi::clone_vm) || has(flags, uapi::clone_vfork)) {
     child.alt_stack = me.alt_stack;
-    child.alt_stack_size = me.alt_stack_size;
-    child.alt_stack_flags = me.alt_stack_flags;
   }
   child.no_new_privs = me.no_new_privs;
   TRY(sched::prepare_thread(child, me.name(), child, {.nice = me.nice()}));
@@ -64,12 +62,8 @@ Result<void> prepare(Task& me, const CloneArgs& args, Task& child) {
   child.user.fs_base = me.user.fs_base;
   child.user.gs_base = me.user.gs_base;
   if (has(flags, uapi::clone_settls)) child.user.set_thread_pointer(args.tls);
-  {
-    const core::PreemptOff here;
-    machine::save_vectors(me.user);
-  }
+  me.save_vectors();
   machine::copy_vectors(child.user, me.user);
-  (void)me.work_bits.fetch_or_relaxed(core::work::registers);
   return {};
 }
 

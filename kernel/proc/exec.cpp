@@ -371,8 +371,7 @@ AUK_NOINLINE Result<void> become(Task& me, Image& image, Prepared& p, std::strin
   }
   me.files->close_for_exec();
   me.group->handlers->reset_caught();
-  me.alt_stack = me.alt_stack_size = 0;
-  me.alt_stack_flags = 2;
+  me.alt_stack = {};
   me.clear_child_tid = UserAddr(0);
   me.user.fs_base = me.user.gs_base = 0;
   {

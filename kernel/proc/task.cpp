@@ -36,6 +36,12 @@ Result<Ref<Task>> Task::create(Ref<Group> group, Ref<ident::Cred> cred) {
   return t;
 }
 
+void Task::save_vectors() {
+  const core::PreemptOff here;
+  machine::save_vectors(user);
+  (void)work_bits.fetch_or_relaxed(core::work::registers);
+}
+
 void Task::set_cred(Ref<ident::Cred> c) {
   auto lock = cred_lock.lock();
   std::swap(cred_, c);

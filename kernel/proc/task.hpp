@@ -54,6 +54,26 @@ enum class Life : u8 { alive, exiting, zombie, dead };
 
 class Group;
 
+/// Where handlers run that ask for a stack of their own: sigaltstack(2).
+struct AltStack {
+  static constexpr u32 on_stack = 1, disabled = 2, auto_disarm = 0x80000000;
+  u64 start = 0, size = 0;
+  u32 flags = disabled;
+
+  /// A stack that disarms itself is never in use as far as anybody can see.
+  bool holds(u64 sp) const {
+    return (flags & auto_disarm) == 0 && size != 0 && sp > start && sp - start <= size;
+  }
+  uapi::stack_t shown(u64 sp) const {
+    const u32 state = size == 0 ? disabled : holds(sp) ? on_stack : 0;
+    uapi::stack_t s{};
+    s.ss_sp = start;
+    s.ss_size = size;
+    s.ss_flags = static_cast<i32>(state | (flags & auto_disarm));
+    return s;
+  }
+};
+
 class Task final : public sched::Thread, public sched::ThreadMain {
   Ref<ident::Cred> cred_;
   void dispose() override { mem::destroy(this); }
@@ -70,8 +90,7 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   Pending pending;
   SignalSet blocked = 0;
   SignalSet saved_mask = 0;  ///< comes back when work::restore_mask is set
-  u64 alt_stack = 0, alt_stack_size = 0;
-  u32 alt_stack_flags = 2;  ///< SS_DISABLE
+  AltStack alt_stack;
   UserAddr clear_child_tid;
   UserAddr robust_list;
   bool no_new_privs = false;
@@ -109,6 +128,9 @@ class Task final : public sched::Thread, public sched::ThreadMain {
     return cred_;
   }
   void set_cred(Ref<ident::Cred> c);
+  /// The vector registers of the program, to be read or changed in memory; they are loaded again on
+  /// the way back. The thread itself.
+  void save_vectors();
   vfs::Asker asker() { return {*fs, *cred_}; }
 
   // The thread's body.

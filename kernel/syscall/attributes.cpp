@@ -12,8 +12,6 @@
 namespace auk::syscall::calls {
 namespace {
 
-constexpr Fd cwd{uapi::at_fdcwd};
-
 struct Moment {
   i64 seconds;
   u32 ns;
@@ -197,11 +195,6 @@ Value readlink(Task& me, UserStr path, UserAddr buffer, int size) {
 }
 
 namespace {
-
-Value done(Result<void> r) {
-  if (!r.ok()) return r.error();
-  return u64{0};
-}
 
 /// The inode behind a descriptor. EBADF; EINVAL for files that have none.
 Result<Ref<vfs::Inode>> inode_behind(Task& me, Fd fd) {

@@ -93,9 +93,7 @@ namespace {
 
 /// Sleeps until the deadline. What is left goes to `rest`; the call can then be gone on with.
 Value sleep(Task& me, u64 deadline, UserAddr rest) {
-  sched::WaitQueue nothing;
-  const auto r = sched::wait_interruptible(nothing, [] { return false; }, deadline);
-  if (r != sched::WaitResult::interrupted) return u64{0};
+  if (sleep_until_signal(deadline) != sched::WaitResult::interrupted) return u64{0};
   if (rest.value != 0) {
     const u64 now = core::clock_ns();
     const uapi::kernel_timespec left = to_timespec(deadline > now ? deadline - now : 0);
@@ -127,9 +125,9 @@ Value clock_nanosleep(Task& me, int clock, int flags, UserIn<uapi::kernel_timesp
   const u64 ns = TRY(to_ns(TRY(want.load())));
   if ((flags & uapi::timer_abstime) == 0) return sleep(me, deadline_in(ns), rest);
   if (ns <= now) return u64{0};
-  sched::WaitQueue nothing;
-  const auto r = sched::wait_interruptible(nothing, [] { return false; }, deadline_in(ns - now));
-  return r == sched::WaitResult::interrupted ? Value(restart::no_hand) : Value(u64{0});
+  const bool interrupted =
+      sleep_until_signal(deadline_in(ns - now)) == sched::WaitResult::interrupted;
+  return interrupted ? Value(restart::no_hand) : Value(u64{0});
 }
 
 Value restart_syscall(Task& me) {

@@ -8,8 +8,6 @@
 namespace auk::syscall::calls {
 namespace {
 
-constexpr Fd cwd{uapi::at_fdcwd};
-
 /// A path of the program and where it starts.
 struct Place {
   mem::Box<PathText> text;
@@ -21,11 +19,6 @@ Result<void> load_place(Task& me, Fd dir, UserStr path, Place& out) {
   out.text = TRY(PathText::load(path));
   out.start = TRY(start_of(me, dir, out.name()));
   return {};
-}
-
-Value done(Result<void> r) {
-  if (!r.ok()) return r.error();
-  return u64{0};
 }
 
 }  // namespace

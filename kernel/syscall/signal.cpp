@@ -65,8 +65,7 @@ Value rt_sigsuspend(Task& me, UserIn<u64> mask, u64 set_size) {
 }
 
 Value pause(Task&) {
-  sched::WaitQueue nothing;
-  (void)sched::wait_interruptible(nothing, [] { return false; });
+  (void)sleep_until_signal(sched::no_deadline);
   return restart::no_hand;
 }
 
@@ -85,12 +84,11 @@ Value rt_sigtimedwait(Task& me, UserIn<u64> set, UserAddr info, UserAddr timeout
 namespace {
 
 /// What sigqueue(3) sends: a program must not pass for the kernel or for kill(2).
-Result<uapi::siginfo> load_info(Task& me, u32 signal, UserAddr info, bool to_self) {
+Result<uapi::siginfo> load_info(u32 signal, UserAddr info, bool to_self) {
   uapi::siginfo i{};
   TRY(core::read_user(&i, info, sizeof(i)));
   i.signo = static_cast<i32>(signal);
   if ((i.code >= 0 || i.code == uapi::si_tkill) && !to_self) return Errno::eperm;
-  (void)me;
   return i;
 }
 
@@ -107,8 +105,7 @@ Value send_to_thread(Task& me, int group, int tid, u32 signal, const uapi::sigin
 }  // namespace
 
 Value rt_sigqueueinfo(Task& me, int pid, u32 signal, UserAddr info) {
-  const uapi::siginfo i =
-      TRY(load_info(me, signal, info, static_cast<u32>(pid) == me.group->number()));
+  const uapi::siginfo i = TRY(load_info(signal, info, static_cast<u32>(pid) == me.group->number()));
   if (pid <= 0) return Errno::esrch;
   TRY(proc::send_signal(me, pid, signal, i));
   return u64{0};
@@ -117,33 +114,27 @@ Value rt_sigqueueinfo(Task& me, int pid, u32 signal, UserAddr info) {
 Value rt_tgsigqueueinfo(Task& me, int group, int tid, u32 signal, UserAddr info) {
   if (group <= 0 || tid <= 0) return Errno::einval;
   const uapi::siginfo i =
-      TRY(load_info(me, signal, info, static_cast<u32>(group) == me.group->number()));
+      TRY(load_info(signal, info, static_cast<u32>(group) == me.group->number()));
   return send_to_thread(me, group, tid, signal, i);
 }
 
 Value rt_sigreturn(Task& me) { return proc::user_entry().return_from_handler(me); }
 
 Value sigaltstack(Task& me, UserIn<uapi::stack_t> in, UserOut<uapi::stack_t> out) {
-  constexpr u32 on_stack = 1, disabled = 2, auto_disarm = 0x80000000;
+  using proc::AltStack;
   const u64 sp = me.registers().stack();
-  const bool inside = me.alt_stack_size != 0 && (me.alt_stack_flags & auto_disarm) == 0 &&
-                      sp > me.alt_stack && sp - me.alt_stack <= me.alt_stack_size;
-  uapi::stack_t old{};
-  old.ss_sp = me.alt_stack;
-  old.ss_size = me.alt_stack_size;
-  const u32 state = me.alt_stack_size == 0 ? disabled : inside ? on_stack : 0;
-  old.ss_flags = static_cast<i32>(state | (me.alt_stack_flags & auto_disarm));
+  const uapi::stack_t old = me.alt_stack.shown(sp);
   if (!in.is_null()) {
     const uapi::stack_t s = TRY(in.load());
-    if (inside) return Errno::eperm;
-    const u32 mode = static_cast<u32>(s.ss_flags) & ~auto_disarm;
-    if (mode != 0 && mode != on_stack && mode != disabled) return Errno::einval;
+    if (me.alt_stack.holds(sp)) return Errno::eperm;
+    const u32 mode = static_cast<u32>(s.ss_flags) & ~AltStack::auto_disarm;
+    if (mode != 0 && mode != AltStack::on_stack && mode != AltStack::disabled) return Errno::einval;
     constexpr u64 least = 2048;
-    const bool off = mode == disabled;
+    const bool off = mode == AltStack::disabled;
     if (!off && s.ss_size < least) return Errno::enomem;
-    me.alt_stack = off ? 0 : s.ss_sp;
-    me.alt_stack_size = off ? 0 : s.ss_size;
-    me.alt_stack_flags = static_cast<u32>(s.ss_flags) & auto_disarm;
+    me.alt_stack = {.start = off ? 0 : s.ss_sp,
+                    .size = off ? 0 : s.ss_size,
+                    .flags = static_cast<u32>(s.ss_flags) & AltStack::auto_disarm};
   }
   if (!out.is_null()) TRY(out.store(old));
   return u64{0};

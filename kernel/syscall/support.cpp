@@ -1,8 +1,6 @@
 #include "syscall/support.hpp"
 
-#include "generated/uapi/fcntl.hpp"
 #include "generated/uapi/resource.hpp"
-#include "sched/wait.hpp"
 
 namespace auk::syscall {
 
@@ -68,6 +66,11 @@ uapi::kernel_timespec to_timespec(u64 ns) {
 u64 deadline_in(u64 ns) {
   const u64 now = core::clock_ns();
   return ns >= sched::no_deadline - now ? sched::no_deadline - 1 : now + ns;
+}
+
+sched::WaitResult sleep_until_signal(u64 deadline_ns) {
+  sched::WaitQueue nothing;
+  return sched::wait_interruptible(nothing, [] { return false; }, deadline_ns);
 }
 
 void set_temporary_mask(Task& me, proc::SignalSet mask) {

@@ -1,10 +1,21 @@
 // What the calls share: paths, descriptors, times.
 #pragma once
+#include "generated/uapi/fcntl.hpp"
+#include "sched/wait.hpp"
 #include "syscall/bind.hpp"
 #include "uapi/time.hpp"
 #include "vfs/operations.hpp"
 
 namespace auk::syscall {
+
+/// The directory of calls that name none.
+inline constexpr Fd cwd{uapi::at_fdcwd};
+
+/// What a call without a value answers.
+inline Value done(Result<void> r) {
+  if (!r.ok()) return r.error();
+  return u64{0};
+}
 
 /// A path of the program, copied in.
 class PathText {
@@ -37,6 +48,8 @@ Result<u64> to_ns(const uapi::kernel_timespec& t);
 uapi::kernel_timespec to_timespec(u64 ns);
 /// Nanoseconds from now on the clock of deadlines; never wraps.
 u64 deadline_in(u64 ns);
+/// Sleeps until the deadline or a signal.
+sched::WaitResult sleep_until_signal(u64 deadline_ns);
 /// A mask for the duration of a call: it comes back when the call ends, or in the signal frame.
 void set_temporary_mask(Task& me, proc::SignalSet mask);
 

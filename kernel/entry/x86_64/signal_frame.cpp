@@ -18,6 +18,7 @@
 namespace auk::entry {
 namespace {
 
+using proc::AltStack;
 using proc::Task;
 namespace fpu = machine::fpu;
 namespace x86 = machine::x86;
@@ -32,26 +33,8 @@ static_assert(sizeof(SignalFrame) == 440);
 
 constexpr u32 magic_front = 0x46505853, magic_back = 0x46505845;
 constexpr u64 uc_vectors = 1, uc_stack_segment = 2, uc_strict_stack_segment = 4;
-constexpr u32 on_stack = 1, disabled = 2, auto_disarm = 0x80000000;
 constexpr usize red_zone = 128;
 constexpr usize legacy_size = sizeof(uapi::fpstate);
-
-bool is_on_alt_stack(const Task& t, u64 sp) {
-  return (t.alt_stack_flags & auto_disarm) == 0 && t.alt_stack_size != 0 && sp > t.alt_stack &&
-         sp - t.alt_stack <= t.alt_stack_size;
-}
-
-u32 alt_stack_state(const Task& t, u64 sp) {
-  const u32 kept = t.alt_stack_flags & auto_disarm;
-  if (t.alt_stack_size == 0) return disabled;
-  return kept | (is_on_alt_stack(t, sp) ? on_stack : 0);
-}
-
-void save_vectors(Task& me) {
-  const core::PreemptOff here;
-  machine::save_vectors(me.user);
-  (void)me.work_bits.fetch_or_relaxed(work::registers);
-}
 
 usize vectors_size() {
   return fpu::state_size() + (fpu::enabled_components() != 0 ? sizeof(magic_back) : 0);
@@ -102,15 +85,15 @@ void fill_context(const Task& me, const Frame& f, uapi::sigcontext& c) {
 }
 
 Result<void> write_frame(Task& me, Frame& f, const proc::Taken& t, u64 mask) {
-  const bool switches = (t.action.flags & uapi::sa_onstack) != 0 && me.alt_stack_size != 0 &&
-                        !is_on_alt_stack(me, f.rsp);
-  u64 sp = switches ? me.alt_stack + me.alt_stack_size : f.rsp - red_zone;
+  const bool switches = (t.action.flags & uapi::sa_onstack) != 0 && me.alt_stack.size != 0 &&
+                        !me.alt_stack.holds(f.rsp);
+  u64 sp = switches ? me.alt_stack.start + me.alt_stack.size : f.rsp - red_zone;
   sp = align_down(sp - vectors_size(), 64);
   const UserAddr vectors(sp);
   sp = align_down(sp - sizeof(SignalFrame), 16) - sizeof(u64);
   const UserAddr at(sp);
   // A handler that ran off its stack must not run on.
-  const bool overflows = is_on_alt_stack(me, f.rsp) && sp < me.alt_stack;
+  const bool overflows = me.alt_stack.holds(f.rsp) && sp < me.alt_stack.start;
   if (overflows || !core::is_user_range(at, f.rsp > sp && !switches ? f.rsp - sp : 1))
     return Errno::efault;
   if ((t.action.flags & static_cast<u64>(uapi::sa_restorer)) == 0) return Errno::efault;
@@ -120,9 +103,7 @@ Result<void> write_frame(Task& me, Frame& f, const proc::Taken& t, u64 mask) {
   uapi::ucontext& uc = frame.context;
   uc.uc_flags = uc_stack_segment | uc_strict_stack_segment;
   if (fpu::enabled_components() != 0) uc.uc_flags |= uc_vectors;
-  uc.uc_stack.ss_sp = me.alt_stack;
-  uc.uc_stack.ss_size = me.alt_stack_size;
-  uc.uc_stack.ss_flags = static_cast<i32>(alt_stack_state(me, f.rsp));
+  uc.uc_stack = me.alt_stack.shown(f.rsp);
   fill_context(me, f, uc.uc_mcontext);
   uc.uc_mcontext.oldmask = mask;
   uc.uc_mcontext.fpstate_ptr = vectors.value;
@@ -142,7 +123,7 @@ Result<void> write_frame(Task& me, Frame& f, const proc::Taken& t, u64 mask) {
 }
 
 void enter_handler(Task& me, Frame& f, const proc::Taken& t, u64 mask) {
-  save_vectors(me);
+  me.save_vectors();
   if (!write_frame(me, f, t, mask).ok()) {
     // No room for the frame of a SIGSEGV handler either: the default action is left.
     if (t.signal == uapi::sigsegv) {
@@ -152,10 +133,7 @@ void enter_handler(Task& me, Frame& f, const proc::Taken& t, u64 mask) {
     proc::force_signal(me, proc::kernel_signal(uapi::sigsegv));
     return;
   }
-  if ((me.alt_stack_flags & auto_disarm) != 0) {
-    me.alt_stack = me.alt_stack_size = 0;
-    me.alt_stack_flags = disabled;
-  }
+  if ((me.alt_stack.flags & AltStack::auto_disarm) != 0) me.alt_stack = {};
   machine::init_vectors(me.user.vectors);
   u64 blocked = me.blocked | t.action.mask;
   if ((t.action.flags & uapi::sa_nodefer) == 0) blocked |= proc::set_of(t.signal);
@@ -203,11 +181,7 @@ void make_harmless(byte* area, u64 components) {
 
 Result<void> read_vectors(Task& me, UserAddr from) {
   auto* const area = static_cast<byte*>(me.user.vectors);
-  {
-    const core::PreemptOff here;
-    machine::save_vectors(me.user);
-    (void)me.work_bits.fetch_or_relaxed(work::registers);
-  }
+  me.save_vectors();
   if (from.value == 0) {
     machine::init_vectors(area);
     return {};
@@ -263,10 +237,11 @@ void take_context(Frame& f, const uapi::sigcontext& c) {
 
 void take_alt_stack(Task& me, const uapi::stack_t& s) {
   const auto flags = static_cast<u32>(s.ss_flags);
-  if ((flags & on_stack) != 0 || is_on_alt_stack(me, me.registers().rsp)) return;
-  me.alt_stack = (flags & disabled) != 0 ? 0 : s.ss_sp;
-  me.alt_stack_size = (flags & disabled) != 0 ? 0 : s.ss_size;
-  me.alt_stack_flags = flags & (disabled | auto_disarm);
+  if ((flags & AltStack::on_stack) != 0 || me.alt_stack.holds(me.registers().rsp)) return;
+  const bool off = (flags & AltStack::disabled) != 0;
+  me.alt_stack = {.start = off ? 0 : s.ss_sp,
+                  .size = off ? 0 : s.ss_size,
+                  .flags = flags & (AltStack::disabled | AltStack::auto_disarm)};
 }
 
 Result<u64> restore(Task& me, Frame& f) {

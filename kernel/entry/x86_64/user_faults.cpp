@@ -86,18 +86,14 @@ int float_code(u32 status, u32 masks) {
 }
 
 int float_code_of(Task& me, unsigned vector) {
-  {
-    const core::PreemptOff here;
-    machine::save_vectors(me.user);
-    (void)me.work_bits.fetch_or_relaxed(core::work::registers);
-  }
+  me.save_vectors();
   const auto& image = *static_cast<const uapi::fpstate*>(me.user.vectors);
   constexpr u32 mask_shift = 7;
   if (vector == vector::simd_error) return float_code(image.mxcsr, image.mxcsr >> mask_shift);
   return float_code(image.swd, image.cwd);
 }
 
-Trap trap_of(Task& me, const Frame& f, unsigned vector) {
+Trap trap_of(Task& me, unsigned vector) {
   switch (vector) {
     case vector::divide_error: return {uapi::sigfpe, uapi::fpe_intdiv, "divide error"};
     case vector::debug: return {uapi::sigtrap, uapi::trap_trace, ""};
@@ -110,7 +106,7 @@ Trap trap_of(Task& me, const Frame& f, unsigned vector) {
     case vector::alignment_check: return {uapi::sigbus, uapi::bus_adraln, "alignment check"};
     case vector::segment_not_present: return {uapi::sigbus, uapi::si_kernel, "segment not present"};
     case vector::stack_segment: return {uapi::sigbus, uapi::si_kernel, "stack segment"};
-    default: (void)f; return {uapi::sigsegv, uapi::si_kernel, "general protection fault"};
+    default: return {uapi::sigsegv, uapi::si_kernel, "general protection fault"};
   }
 }
 
@@ -118,7 +114,7 @@ Trap trap_of(Task& me, const Frame& f, unsigned vector) {
 bool shows_instruction(const Trap& t) { return t.code > 0 && t.code != uapi::si_kernel; }
 
 void program_trap(Task& me, const Frame& f, unsigned vector) {
-  const Trap t = trap_of(me, f, vector);
+  const Trap t = trap_of(me, vector);
   const u64 error = f.in_syscall() ? f.orig_rax : 0;
   note_trap(me, vector, error, me.user.trap_address);
   if (!t.name.empty() && !is_handled(me, t.signal))
