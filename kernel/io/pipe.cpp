@@ -2,6 +2,7 @@
 
 #include "base/math.hpp"
 #include "core/clock.hpp"
+#include "generated/uapi/ioctl.hpp"
 #include "sched/lock.hpp"
 
 namespace auk::io {
@@ -213,8 +214,7 @@ class PipeFile final : public File {
   Result<usize> write(IoBuf& buf) override { return pipe_->write(buf, is_nonblocking()); }
   PollEvents poll(PollTable* table) override { return pipe_->poll(table, sides_, writers_before_); }
   Result<u64> ioctl(u32 command, IoctlArg arg) override {
-    constexpr u32 fionread = 0x541b;
-    if (command != fionread) return Errno::enotty;
+    if (command != uapi::fionread) return Errno::enotty;
     TRY(core::UserOut<u32>(arg.address()).store(static_cast<u32>(pipe_->bytes_waiting())));
     return u64{0};
   }

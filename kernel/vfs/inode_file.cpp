@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "generated/uapi/ioctl.hpp"
 #include "vfs/operations.hpp"
 
 namespace auk::vfs {
@@ -125,8 +126,7 @@ Result<void> InodeFile::stat(io::FileStat& s) {
 }
 
 Result<u64> InodeFile::ioctl(u32 command, io::IoctlArg arg) {
-  constexpr u32 fionread = 0x541b;
-  if (command != fionread || !inode().is_regular()) return Errno::enotty;
+  if (command != uapi::fionread || !inode().is_regular()) return Errno::enotty;
   auto position = position_.lock();
   const u64 size = inode().size();
   const u64 left = size > *position ? size - *position : 0;
