@@ -508,14 +508,6 @@ class Killer final : public core::TaskKiller {
 };
 constinit Killer killer;
 
-class Alarm final : public time::Timer {
-  Thread& thread_;
-
- public:
-  explicit Alarm(Thread& t) : thread_(t) {}
-  void fire() override { (void)wake(thread_); }
-};
-
 }  // namespace
 
 bool RunQueue::is_idle(const Thread& t) { return queue_of(t.cpu()).idle_ == &t; }
@@ -586,18 +578,6 @@ void notify(Thread& t, u32 bits) {
   // In user mode it looks at the bits when it next enters and leaves the kernel: make it.
   const CpuId cpu = t.cpu();
   if (cpu != core::this_cpu()) core::ipi_sender()->send_reschedule(cpu);
-}
-
-void sleep_until(u64 deadline_ns) {
-  Alarm alarm(current());
-  prepare_to_sleep();
-  time::start(alarm, deadline_ns);
-  while (core::clock_ns() < deadline_ns) {
-    schedule();
-    prepare_to_sleep();
-  }
-  cancel_sleep();
-  (void)time::cancel(alarm);
 }
 
 Result<void> setup_boot_cpu() {

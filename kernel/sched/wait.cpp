@@ -78,4 +78,9 @@ void WaitQueue::wake_all() {
   for (Waiter& waiter : *w) (void)wake(waiter.thread_);
 }
 
+void sleep_until(u64 deadline_ns) {
+  WaitQueue nothing;
+  (void)wait(nothing, [] { return false; }, deadline_ns);
+}
+
 }  // namespace auk::sched
