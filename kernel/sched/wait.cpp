@@ -1,6 +1,7 @@
 #include "sched/wait.hpp"
 
 #include "core/clock.hpp"
+#include "core/rcu.hpp"
 #include "time/timer.hpp"
 
 namespace auk::sched {
@@ -18,10 +19,10 @@ class Alarm final : public time::Timer {
 
 void Waiter::prepare() {
   prepare_to_sleep();
-  auto w = queue_.waiters_.lock();
+  auto entries = queue_.entries_.lock();
   if (node.is_linked()) return;
   granted_.store_relaxed(false);
-  w->push_back(*this);
+  entries->push_back(*this);
   queue_.count_.store_seq_cst(queue_.count_.load_relaxed() + 1);
 }
 
@@ -40,9 +41,9 @@ bool Waiter::commit(u64 deadline_ns) {
 
 bool Waiter::leave() {
   cancel_sleep();
-  auto w = queue_.waiters_.lock();
+  auto entries = queue_.entries_.lock();
   if (node.is_linked()) {
-    WaitQueue::Waiters::remove(*this);
+    WaitQueue::Entries::remove(*this);
     queue_.count_.store_relaxed(queue_.count_.load_relaxed() - 1);
   }
   const bool was_granted = granted_.load_relaxed();
@@ -61,21 +62,82 @@ Waiter::~Waiter() {
   if (leave()) queue_.wake_one();
 }
 
+void Watcher::attach(WaitQueue& q) {
+  ASSERT(queue_ == nullptr);
+  queue_ = &q;
+  auto entries = q.entries_.lock();
+  entries->push_front(*this);
+  q.count_.store_seq_cst(q.count_.load_relaxed() + 1);
+}
+
+void Watcher::detach() {
+  if (queue_ == nullptr) return;
+  {
+    auto entries = queue_->entries_.lock();
+    WaitQueue::Entries::remove(*this);
+    queue_->count_.store_relaxed(queue_->count_.load_relaxed() - 1);
+  }
+  queue_ = nullptr;
+}
+
+/// The relays that one wake-up has to run, each once.
+class RelayList {
+  Relay* first_ = nullptr;
+
+ public:
+  void add(Relay* r) {
+    // A relay that is pending elsewhere is run there, after what was marked here.
+    if (r == nullptr || r->pending_.exchange_acq_rel(true)) return;
+    r->next_ = first_;
+    first_ = r;
+  }
+  void run() {
+    while (Relay* const r = first_) {
+      first_ = r->next_;
+      // Before it runs: whoever marks from now on runs it again.
+      (void)r->pending_.exchange_acq_rel(false);
+      r->relay();
+    }
+  }
+};
+
 void WaitQueue::wake_one() {
   if (!has_waiters()) return;
-  auto w = waiters_.lock();
-  Waiter* const first = w->pop_front();
-  if (first == nullptr) return;
-  count_.store_relaxed(count_.load_relaxed() - 1);
-  first->granted_.store_release(true);
-  // Under the lock: once it is free the waiter may return and its stack be reused.
-  (void)wake(first->thread_);
+  const core::RcuReader relays_stay;
+  RelayList relays;
+  {
+    auto entries = entries_.lock();
+    for (WaitEntry* e = entries->front(); e != nullptr; e = entries->next(*e)) {
+      if (e->is_watcher_) {
+        relays.add(static_cast<Watcher*>(e)->woken());
+        continue;
+      }
+      auto& first = static_cast<Waiter&>(*e);
+      Entries::remove(first);
+      count_.store_relaxed(count_.load_relaxed() - 1);
+      first.granted_.store_release(true);
+      // Under the lock: once it is free the waiter may return and its stack be reused.
+      (void)wake(first.thread_);
+      break;
+    }
+  }
+  relays.run();
 }
 
 void WaitQueue::wake_all() {
   if (!has_waiters()) return;
-  auto w = waiters_.lock();
-  for (Waiter& waiter : *w) (void)wake(waiter.thread_);
+  const core::RcuReader relays_stay;
+  RelayList relays;
+  {
+    auto entries = entries_.lock();
+    for (WaitEntry& e : *entries) {
+      if (e.is_watcher_)
+        relays.add(static_cast<Watcher&>(e).woken());
+      else
+        (void)wake(static_cast<Waiter&>(e).thread_);
+    }
+  }
+  relays.run();
 }
 
 void sleep_until(u64 deadline_ns) {

@@ -4,10 +4,14 @@
 // then sleeps; whoever makes the condition true does so first and wakes afterwards.
 // Data model: WaitQueue -> Waiter (on the sleeper's stack) -> Thread. wake_one() takes one waiter
 // off the queue and marks it granted: it has to look at the condition again, and if it leaves
-// without (deadline, or satisfied before) it hands the grant on. Locking: level waitqueue, one lock
-// per queue. Context: waiting in threads with preemption on; waking any but NMI. Differences from
-// Linux: no wake functions, no flags; an exclusive wake-up is wake_one().
+// without (deadline, or satisfied before) it hands the grant on. A Watcher is told of every
+// wake-up instead of sleeping; what follows from that is done by its Relay when the queue's lock
+// is free, so that queues that wake other queues never nest their locks. Locking: level waitqueue,
+// one lock per queue. Context: waiting in threads with preemption on; waking any but NMI.
+// Differences from Linux: a wake function (Watcher) only marks, and no flags; an exclusive wake-up
+// is wake_one().
 #pragma once
+#include "base/bug.hpp"
 #include "base/list.hpp"
 #include "core/spin.hpp"
 #include "sched/thread.hpp"
@@ -34,7 +38,57 @@ class InterruptibleSleep {
   InterruptibleSleep& operator=(const InterruptibleSleep&) = delete;
 };
 
-class Waiter {
+/// What stands in a queue: watchers first, then waiters in the order they came.
+class WaitEntry {
+  friend class WaitQueue;
+  bool is_watcher_;
+
+ protected:
+  explicit WaitEntry(bool is_watcher) : is_watcher_(is_watcher) {}
+  ~WaitEntry() = default;
+
+ public:
+  ListNode node;  ///< for the queue
+  WaitEntry(const WaitEntry&) = delete;
+  WaitEntry& operator=(const WaitEntry&) = delete;
+};
+
+/// What a watched queue's wake-up leads to. Freed a grace period after its last watcher was
+/// detached: a waker may still be on the way.
+class Relay {
+  friend class RelayList;
+  Relay* next_ = nullptr;
+  Atomic<bool> pending_{false};
+
+ public:
+  /// Once for one or more wake-ups, by one of the wakers. No lock of the queue is held; the caller
+  /// of the wake-up may hold any lock before level waitqueue. Context: any but NMI, preemption off.
+  virtual void relay() = 0;
+
+ protected:
+  constexpr Relay() = default;
+  ~Relay() = default;
+};
+
+/// Is told of every wake-up of the queue it is attached to.
+class Watcher : public WaitEntry {
+  WaitQueue* queue_ = nullptr;
+
+ public:
+  Watcher() : WaitEntry(true) {}
+  /// The queue was woken. Its lock is held and interrupts are off: marks what is to be done, by
+  /// atomics, and names who does it; nullptr if nobody must.
+  virtual Relay* woken() = 0;
+  void attach(WaitQueue& q);
+  /// woken() is not called any more when this returns.
+  void detach();
+  bool is_attached() const { return queue_ != nullptr; }
+
+ protected:
+  ~Watcher() { ASSERT(queue_ == nullptr); }
+};
+
+class Waiter : public WaitEntry {
   friend class WaitQueue;
   WaitQueue& queue_;
   Thread& thread_;
@@ -44,11 +98,8 @@ class Waiter {
   bool leave();
 
  public:
-  ListNode node;  ///< for the queue
-  explicit Waiter(WaitQueue& q) : queue_(q), thread_(current()) {}
+  explicit Waiter(WaitQueue& q) : WaitEntry(false), queue_(q), thread_(current()) {}
   ~Waiter();
-  Waiter(const Waiter&) = delete;
-  Waiter& operator=(const Waiter&) = delete;
 
   /// Announces the wait: from now on a wake-up is not lost. Then look at the condition.
   void prepare();
@@ -60,16 +111,17 @@ class Waiter {
 
 class WaitQueue {
   friend class Waiter;
-  using Waiters = List<Waiter, &Waiter::node>;
-  core::Guarded<core::level::waitqueue, Waiters, core::SpinIrqOff> waiters_;
+  friend class Watcher;
+  using Entries = List<WaitEntry, &WaitEntry::node>;
+  core::Guarded<core::level::waitqueue, Entries, core::SpinIrqOff> entries_;
   Atomic<u32> count_{0};
 
  public:
   constexpr WaitQueue() = default;
-  /// Wakes the waiter that came first.
+  /// Wakes the waiter that came first, and tells the watchers.
   void wake_one();
   void wake_all();
-  /// A waiter may be there; certain only in the order: change the condition, then ask.
+  /// A waiter or watcher may be there; certain only in the order: change the condition, then ask.
   bool has_waiters() const { return count_.load_seq_cst() != 0; }
 };
 

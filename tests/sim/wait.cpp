@@ -100,6 +100,60 @@ void signals() {
   crowd.wait();
 }
 
+/// Two queues whose wake-ups reach a third one by watchers that share a relay.
+class Funnel final : public sched::Relay {
+ public:
+  sched::WaitQueue queue;
+  Atomic<u32> marks{0};
+  Atomic<u32> relays{0};
+  void relay() override {
+    (void)relays.fetch_add_relaxed(1);
+    queue.wake_all();
+  }
+  class Inlet final : public sched::Watcher {
+    Funnel& funnel_;
+
+   public:
+    explicit Inlet(Funnel& f) : funnel_(f) {}
+    ~Inlet() = default;
+    sched::Relay* woken() override {
+      (void)funnel_.marks.fetch_add_acq_rel(1);
+      return &funnel_;
+    }
+  };
+};
+
+/// Every mark is seen by a thread that sleeps on the third queue, whoever runs the relay.
+void watchers() {
+  constexpr u32 rounds = 3;
+  Funnel funnel;
+  std::array<sched::WaitQueue, 2> sources;
+  Funnel::Inlet a(funnel), b(funnel);
+  a.attach(sources[0]);
+  b.attach(sources[1]);
+  Crowd crowd;
+  (void)crowd.start([&] {
+    (void)sched::wait(funnel.queue, [&] { return funnel.marks.load_acquire() == 2 * rounds; });
+  });
+  for (sched::WaitQueue& source : sources)
+    (void)crowd.start([&] {
+      for (u32 n = 0; n < rounds; ++n) {
+        // A sleeper beside the watcher does not hide it.
+        if (one_in(2))
+          source.wake_one();
+        else
+          source.wake_all();
+      }
+    });
+  crowd.wait();
+  const u32 relays = funnel.relays.load_relaxed();
+  SIM_CHECK(relays >= 1 && relays <= 2 * rounds);
+  a.detach();
+  b.detach();
+  sources[0].wake_all();
+  SIM_CHECK(funnel.marks.load_relaxed() == 2 * rounds && !sources[0].has_waiters());
+}
+
 /// A sleep lasts until its deadline, and not for ever.
 void deadlines() {
   const u64 deadline = soon();
@@ -110,10 +164,11 @@ void deadlines() {
 }  // namespace
 
 void scenario() {
-  switch (dice(4)) {
+  switch (dice(5)) {
     case 0: return ping_pong();
     case 1: return signals();
-    case 2: deadlines(); [[fallthrough]];
+    case 2: return watchers();
+    case 3: deadlines(); [[fallthrough]];
     default: return tokens_and_deadlines();
   }
 }
