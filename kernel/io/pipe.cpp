@@ -64,6 +64,7 @@ Result<usize> Pipe::read(IoBuf& buf, bool nonblocking) {
         const usize inside = r->tail % page_size;
         const usize n = std::min<u64>(r->head - r->tail, page_size - inside);
         const usize moved = buf.put({page + inside, n});
+        if (moved == 0) break;
         r->tail += moved;
         done += moved;
         if (r->tail % page_size == 0 || r->tail == r->head) {
