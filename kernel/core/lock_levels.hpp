@@ -43,11 +43,15 @@ AUK_LOCK_POSITION(pipe, socket);
 AUK_LOCK_POSITION(tty, pipe);
 // Behind everything that copies to and from user memory: the copy may fault.
 AUK_LOCK_POSITION(space, tty);
-AUK_LOCK_POSITION(invalidate, space);
+// Faults in one area: a change that holds the space waits for them.
+AUK_LOCK_POSITION(area, space);
+AUK_LOCK_POSITION(invalidate, area);
 AUK_LOCK_POSITION(folio, invalidate);
 AUK_LOCK_POSITION(block, folio);
 AUK_LOCK_POSITION(flush, block);
-AUK_LOCK_POSITION(last_sleeping, flush);
+// Whoever needs memory may hold any sleeping lock.
+AUK_LOCK_POSITION(oom, flush);
+AUK_LOCK_POSITION(last_sleeping, oom);
 
 struct rcu {
   struct AUK_CAPABILITY("rcu") Position {};

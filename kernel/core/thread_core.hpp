@@ -27,6 +27,8 @@ struct ThreadCore {
   u64 canary = 0;  ///< what the stack protector compares with while this thread runs
   u32 id = 0;      ///< for messages; not a pid
   Atomic<u32> work_bits{0};
+  /// It makes room for an allocation: its own allocations must not wait for that.
+  bool is_making_room = false;
   [[no_unique_address]] std::conditional_t<config::lockdep, HeldLocks, NoHeldLocks> held;
 
   std::string_view name() const {

@@ -31,6 +31,7 @@
 #include "mem/pages.hpp"
 #include "mem/vmalloc.hpp"
 #include "proc/clone.hpp"
+#include "proc/oom.hpp"
 #include "sched/rcu.hpp"
 #include "sched/softirq.hpp"
 #include "sched/thread.hpp"
@@ -138,6 +139,7 @@ void start_first_program(const core::HandOver& h) {
   static constinit FirstWords words;
   words.read(h.command_line());
   const vfs::Path root = make_root(h);
+  if (!proc::oom::setup().ok()) core::panic("Out of memory for the first threads");
   if (!proc::start_first_process(words.program(), root).ok())
     core::panic("Out of memory for the first process");
 }

@@ -3,7 +3,9 @@
 // Data model: the frame word of the page points to it. `refs` counts everybody who may touch the
 // page: each page-table entry, the page cache, each pin. `exclusive` says that an anonymous page
 // belongs to one address space only, so a write fault may use it without copying; fork clears it.
-// Locking: counts are atomic; the exclusive bit changes under the lock of the page-table page.
+// `pins` counts those who write to the page, or will, without going through a page table: a pinned
+// page is never shared by fork, it is copied there and then. Locking: counts are atomic; the
+// exclusive bit changes, and a pin is taken, under the lock of the page-table page.
 // Context: any but NMI. Differences from Linux: 48 bytes instead of 64, and only for pages that
 // hold data.
 #pragma once
@@ -19,6 +21,7 @@ namespace auk::mem {
 class alignas(16) Folio final : public RefCounted<Folio> {
   Pfn pfn_;
   Atomic<u32> exclusive_{0};
+  Atomic<u32> pins_{0};
   bool anonymous_;
 
  public:
@@ -34,6 +37,9 @@ class alignas(16) Folio final : public RefCounted<Folio> {
   std::span<byte> bytes() const { return bytes_of(pfn_); }
   bool is_anonymous() const { return anonymous_; }
   bool is_exclusive() const { return exclusive_.load_relaxed() != 0; }
+  bool is_pinned() const { return pins_.load_acquire() != 0; }
+  void pin() { (void)pins_.fetch_add_relaxed(1); }
+  void unpin() { (void)pins_.fetch_sub_release(1); }
   void set_exclusive(bool v) { exclusive_.store_relaxed(v ? 1 : 0); }
 };
 

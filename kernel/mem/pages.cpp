@@ -6,9 +6,11 @@
 #include "core/log.hpp"
 #include "core/panic.hpp"
 #include "core/spin.hpp"
+#include "core/thread_core.hpp"
 #include "mem/buddy.hpp"
 #include "mem/kasan.hpp"
 #include "mem/kernel_map.hpp"
+#include "mem/reclaim.hpp"
 
 namespace auk::mem {
 
@@ -27,6 +29,42 @@ AUK_PER_CPU core::PerCpu<CpuPages> cpu_pages;
 
 constinit core::Guarded<core::level::mem_zone, Buddy, core::SpinIrqOff> zone;
 constinit Atomic<u64> cached_pages{0};
+constinit Atomic<u64> all_pages{0};
+
+constinit Atomic<Reclaimer*> reclaimer{nullptr};
+constinit Atomic<u64> reserve{0};
+
+/// Half of Linux's min_free_kbytes, which grows with the square root of the memory.
+u64 reserve_for(u64 pages) {
+  const u64 kib_times_16 = pages * (page_size / kib) * 16;
+  u64 root = 0;
+  while ((root + 1) * (root + 1) <= kib_times_16) ++root;
+  return root / (page_size / kib) / 2;
+}
+
+/// Nobody waits for memory that its own end will bring.
+bool may_use_reserve() {
+  if (!core::is_preemptible()) return true;
+  const core::ThreadCore* const me = core::current_core();
+  return me == nullptr || me->is_making_room ||
+         (me->work_bits.load_relaxed() & core::work::fatal) != 0;
+}
+
+bool make_room(unsigned order, u32 attempt) {
+  Reclaimer* const r = reclaimer.load_acquire();
+  if (r == nullptr || !core::is_preemptible()) return false;
+  core::ThreadCore& me = *core::current_core();
+  if (me.is_making_room) return false;
+  me.is_making_room = true;
+  const bool again = r->make_room(order, attempt);
+  me.is_making_room = false;
+  return again;
+}
+
+/// The zone may give so many pages to an ordinary allocation.
+bool has_spare(const Buddy& z, u64 pages) {
+  return z.free_pages() >= pages + reserve.load_relaxed();
+}
 
 /// Table pages for frame words come from the front of the very section that gets them.
 class WordMapper final : public FrameWordMapper {
@@ -73,12 +111,13 @@ class ZoneTablePages final : public TablePageSource {
 };
 constinit ZoneTablePages zone_table_pages;
 
-std::optional<Pfn> take_single() {
+std::optional<Pfn> take_single(bool urgent) {
   const core::IrqOff irq_off;
   CpuPages& mine = cpu_pages.here(irq_off);
   if (mine.count == 0) {
     auto z = zone.lock();
-    while (mine.count < cpu_batch) {
+    const u32 wanted = urgent && !has_spare(*z, cpu_batch) ? 1 : cpu_batch;
+    while (mine.count < wanted && (urgent || has_spare(*z, 1))) {
       const auto p = z->allocate(0);
       if (!p) break;
       write_frame(*p, FrameWord::of(FrameTag::cached));
@@ -92,6 +131,25 @@ std::optional<Pfn> take_single() {
   ASSERT(read_frame(p).tag() == FrameTag::cached);
   write_frame(p, FrameWord::of(FrameTag::kernel));
   return p;
+}
+
+std::optional<Pfn> take(unsigned order, bool urgent) {
+  if (order == 0) return take_single(urgent);
+  auto z = zone.lock();
+  if (!urgent && !has_spare(*z, u64{1} << order)) return std::nullopt;
+  return z->allocate(order);
+}
+
+/// The zone is empty, or as good as empty.
+AUK_COLD std::optional<Pfn> take_slowly(unsigned order) {
+  for (u32 attempt = 0;; ++attempt) {
+    if (may_use_reserve())
+      if (const auto p = take(order, true)) return p;
+    if (!make_room(order, attempt)) break;
+    if (const auto p = take(order, false)) return p;
+  }
+  // It may have come to be doomed, or alone, meanwhile.
+  return may_use_reserve() ? take(order, true) : std::nullopt;
 }
 
 void flush_some(CpuPages& mine, u32 keep) {
@@ -112,13 +170,8 @@ void give_single(Pfn p) {
 
 Result<Pfn> allocate_pages(AllocSite& site, unsigned order, Fill fill) {
   if (visit_site(site)) return Errno::enomem;
-  std::optional<Pfn> p;
-  if (order == 0) {
-    p = take_single();
-  } else {
-    auto z = zone.lock();
-    p = z->allocate(order);
-  }
+  std::optional<Pfn> p = take(order, false);
+  if (!p) p = take_slowly(order);
   if (!p) return Errno::enomem;
   if (fill == Fill::zero) {
     const auto memory = bytes_of(*p, usize{1} << order);
@@ -145,6 +198,14 @@ PageCounts count_pages() {
   return {z->managed_pages(), z->free_pages(), cached_pages.load_relaxed()};
 }
 
+void set_reclaimer(Reclaimer& r) {
+  reclaimer.store_release(&r);
+  reserve.store_relaxed(reserve_for(managed_pages()));
+}
+u64 reserved_pages() { return reserve.load_relaxed(); }
+
+u64 managed_pages() { return all_pages.load_relaxed(); }
+
 void drain_page_cache() {
   const core::IrqOff irq_off;
   flush_some(cpu_pages.here(irq_off), 0);
@@ -158,6 +219,7 @@ bool pages_are_consistent() {
 void give_back_boot_memory(PhysRange r) {
   auto z = zone.lock();
   z->add(r);
+  all_pages.store_relaxed(z->managed_pages());
 }
 
 void setup_pages(BootMemory& memory) {
@@ -170,6 +232,7 @@ void setup_pages(BootMemory& memory) {
   std::fill(bytes.begin(), bytes.end(), byte{0});
   auto z = zone.lock();
   z->attach(bytes, end, memory, word_mapper);
+  all_pages.store_relaxed(z->managed_pages());
   set_table_page_source(zone_table_pages);
 }
 

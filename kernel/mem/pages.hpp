@@ -35,6 +35,8 @@ struct PageCounts {
   u64 cached = 0;   ///< in per-CPU lists
 };
 PageCounts count_pages();
+/// `managed` alone, without a lock.
+u64 managed_pages();
 /// Moves the calling CPU's list back to the zone.
 void drain_page_cache();
 /// For tests: all links, tags and counts of the zone are right.

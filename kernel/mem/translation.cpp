@@ -122,27 +122,91 @@ Result<Ref<TranslationRoot>> TranslationRoot::create() {
   return made;
 }
 
-void TranslationRoot::free_tables(PhysAddr table, unsigned level) {
+void PteTable::drop_all() {
+  auto entries = lock.lock();
+  Pte* const table = to_pointer<Pte>(phys_of(pfn_));
+  for (usize i = 0; i < entries_per_table && entries->used > 0; ++i) {
+    if (!table[i].is_present()) continue;
+    Folio* const f = folio_of(pfn_of(table[i].address()));
+    table[i] = Pte{};
+    --entries->used;
+    if (f != nullptr) (void)Ref<Folio>::adopt(f);
+  }
+}
+
+/// Tables that are out of their parents and wait for the flush.
+struct TranslationRoot::Detached {
+  static constexpr usize capacity = 32;
+  struct One {
+    PhysAddr table;
+    unsigned level;
+  };
+  std::array<One, capacity> tables{};
+  usize count = 0;
+};
+
+/// Frees what a table points to; returns the number of pages.
+u64 TranslationRoot::free_below(PhysAddr table, unsigned level) {
   const Pte* const entries = to_pointer<const Pte>(table);
   const usize count = level == machine::page_table_levels ? user_entries : entries_per_table;
-  for (usize i = 0; i < count; ++i) {
-    if (!entries[i].is_present()) continue;
-    const Pfn below = pfn_of(entries[i].address());
-    if (level > 2) {
-      free_tables(phys_of(below), level - 1);
-    } else {
-      PteTable* const descriptor = read_frame(below).descriptor<PteTable>();
-      ASSERT(descriptor->lock.alone().used == 0);
-      write_frame(below, FrameWord::of(FrameTag::kernel));
-      descriptor->~PteTable();
-      table_cache.free(descriptor);
+  u64 freed = 0;
+  for (usize i = 0; i < count; ++i)
+    if (entries[i].is_present()) freed += free_table(entries[i].address(), level - 1);
+  return freed;
+}
+
+u64 TranslationRoot::free_table(PhysAddr table, unsigned level) {
+  const Pfn pfn = pfn_of(table);
+  u64 freed = 1;
+  if (level > 1) {
+    freed += free_below(table, level);
+  } else {
+    PteTable* const descriptor = read_frame(pfn).descriptor<PteTable>();
+    ASSERT(descriptor->lock.alone().used == 0);
+    write_frame(pfn, FrameWord::of(FrameTag::kernel));
+    descriptor->~PteTable();
+    table_cache.free(descriptor);
+  }
+  free_pages(pfn, 0);
+  return freed;
+}
+
+/// Takes tables that lie between the two addresses out of a table whose range begins at `start`,
+/// as long as there is room.
+void TranslationRoot::detach_tables(PhysAddr table, unsigned level, UserAddr start, UserAddr low,
+                                    UserAddr high, Detached& gone) {
+  Pte* const entries = to_pointer<Pte>(table);
+  const u64 span = machine::entry_span(level);
+  const u64 first = low > start ? (low - start) / span : 0;
+  for (u64 i = first; i < entries_per_table && start + i * span < high; ++i) {
+    if (gone.count == Detached::capacity) return;
+    const u64 seen = __atomic_load_n(&entries[i].bits, __ATOMIC_ACQUIRE);
+    if ((seen & Pte::present) == 0) continue;
+    const UserAddr from = start + i * span;
+    if (from >= low && from + span <= high) {
+      __atomic_store_n(&entries[i].bits, 0, __ATOMIC_RELEASE);
+      gone.tables[gone.count++] = {Pte{seen}.address(), level - 1};
+    } else if (level > 2) {
+      detach_tables(Pte{seen}.address(), level - 1, from, low, high, gone);
     }
-    free_pages(below, 0);
+  }
+}
+
+void TranslationRoot::free_tables(UserAddr low, UserAddr high) {
+  for (;;) {
+    Detached gone;
+    detach_tables(phys_of(pfn_), machine::page_table_levels, UserAddr(0), low, high, gone);
+    if (gone.count == 0) return;
+    // CPUs may remember the tables themselves, whatever the last level holds.
+    flush(low, high);
+    for (usize i = 0; i < gone.count; ++i)
+      (void)table_pages_.fetch_sub_relaxed(free_table(gone.tables[i].table, gone.tables[i].level));
+    if (gone.count < Detached::capacity) return;
   }
 }
 
 void TranslationRoot::destroy(TranslationRoot* r) {
-  r->free_tables(phys_of(r->pfn_), machine::page_table_levels);
+  (void)r->free_below(phys_of(r->pfn_), machine::page_table_levels);
   free_pages(r->pfn_, 0);
   mem::destroy(r);
 }

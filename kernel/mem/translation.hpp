@@ -2,7 +2,8 @@
 //
 // Data model: TranslationRoot (counted; held by its address space and by every CPU that has it
 // loaded) -> tables -> PteTable, the descriptor of a last-level table with its lock. Tables are
-// added while the space lives and freed with the root, when no CPU can walk them any more.
+// added when they are needed, and freed when their range is given up or with the root; then no CPU
+// can walk them any more.
 // `generation` counts flushes: a CPU that has the root loaded but runs a kernel thread is not
 // interrupted; it compares generations before it returns to the space.
 // Locking: level page_table, one lock per last-level table; upper levels by compare-and-set.
@@ -32,6 +33,8 @@ class alignas(16) PteTable {
   /// Changing an entry takes this lock.
   core::Guarded<core::level::page_table, Entries, core::SpinPreemptOff> lock;
   explicit PteTable(Pfn pfn) : pfn_(pfn) {}
+  /// Lets go of all pages. Nobody uses the translations any more.
+  void drop_all();
   Pte& entry(UserAddr va) const {
     return to_pointer<Pte>(phys_of(pfn_))[machine::entry_index(VirtAddr(va.value), 1)];
   }
@@ -46,7 +49,11 @@ class TranslationRoot final : public RefCounted<TranslationRoot> {
   friend class TranslationLoader;
 
   Pte* upper_entry(UserAddr va, bool create);
-  void free_tables(PhysAddr table, unsigned level);
+  struct Detached;
+  void detach_tables(PhysAddr table, unsigned level, UserAddr start, UserAddr low, UserAddr high,
+                     Detached& gone);
+  u64 free_below(PhysAddr table, unsigned level);
+  u64 free_table(PhysAddr table, unsigned level);
 
  public:
   explicit TranslationRoot(Pfn pfn) : pfn_(pfn) {}
@@ -74,6 +81,9 @@ class TranslationRoot final : public RefCounted<TranslationRoot> {
       at = next;
     }
   }
+  /// Frees the tables that serve only addresses between the two. No entry of them is present, and
+  /// nobody looks for one: no area lies there and none is made meanwhile.
+  void free_tables(UserAddr low, UserAddr high);
   u64 table_pages() const { return table_pages_.load_relaxed(); }
   /// No CPU uses old translations of the range when this returns. Context: as core::call_on().
   void flush(UserAddr start, UserAddr end);

@@ -6,6 +6,7 @@
 #include "generated/uapi/sched.hpp"
 #include "proc/exec.hpp"
 #include "proc/exit.hpp"
+#include "proc/usage.hpp"
 
 namespace auk::proc {
 namespace {
@@ -32,6 +33,7 @@ Result<Ref<Group>> make_group(Task& me, const CloneArgs& args) {
   Ref<Group> g = TRY(mem::make_ref<Group>(ALLOC_SITE));
   g->exit_signal = args.exit_signal;
   g->limits.alone() = *me.group->limits.lock();
+  g->oom_score_adj = me.group->oom_score_adj;
   if (has(args.flags, uapi::clone_sighand)) {
     g->handlers = me.group->handlers;
   } else {
@@ -45,7 +47,7 @@ Result<void> prepare(Task& me, const CloneArgs& args, Task& child) {
   const u64 flags = args.flags;
   child.files = has(flags, uapi::clone_files) ? me.files : TRY(me.files->copy());
   child.fs = has(flags, uapi::clone_fs) ? me.fs : TRY(me.fs->copy());
-  child.space = has(flags, uapi::clone_vm) ? me.space : TRY(me.space->copy());
+  child.space = has(flags, uapi::clone_vm) ? me.space : TRY(me.space->copy(memory_allowance(me)));
   child.translation = &child.space->translation();
   child.blocked = me.blocked;
   if (!has(flags, uapi::clone_vm) || has(flags, uapi::clone_vfork)) {

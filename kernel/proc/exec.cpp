@@ -9,6 +9,7 @@
 #include "core/log.hpp"
 #include "core/panic.hpp"
 #include "generated/uapi/elf.hpp"
+#include "mem/failure.hpp"
 #include "mem/vmalloc.hpp"
 #include "proc/clone.hpp"
 #include "proc/exit.hpp"
@@ -352,12 +353,7 @@ AUK_NOINLINE Result<void> become(Task& me, Image& image, Prepared& p, std::strin
   // The point of no return.
   TRY(end_other_threads(me));
   drop_space(me);
-  {
-    const core::IrqOff irq_off;
-    me.space = std::move(p.space);
-    me.translation = &me.space->translation();
-    mem::load_translation(me.translation);
-  }
+  (void)me.set_space(std::move(p.space));
   {
     auto t = tree.lock();
     me.group->has_execed = true;
@@ -546,19 +542,19 @@ void exec_first_program(Task& me) {
   if (is_there(p->ramdisk_path)) {
     core::log_info("Run {} as init process", p->ramdisk_path);
     const Result<void> r = try_program(me, p->ramdisk_path, *p);
-    if (r.ok()) return;
+    if (r.ok()) return mem::arm_failures();
     core::log_err("Failed to execute {} (error -{})", p->ramdisk_path, static_cast<int>(r.error()));
   }
   if (!p->path.empty()) {
     core::log_info("Run {} as init process", p->path);
     const Result<void> r = try_program(me, p->path, *p);
-    if (r.ok()) return;
+    if (r.ok()) return mem::arm_failures();
     core::panic("Requested init {} failed (error -{}).", p->path, static_cast<int>(r.error()));
   }
   for (const std::string_view path : {"/sbin/init", "/etc/init", "/bin/init", "/bin/sh"}) {
     core::log_info("Run {} as init process", path);
     const Result<void> r = try_program(me, path, *p);
-    if (r.ok()) return;
+    if (r.ok()) return mem::arm_failures();
     if (r.error() != Errno::enoent)
       core::log_err("Starting init: {} exists but couldn't execute it (error -{})", path,
                     static_cast<int>(r.error()));

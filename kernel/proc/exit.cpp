@@ -110,13 +110,8 @@ void leave_space(Task& me) {
 
 void drop_space(Task& me) {
   if (me.space) note_peak_pages(*me.group, *me.space);
-  {
-    const core::IrqOff irq_off;
-    me.translation = nullptr;
-    mem::load_translation(nullptr);
-  }
+  const Ref<vm::AddressSpace> old = me.set_space({});
   mem::drop_lazy_translation();
-  me.space = {};
 }
 
 void finish_vfork(Task& me) {

@@ -47,6 +47,17 @@ void Task::set_cred(Ref<ident::Cred> c) {
   std::swap(cred_, c);
 }
 
+Ref<vm::AddressSpace> Task::set_space(Ref<vm::AddressSpace> s) {
+  {
+    const core::IrqOff irq_off;
+    translation = s ? &s->translation() : nullptr;
+    mem::load_translation(translation);
+  }
+  auto lock = cred_lock.lock();
+  std::swap(space, s);
+  return s;
+}
+
 Group::~Group() { signals.alone().pending.clear(); }
 
 void Session::destroy(Session* s) {

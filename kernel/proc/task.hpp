@@ -82,6 +82,7 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   Ref<ident::Pid> pid;
   Ref<Group> group;
   ListNode group_node;
+  /// The thread's own; others ask space_of(). Changed by set_space().
   Ref<vm::AddressSpace> space;
   Ref<io::FdTable> files;
   Ref<vfs::FsContext> fs;
@@ -110,6 +111,7 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   Atomic<bool> vfork_over{false};
   struct FirstProgram* first_program = nullptr;
   Atomic<u64> voluntary_switches{0};
+  /// For others who look at credentials or space.
   core::Guarded<core::level::cred, int, core::SpinPreemptOff> cred_lock;
 
   Task();
@@ -128,6 +130,13 @@ class Task final : public sched::Thread, public sched::ThreadMain {
     return cred_;
   }
   void set_cred(Ref<ident::Cred> c);
+  /// Null for a thread that is past its end.
+  Ref<vm::AddressSpace> space_of() {
+    auto lock = cred_lock.lock();
+    return space;
+  }
+  /// Also what is loaded on the thread's CPU. Returns the one before. The thread itself.
+  Ref<vm::AddressSpace> set_space(Ref<vm::AddressSpace> s);
   /// The vector registers of the program, to be read or changed in memory; they are loaded again on
   /// the way back. The thread itself.
   void save_vectors();
@@ -159,6 +168,7 @@ class Group final : public RefCounted<Group> {
   ListNode member_node;  ///< of the process group
   u32 uid = 0;           ///< of the last thread that ended
   bool is_subreaper = false;
+  i16 oom_score_adj = 0;  ///< -1000: never killed for its memory; 1000: first
   bool has_execed = false;
   bool stop_reported = true, continue_reported = true;
   u32 stop_signal = 0;

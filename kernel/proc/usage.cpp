@@ -34,4 +34,20 @@ uapi::rusage to_rusage(const Usage& u) {
   return r;
 }
 
+vm::Allowance memory_allowance(Task& t) {
+  vm::Allowance a;
+  {
+    auto limits = t.group->limits.lock();
+    a.address_space = (*limits)[uapi::rlimit_as].soft;
+    a.data = (*limits)[uapi::rlimit_data].soft;
+    a.stack = (*limits)[uapi::rlimit_stack].soft;
+    a.locked = (*limits)[uapi::rlimit_memlock].soft;
+  }
+  const ident::Cred& cred = t.cred();
+  a.may_lock = cred.has(ident::Cap::ipc_lock);
+  a.is_admin = cred.has(ident::Cap::sys_admin);
+  a.may_map_low = cred.has(ident::Cap::sys_rawio);
+  return a;
+}
+
 }  // namespace auk::proc

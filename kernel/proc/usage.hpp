@@ -12,6 +12,8 @@ Usage usage_of_children(Group& g);
 /// Remembers how much memory the process had at most, as the space knows it now.
 void note_peak_pages(Group& g, const vm::AddressSpace& space);
 uapi::rusage to_rusage(const Usage& u);
+/// What a thread may have of memory: its process's limits and its own capabilities.
+vm::Allowance memory_allowance(Task& t);
 /// Threads that exist.
 u32 thread_count();
 

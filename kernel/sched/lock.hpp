@@ -99,6 +99,29 @@ template <class Level> class AUK_CAPABILITY("rwsem") RwSemaphore {
     Writing(const Writing&) = delete;
     Writing& operator=(const Writing&) = delete;
   };
+  /// For who must not wait for a writer: has the lock if ok().
+  class AUK_SCOPED TryReading {
+    RwSemaphore& sem_;
+    bool ok_;
+
+   public:
+    explicit TryReading(RwSemaphore& s)
+        __attribute__((acquire_shared_capability(s, Level::v))) AUK_LOCK_PRIMITIVE
+        : sem_(s),
+          ok_(s.try_read()) {
+      if (ok_) core::note_acquire(class_);
+    }
+    ~TryReading() AUK_RELEASE() AUK_LOCK_PRIMITIVE {
+      if (ok_) sem_.unlock_reading();
+    }
+    TryReading(const TryReading&) = delete;
+    TryReading& operator=(const TryReading&) = delete;
+    bool ok() const { return ok_; }
+  };
+  TryReading try_reading()
+      __attribute__((acquire_shared_capability(this, Level::v))) AUK_LOCK_PRIMITIVE {
+    return TryReading(*this);
+  }
   Reading reading() __attribute__((acquire_shared_capability(this, Level::v))) AUK_LOCK_PRIMITIVE {
     return Reading(*this);
   }

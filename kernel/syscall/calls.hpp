@@ -106,6 +106,12 @@ Value mprotect(Task&, UserAddr at, u64 size, u64 protection);
 Value mremap(Task&, UserAddr at, u64 size, u64 new_size, u64 flags, UserAddr to);
 Value madvise(Task&, UserAddr at, u64 size, int advice);
 Value msync(Task&, UserAddr at, u64 size, int flags);
+Value mincore(Task&, UserAddr at, u64 size, UserAddr out);
+Value mlock(Task&, UserAddr at, u64 size);
+Value mlock2(Task&, UserAddr at, u64 size, int flags);
+Value munlock(Task&, UserAddr at, u64 size);
+Value mlockall(Task&, int flags);
+Value munlockall(Task&);
 
 // process.cpp
 Value fork(Task&);

@@ -4,6 +4,7 @@
 #include "core/param.hpp"
 #include "core/preempt.hpp"
 #include "core/smp_call.hpp"
+#include "mem/failure.hpp"
 #include "mem/pages.hpp"
 #include "mem/slab.hpp"
 #include "sched/rcu.hpp"
@@ -13,10 +14,12 @@ namespace auk::syscall {
 namespace {
 
 constinit bool wanted = false;
+constinit bool wants_sites = false;
 
 bool set_report(std::string_view v) {
   wanted = v == "memory";
-  return wanted;
+  wants_sites = v == "sites";
+  return wanted || wants_sites;
 }
 PARAM("auk.report", set_report);
 
@@ -39,6 +42,7 @@ class Printer final : public mem::CacheVisitor {
 }  // namespace
 
 void report_memory() {
+  if (wants_sites) mem::report_sites();
   if (!wanted) return;
   // What was given up in the first period is freed in it and may give up more; the same goes for
   // threads that are on their way out.

@@ -1,7 +1,9 @@
 // Page faults: what a missing or protected entry means, and how it is mended.
 #include <algorithm>
+#include <array>
 
 #include "base/math.hpp"
+#include "core/rcu.hpp"
 #include "vm/space.hpp"
 
 namespace auk::vm {
@@ -21,11 +23,12 @@ bool allows(VmaFlags f, Access a) {
 
 }  // namespace
 
+/// A private page without an object, or the private copy of an object's page.
 FaultResult AddressSpace::handle_anonymous(UserAddr page, Access access, const Vma& v,
                                            PteTable& table) {
   Ref<Folio> fresh;
+  bool is_clean = false;  // the fresh page holds zeros
   for (;;) {
-    bool copy = false;
     {
       auto entries = table.lock.lock();
       Pte& e = table.entry(page);
@@ -49,40 +52,37 @@ FaultResult AddressSpace::handle_anonymous(UserAddr page, Access access, const V
         root_->flush(page, page + page_size);
         return FaultResult::done;
       }
-      if (fresh.get() != nullptr) {
-        if (there != nullptr) {
-          const auto from = there->bytes();
-          std::copy(from.begin(), from.end(), fresh->bytes().begin());
+      if (fresh) {
+        const auto bytes = fresh->bytes();
+        if (there != nullptr)
+          std::copy_n(there->bytes().begin(), page_size, bytes.begin());
+        else if (!is_clean)
+          std::fill(bytes.begin(), bytes.end(), byte{0});
+        if (e.is_present()) {
+          // No CPU reads the old page any more when the first one can write to the new page.
+          e = Pte{};
+          root_->flush(page, page + page_size);
+        } else {
+          ++entries->used;
         }
-        const bool was_present = e.is_present();
         fresh->set_exclusive(true);
         e = Pte::leaf(fresh->address(), entry_rights(v.flags, true), 1);
         (void)fresh.release();
-        if (was_present)
-          root_->flush(page, page + page_size);
-        else
-          ++entries->used;
         if (there == nullptr)
-          (void)resident_.fetch_add_relaxed(1);
+          (void)resident_anonymous_.fetch_add_relaxed(1);
         else
           (void)Ref<Folio>::adopt(there);
         return FaultResult::done;
       }
-      copy = there != nullptr;
+      // To be overwritten, if the page to copy is still there then.
+      is_clean = there == nullptr;
     }
+    if (is_dying_.load_relaxed()) return FaultResult::no_memory;
     // Allocated without the lock; then everything is looked at again.
     Result<Ref<Folio>> made =
-        Folio::create(ALLOC_SITE, true, copy ? mem::Fill::overwrite : mem::Fill::zero);
+        Folio::create(ALLOC_SITE, true, is_clean ? mem::Fill::zero : mem::Fill::overwrite);
     if (!made.ok()) return FaultResult::no_memory;
     fresh = made.take();
-    if (!copy) continue;
-    // What was to be overwritten may have become a zero page meanwhile.
-    auto entries = table.lock.lock();
-    const Pte& e = table.entry(page);
-    if (!e.is_present() || mem::folio_of(pfn_of(e.address())) == nullptr) {
-      const auto all = fresh->bytes();
-      std::fill(all.begin(), all.end(), byte{0});
-    }
   }
 }
 
@@ -109,34 +109,59 @@ FaultResult AddressSpace::handle_object(Vma& v, UserAddr page, Access access, Pt
     e = Pte::leaf(folio->address(), entry_rights(v.flags, writable), 1);
     ++entries->used;
     (void)folio.release();
-    (void)resident_.fetch_add_relaxed(1);
+    (void)resident_object_.fetch_add_relaxed(1);
     return FaultResult::done;
   }
+  if (is_dying_.load_relaxed()) return FaultResult::no_memory;
   // A private copy of the object's page.
   Result<Ref<Folio>> made = Folio::create(ALLOC_SITE, true, mem::Fill::overwrite);
   if (!made.ok()) return FaultResult::no_memory;
   Ref<Folio> own = made.take();
-  const auto from = folio->bytes();
-  std::copy(from.begin(), from.end(), own->bytes().begin());
+  std::copy_n(folio->bytes().begin(), page_size, own->bytes().begin());
   Ref<Folio> old;
   {
     auto entries = table.lock.lock();
     if (!v.object->has_index(v.index_of(page))) return FaultResult::no_page;
     Pte& e = table.entry(page);
     if (e.is_present() && e.address() != folio->address()) return FaultResult::done;
-    const bool was_present = e.is_present();
+    if (e.is_present()) {
+      // No CPU reads the old page any more when the first one can write to the new page.
+      e = Pte{};
+      root_->flush(page, page + page_size);
+      old = Ref<Folio>::adopt(folio.get());
+      (void)resident_object_.fetch_sub_relaxed(1);
+    } else {
+      ++entries->used;
+    }
     own->set_exclusive(true);
     e = Pte::leaf(own->address(), entry_rights(v.flags, true), 1);
     (void)own.release();
-    if (was_present) {
-      root_->flush(page, page + page_size);
-      old = Ref<Folio>::adopt(folio.get());
-    } else {
-      ++entries->used;
-      (void)resident_.fetch_add_relaxed(1);
-    }
+    (void)resident_anonymous_.fetch_add_relaxed(1);
   }
   return FaultResult::done;
+}
+
+/// Pages around one that was just read, as far as they are in memory: they are wanted next.
+void AddressSpace::map_around(const Vma& v, UserAddr page, PteTable& table) {
+  constexpr u64 window = 16;
+  const UserAddr aligned(align_down(page.value, window * page_size));
+  const UserAddr start = std::max(aligned, v.start);
+  const UserAddr end = std::min(aligned + window * page_size, v.end);
+  std::array<Ref<Folio>, window> folios;
+  const auto found = std::span(folios).first((end - start) / page_size);
+  v.object->resident(v.index_of(start), found);
+  const machine::MapRights rights =
+      entry_rights(v.flags, v.flags.has(VmaFlag::shared) && v.flags.has(VmaFlag::write));
+  auto entries = table.lock.lock();
+  u32 added = 0;
+  for (usize i = 0; i < found.size(); ++i) {
+    const UserAddr at = start + i * page_size;
+    if (!found[i] || table.entry(at).is_present() || !v.object->has_index(v.index_of(at))) continue;
+    table.entry(at) = Pte::leaf(found[i].release()->address(), rights, 1);
+    ++added;
+  }
+  entries->used += added;
+  (void)resident_object_.fetch_add_relaxed(added);
 }
 
 FaultResult AddressSpace::handle(Vma& v, UserAddr page, Access access) {
@@ -158,36 +183,51 @@ FaultResult AddressSpace::handle(Vma& v, UserAddr page, Access access) {
     }
     if (is_private) return handle_anonymous(page, access, v, table);
   }
-  return handle_object(v, page, access, table);
+  const FaultResult r = handle_object(v, page, access, table);
+  if (r == FaultResult::done && access != Access::write) map_around(v, page, table);
+  return r;
 }
 
-bool AddressSpace::grow_stack(UserAddr va, u64 stack_limit) {
-  const auto writing = lock_.writing();
-  Vma* const v = find_at_or_after(va);
-  if (v == nullptr) return false;
-  const UserAddr start(align_down(va.value, page_size));
-  if (v->start <= start) return true;
-  if (!v->flags.has(VmaFlag::grows_down) || v->end - start > stack_limit) return false;
-  constexpr u64 guard = 256 * page_size;
-  auto it = areas_.iterator_to(*v);
-  if (it != areas_.begin()) {
-    const Vma& below = *--it;
-    if (below.end + guard > start && below.flags.has(VmaFlag::write)) return false;
-  }
-  mapped_pages_ += (v->start - start) / page_size;
-  v->page_offset -= std::min(v->page_offset, (v->start - start) / page_size);
-  v->start = start;
-  return true;
-}
-
-FaultResult AddressSpace::fault(UserAddr va, Access access, u64 stack_limit) {
+FaultResult AddressSpace::fault(UserAddr va, Access access) {
   const UserAddr page(align_down(va.value, page_size));
-  for (bool grown = false;; grown = true) {
-    {
-      const auto reading = lock_.reading();
-      if (Vma* const v = find(va)) return handle(*v, page, access);
+  Vma* v = nullptr;
+  {
+    const core::RcuReader reader;
+    v = vma(areas_.guess(va, reader));
+    if (v != nullptr && !v->lock.try_read(rounds_)) v = nullptr;
+  }
+  if (v != nullptr) {
+    // Counted: it stays as it is. It may be the wrong one, if the tree was changing.
+    const bool right = v->contains(va);
+    const FaultResult r = right ? handle(*v, page, access) : FaultResult::no_mapping;
+    v->lock.end_read(rounds_);
+    if (right) return r;
+  }
+  const auto reading = lock_.reading();
+  v = find(va);
+  return v == nullptr ? FaultResult::no_mapping : handle(*v, page, access);
+}
+
+Result<Ref<Folio>> AddressSpace::page_of(UserAddr va, Access access, bool pin) {
+  if (va.value >= core::user_end) return Errno::efault;
+  for (;;) {
+    switch (fault(va, access)) {
+      case FaultResult::done: break;
+      case FaultResult::no_memory: return Errno::enomem;
+      default: return Errno::efault;
     }
-    if (grown || !grow_stack(va, stack_limit)) return FaultResult::no_mapping;
+    const auto reading = lock_.reading();
+    if (find(va) == nullptr) continue;
+    PteTable* const table = root_->find(va);
+    if (table == nullptr) continue;
+    auto entries = table->lock.lock();
+    const Pte e = table->entry(va);
+    // It may have gone again.
+    if (!e.is_present() || !e.is_user() || (access == Access::write && !e.is_writable())) continue;
+    Folio* const f = mem::folio_of(pfn_of(e.address()));
+    if (f == nullptr) return Ref<Folio>();
+    if (pin) f->pin();
+    return Ref<Folio>(*f);
   }
 }
 

@@ -101,6 +101,17 @@ void FolioTree::clear() {
   height_.store_relaxed(0);
 }
 
+Result<Ref<PageCache>> PageCache::create_promised(u64 size, const commit::Asker& who) {
+  Ref<PageCache> c = TRY(create());
+  const u64 pages = (size + page_size - 1) / page_size;
+  TRY(commit::charge(pages, who));
+  c->promised_ = pages;
+  c->grow(size);
+  return c;
+}
+
+PageCache::~PageCache() { commit::release(promised_ != 0 ? promised_ : pages_.load_relaxed()); }
+
 Result<Ref<Folio>> PageCache::find(u64 index) {
   auto tree = tree_.lock();
   Folio* const f = tree->find(index);
@@ -112,15 +123,30 @@ Result<Ref<Folio>> PageCache::find_or_make(u64 index) {
   Result<Ref<Folio>> found = find(index);
   if (found.ok()) return found;
   Ref<Folio> fresh = TRY(Folio::create(ALLOC_SITE, false));
+  if (promised_ == 0) TRY(commit::charge(1, {}));
+  Ref<Folio> other;
+  Result<void> inserted;
   {
     auto tree = tree_.lock();
-    if (Folio* const other = tree->find(index)) return Ref<Folio>(*other);
-    TRY(tree->insert(index, *fresh));
-    // The tree's own reference.
-    (void)Ref<Folio>(*fresh).release();
+    if (Folio* const there = tree->find(index)) {
+      other = Ref<Folio>(*there);
+    } else if (inserted = tree->insert(index, *fresh); inserted.ok()) {
+      // The tree's own reference.
+      (void)Ref<Folio>(*fresh).release();
+      (void)pages_.fetch_add_relaxed(1);
+      return fresh;
+    }
   }
-  (void)pages_.fetch_add_relaxed(1);
-  return fresh;
+  // Somebody was faster, or there is no memory.
+  if (promised_ == 0) commit::release(1);
+  if (!inserted.ok()) return inserted.error();
+  return other;
+}
+
+void PageCache::resident(u64 index, std::span<Ref<Folio>> out) {
+  auto tree = tree_.lock();
+  for (usize i = 0; i < out.size(); ++i)
+    if (Folio* const f = tree->find(index + i)) out[i] = Ref<Folio>(*f);
 }
 
 Result<Ref<Folio>> PageCache::folio(u64 index) {
@@ -154,6 +180,7 @@ void PageCache::truncate(u64 size) {
     if (gone != nullptr) {
       (void)Ref<Folio>::adopt(gone);
       (void)pages_.fetch_sub_relaxed(1);
+      if (promised_ == 0) commit::release(1);
     }
     ++index;
   }

@@ -6,6 +6,7 @@
 // the folio. Locking: level invalidate for the list of mappings, level mapping_tree for the tree.
 // Context: threads. Differences from Linux: no dirty or writeback state until a source exists.
 #pragma once
+#include <span>
 #include <string_view>
 
 #include "base/list.hpp"
@@ -15,6 +16,8 @@
 #include "mem/box.hpp"
 #include "mem/folio.hpp"
 #include "sched/lock.hpp"
+#include "vm/area_tree.hpp"
+#include "vm/commit.hpp"
 
 namespace auk::vm {
 
@@ -24,13 +27,11 @@ class MemObject;
 
 /// Where pages of an object are mapped. While it is linked, its fields change only under the
 /// object's lock.
-struct Mapping {
-  UserAddr start, end;
+struct Mapping : Area {
   u64 page_offset = 0;  ///< index in the object of the page at `start`
   class AddressSpace* space = nullptr;
   ListNode node;
 
-  u64 size() const { return end - start; }
   u64 index_of(UserAddr va) const { return page_offset + (va - start) / page_size; }
 };
 
@@ -42,6 +43,8 @@ class MemObject : public RefCounted<MemObject> {
   static void destroy(MemObject* o) { o->dispose(); }
   /// The page at an index, made if it can be. EFAULT behind the end (SIGBUS), ENOMEM, EIO.
   virtual Result<Ref<Folio>> folio(u64 index) = 0;
+  /// Pages from an index on that are there already, into `out`; gaps stay empty.
+  virtual void resident(u64 index, std::span<Ref<Folio>> out) = 0;
   /// The index lies before the end. Asked under the lock of the page table that the page goes into,
   /// since the end may have moved since folio().
   virtual bool has_index(u64 index) const = 0;
@@ -105,12 +108,15 @@ class PageCache final : public MemObject {
   core::Guarded<core::level::mapping_tree, FolioTree, core::SpinIrqOff> tree_;
   Atomic<u64> size_{0};
   Atomic<u64> pages_{0};
+  u64 promised_ = 0;  ///< pages charged at once; without, each page is charged when it is made
   void dispose() override { mem::destroy(this); }
 
  public:
   PageCache() = default;
-  ~PageCache() = default;
+  ~PageCache();
   static Result<Ref<PageCache>> create() { return mem::make_ref<PageCache>(ALLOC_SITE); }
+  /// Shared memory without a name: all of it is promised now (commit.hpp). ENOMEM.
+  static Result<Ref<PageCache>> create_promised(u64 size, const commit::Asker& who);
 
   u64 size() const { return size_.load_acquire(); }
   u64 pages() const { return pages_.load_relaxed(); }
@@ -126,6 +132,7 @@ class PageCache final : public MemObject {
   /// The page, made if it is missing, whatever the size says. ENOMEM.
   Result<Ref<Folio>> find_or_make(u64 index);
   Result<Ref<Folio>> folio(u64 index) override;
+  void resident(u64 index, std::span<Ref<Folio>> out) override;
   bool has_index(u64 index) const override { return index < (size() + page_size - 1) / page_size; }
 };
 

@@ -3,61 +3,10 @@
 #include <algorithm>
 
 #include "base/math.hpp"
-#include "machine/isa/cpu.hpp"
+#include "vm/priv/change.hpp"
+#include "vm/priv/change_flags.hpp"
 
 namespace auk::vm {
-namespace {
-
-using machine::Pte;
-using mem::PteTable;
-
-constinit mem::Cache vma_cache("vm_area_struct", align_up(sizeof(Vma), 16));
-
-constexpr u64 stack_guard = 256 * page_size;
-/// Nothing below: a null pointer with an offset must fault.
-constexpr UserAddr lowest{65536};
-
-Result<Vma*> make_area() { return ::new (TRY(vma_cache.allocate(ALLOC_SITE))) Vma; }
-void free_area(Vma* v) {
-  if (v->node.is_linked()) {
-    auto list = v->object->mappings.lock();
-    MemObject::Mappings::remove(*v);
-  }
-  v->~Vma();
-  vma_cache.free(v);
-}
-
-/// Pages that were taken out of page tables and wait for the flush.
-class Gather {
-  static constexpr usize capacity = 32;
-  mem::TranslationRoot& root_;
-  std::array<Folio*, capacity> folios_{};
-  usize count_ = 0;
-  UserAddr start_{~u64{0}}, end_{0};
-
- public:
-  explicit Gather(mem::TranslationRoot& r) : root_(r) {}
-  ~Gather() { flush(); }
-  Gather(const Gather&) = delete;
-  Gather& operator=(const Gather&) = delete;
-  void note(UserAddr page) {
-    start_ = std::min(start_, page);
-    end_ = std::max(end_, page + page_size);
-  }
-  void drop(Folio* f) {
-    if (count_ == capacity) flush();
-    folios_[count_++] = f;
-  }
-  void flush() {
-    if (start_ < end_) root_.flush(start_, end_);
-    start_ = UserAddr(~u64{0});
-    end_ = UserAddr(0);
-    for (usize i = 0; i < count_; ++i) (void)Ref<Folio>::adopt(folios_[i]);
-    count_ = 0;
-  }
-};
-
-}  // namespace
 
 Result<Ref<AddressSpace>> AddressSpace::create() {
   Ref<mem::TranslationRoot> root = TRY(mem::TranslationRoot::create());
@@ -68,408 +17,385 @@ AddressSpace::~AddressSpace() {
   // No thread uses the space any more: no CPU needs a flush, except those that idle on its tables,
   // and these flush when they load others.
   root_->each_table(UserAddr(0), UserAddr(core::user_end),
-                    [&](PteTable& t, UserAddr, UserAddr end) {
-                      const UserAddr first(align_down(end.value - 1, mem::table_span));
-                      auto entries = t.lock.lock();
-                      for (u64 i = 0; i < machine::entries_per_table && entries->used > 0; ++i) {
-                        Pte& e = t.entry(first + i * page_size);
-                        if (!e.is_present()) continue;
-                        Folio* const f = mem::folio_of(pfn_of(e.address()));
-                        e = Pte{};
-                        --entries->used;
-                        if (f != nullptr) (void)Ref<Folio>::adopt(f);
-                      }
-                    });
-  while (!areas_.empty()) remove_area(*areas_.begin());
-}
-
-Vma* AddressSpace::find_at_or_after(UserAddr va) {
-  // The first area that ends behind the address.
-  Vma key;
-  key.start = va;
-  auto it = areas_.upper_bound(key);
-  if (it != areas_.begin()) {
-    auto before = it;
-    --before;
-    if (before->end > va) return &*before;
+                    [](mem::PteTable& t, UserAddr, UserAddr) { t.drop_all(); });
+  DeadAreas dead;
+  while (Area* const a = areas_.first()) {
+    Vma& v = *vma(a);
+    areas_.remove(v);
+    if (v.node.is_linked()) {
+      auto list = v.object->mappings.lock();
+      MemObject::Mappings::remove(v);
+    }
+    v.above = dead.first;
+    dead.first = &v;
   }
-  return it == areas_.end() ? nullptr : &*it;
+  commit::release(sizes_.accounted);
 }
 
-Vma* AddressSpace::find(UserAddr va) {
+Vma* AddressSpace::find(UserAddr va) const {
   Vma* const v = find_at_or_after(va);
   return v != nullptr && v->start <= va ? v : nullptr;
 }
 
-/// The extent of an area whose object may be truncated meanwhile.
-template <class F> void AddressSpace::change(Vma& v, F f) {
-  if (!v.object) return f();
-  auto list = v.object->mappings.lock();
-  f();
+void AddressSpace::note_peak() {
+  const u64 now = resident_pages();
+  u64 peak = peak_resident_.load_relaxed();
+  while (peak < now && !peak_resident_.cas_relaxed(peak, now)) {}
 }
 
-/// An area that is in no list yet joins the space and its object.
+// --- Limits and accounts ------------------------------------------------------------------------
+
+/// RLIMIT_AS and RLIMIT_DATA.
+bool AddressSpace::may_expand(VmaFlags flags, u64 pages, const Allowance& a) const {
+  if (sizes_.total + pages > a.address_space / page_size) return false;
+  return !is_private_writable(flags) || flags.has(VmaFlag::stack) ||
+         sizes_.data + pages <= a.data / page_size;
+}
+
+/// RLIMIT_MEMLOCK.
+bool AddressSpace::may_lock(u64 pages, const Allowance& a) const {
+  return a.may_lock || sizes_.locked + pages <= a.locked / page_size;
+}
+
+bool AddressSpace::has_room_for(u32 areas) const { return areas_.count() + areas <= max_areas; }
+
+/// Promises the pages of an area that will have these flags, if such areas are accounted.
+Result<void> AddressSpace::charge(VmaFlags& flags, u64 pages, const Allowance& a) {
+  if (!is_private_writable(flags) || flags.any(VmaFlags(VmaFlag::no_reserve) | VmaFlag::accounted))
+    return {};
+  TRY(commit::charge(pages, {sizes_.total, a.is_admin}));
+  flags |= VmaFlag::accounted;
+  return {};
+}
+
+void AddressSpace::count(VmaFlags flags, u64 pages, bool more) {
+  const u64 change = more ? pages : -pages;
+  sizes_.total += change;
+  if (flags.has(VmaFlag::stack))
+    sizes_.stack += change;
+  else if (is_private_writable(flags))
+    sizes_.data += change;
+  else if (flags.has(VmaFlag::execute) && !flags.has(VmaFlag::write))
+    sizes_.executable += change;
+  if (flags.has(VmaFlag::locked)) sizes_.locked += change;
+  if (flags.has(VmaFlag::accounted)) sizes_.accounted += change;
+}
+
+// --- Areas --------------------------------------------------------------------------------------
+
+/// An area that is in no list yet joins the tree and its object. AreaTree::reserve() was called.
 void AddressSpace::link(Vma& v) {
   v.space = this;
-  areas_.insert_equal(v);
+  areas_.insert(v);
   if (!v.object) return;
   auto list = v.object->mappings.lock();
   list->push_back(v);
 }
 
-void AddressSpace::note_peak() {
-  const u64 now = resident_.load_relaxed();
-  u64 peak = peak_resident_.load_relaxed();
-  while (peak < now && !peak_resident_.cas_release(peak, now)) {}
-}
-
 void AddressSpace::add_area(Vma& v) {
   link(v);
-  mapped_pages_ += v.size() / page_size;
+  count(v.flags, v.size() / page_size, true);
 }
 
-void AddressSpace::remove_area(Vma& v) {
-  mapped_pages_ -= v.size() / page_size;
-  areas_.erase(areas_.iterator_to(v));
-  free_area(&v);
+/// Out of the tree and of its object. The area is owned; entries and accounts are the caller's.
+void AddressSpace::take_out(Change& change, Vma& v) {
+  areas_.remove(v);
+  if (v.node.is_linked()) {
+    auto list = v.object->mappings.lock();
+    MemObject::Mappings::remove(v);
+  }
+  change.bury(v);
 }
 
-/// `at` becomes the border of two areas; returns the upper one.
-Result<Vma*> AddressSpace::split(Vma& v, UserAddr at) {
-  Vma* const upper = TRY(make_area());
+/// The object may be truncated meanwhile: its lock is held.
+void AddressSpace::set_extent(Change& change, Vma& v, UserAddr start, UserAddr end) {
+  change.own(v);
+  const auto set = [&] {
+    if (start > v.start)
+      v.page_offset += (start - v.start) / page_size;
+    else
+      v.page_offset -= std::min(v.page_offset, (v.start - start) / page_size);
+    areas_.resize(v, start, end);
+  };
+  if (!v.object) return set();
+  auto list = v.object->mappings.lock();
+  set();
+}
+
+/// `at` becomes the border of two areas; returns the upper one. ENOMEM.
+Result<Vma*> AddressSpace::split(Change& change, Vma& v, UserAddr at) {
+  if (!has_room_for(1)) return Errno::enomem;
+  TRY(areas_.reserve(1));
+  Vma* const upper = TRY(Vma::create());
+  change.own(v);
   upper->start = at;
   upper->end = v.end;
-  upper->flags = v.flags;
-  upper->object = v.object;
-  upper->backing = v.backing;
-  upper->page_offset = v.index_of(at);
-  // First the new one: a page that both cover for a moment is only forgotten twice.
-  link(*upper);
-  change(v, [&] { v.end = at; });
+  upper->show_like(v, at);
+  change.own(*upper);
+  // A truncation in between finds a part of the range in neither: it waits at the object's lock.
+  const auto cut = [&] {
+    areas_.resize(v, v.start, at);
+    upper->space = this;
+    areas_.insert(*upper);
+  };
+  if (!v.object) {
+    cut();
+    return upper;
+  }
+  auto list = v.object->mappings.lock();
+  cut();
+  list->push_back(*upper);
   return upper;
 }
 
-void AddressSpace::merge_around(UserAddr at) {
+/// Joins the areas that meet at an address if they are parts of one.
+void AddressSpace::merge_around(Change& change, UserAddr at) {
   Vma* const upper = find(at);
-  if (upper == nullptr || upper->start != at) return;
-  auto it = areas_.iterator_to(*upper);
-  if (it == areas_.begin()) return;
-  Vma& lower = *--it;
+  if (upper == nullptr || upper->start != at || upper->below == nullptr) return;
+  Vma& lower = *vma(upper->below);
   if (lower.end != at || lower.flags != upper->flags || lower.object != upper->object ||
       lower.backing != upper->backing)
     return;
   if (lower.object.get() != nullptr && lower.index_of(at) != upper->page_offset) return;
+  change.own(lower);
+  change.own(*upper);
   const UserAddr end = upper->end;
-  areas_.erase(areas_.iterator_to(*upper));
-  change(lower, [&] { lower.end = end; });
-  free_area(upper);
+  const auto join = [&] {
+    areas_.remove(*upper);
+    areas_.resize(lower, lower.start, end);
+  };
+  if (lower.object) {
+    auto list = lower.object->mappings.lock();
+    join();
+    MemObject::Mappings::remove(*upper);
+  } else {
+    join();
+  }
+  change.bury(*upper);
+}
+
+void AddressSpace::own_range(Change& change, UserAddr start, UserAddr end) {
+  for (Vma* v = find_at_or_after(start); v != nullptr && v->start < end; v = vma(v->above))
+    change.own(*v);
+}
+
+Result<void> AddressSpace::unmap_range(Change& change, UserAddr start, UserAddr end) {
+  Vma* v = find_at_or_after(start);
+  if (v == nullptr || v->start >= end) return {};
+  // A hole in the middle makes one area more.
+  if (v->start < start && v->end > end && !has_room_for(1)) return Errno::enomem;
+  // One piece less must not fail for want of an area: an end that is cut off needs none.
+  if (v->start < start && v->end > end) {
+    v = TRY(split(change, *v, start));
+    TRY(split(change, *v, end));
+  }
+  own_range(change, start, end);
+  const UserAddr low = v->start < start ? start : v->below == nullptr ? UserAddr(0) : v->below->end;
+  clear_entries(start, end);
+  UserAddr high(core::user_end);
+  while (v != nullptr && v->start < end) {
+    Vma* const next = vma(v->above);
+    const UserAddr from = std::max(v->start, start), to = std::min(v->end, end);
+    const u64 pages = (to - from) / page_size;
+    count(v->flags, pages, false);
+    if (v->flags.has(VmaFlag::accounted)) commit::release(pages);
+    if (v->start < start)
+      set_extent(change, *v, v->start, start);
+    else if (v->end > end)
+      set_extent(change, *v, end, v->end);
+    else
+      take_out(change, *v);
+    v = next;
+  }
+  if (const Area* const above = areas_.find_at_or_after(start); above != nullptr)
+    high = above->start;
+  root_->free_tables(low, high);
+  return {};
 }
 
 /// Top down below the mmap base, as Linux does; a hint is taken if its place is free.
-Result<UserAddr> AddressSpace::find_gap(UserAddr hint, u64 size) {
-  const UserAddr top = layout_.mmap_top.value == 0 ? UserAddr(core::user_end) : layout_.mmap_top;
+Result<UserAddr> AddressSpace::place(const MapRequest& r, u64 size) {
   if (size > core::user_end) return Errno::enomem;
-  // A stack below which the gap would lie keeps its guard.
-  const auto floor_of = [](const Vma& v) {
-    if (!v.flags.has(VmaFlag::grows_down)) return v.start;
-    return v.start.value > stack_guard ? v.start - stack_guard : UserAddr(0);
-  };
-  if (hint >= lowest && core::is_user_range(hint, size)) {
+  if (r.hint.value != 0 && (!r.low_2g || (r.hint + size).value <= 2 * gib)) {
+    const UserAddr hint = std::max(r.hint, lowest);
     const Vma* const next = find_at_or_after(hint);
-    if (next == nullptr || floor_of(*next) >= hint + size) return hint;
+    if (core::is_user_range(hint, size) &&
+        (next == nullptr || next->start.value - next->guard >= (hint + size).value))
+      return hint;
   }
-  for (const UserAddr limit : {top, UserAddr(core::user_end)}) {
-    UserAddr end = limit;
-    for (auto it = areas_.rbegin(); it != areas_.rend(); ++it) {
-      if (it->start >= end) continue;
-      if (it->end < end && end - it->end >= size) break;
-      end = floor_of(*it);
-    }
-    if (end.value < size || end - size < lowest) continue;
-    const UserAddr start = end - size;
-    const Vma* const below = find_at_or_after(start);
-    if (below == nullptr || below->start >= end) return start;
+  if (r.low_2g) {
+    const auto found = areas_.find_gap(UserAddr(gib), UserAddr(2 * gib), size);
+    return found ? Result<UserAddr>(*found) : Errno::enomem;
   }
+  const UserAddr end(core::user_end);
+  const UserAddr top = layout_.mmap_top.value == 0 ? end : layout_.mmap_top;
+  if (const auto found = areas_.find_gap(lowest, top, size)) return *found;
+  if (const auto found = areas_.find_gap(lowest, end, size)) return *found;
   return Errno::enomem;
 }
 
-void AddressSpace::clear_entries(UserAddr start, UserAddr end) {
-  note_peak();
-  Gather gather(*root_);
-  root_->each_table(start, end, [&](PteTable& t, UserAddr from, UserAddr to) {
-    auto entries = t.lock.lock();
-    for (UserAddr at = from; at < to && entries->used > 0; at += page_size) {
-      Pte& e = t.entry(at);
-      if (!e.is_present()) continue;
-      Folio* const f = mem::folio_of(pfn_of(e.address()));
-      e = Pte{};
-      --entries->used;
-      gather.note(at);
-      if (f != nullptr) {
-        (void)resident_.fetch_sub_relaxed(1);
-        gather.drop(f);
-      }
-    }
-  });
-}
-
-Result<void> AddressSpace::unmap_range(UserAddr start, UserAddr end) {
-  Vma* v = find_at_or_after(start);
-  if (v == nullptr || v->start >= end) return {};
-  if (v->start < start) v = TRY(split(*v, start));
-  // The upper border first: from here on nothing can fail.
-  if (Vma* const last = find(end); last != nullptr && last->start < end) TRY(split(*last, end));
-  clear_entries(start, end);
-  while (v != nullptr && v->start < end) {
-    auto next = areas_.iterator_to(*v);
-    ++next;
-    remove_area(*v);
-    v = next == areas_.end() ? nullptr : &*next;
-  }
-  return {};
-}
+// --- The calls ----------------------------------------------------------------------------------
 
 Result<UserAddr> AddressSpace::map(MapRequest request) {
   if (request.size == 0) return Errno::einval;
   if (!core::is_user_range(UserAddr(0), request.size)) return Errno::enomem;
+  const u64 pages = request.size / page_size;
+  VmaFlags flags = request.flags;
+  if (!flags.any(may_flags)) flags |= may_flags;
+  DeadAreas dead;
   const auto writing = lock_.writing();
-  if (mapped_pages_ * page_size + request.size > request.address_limit) return Errno::enomem;
+  Change change(*this, dead.first);
+  if (areas_.count() > max_areas) return Errno::enomem;
   UserAddr start = request.hint;
   if (request.fixed) {
     if (!core::is_user_range(start, request.size)) return Errno::enomem;
-    if (start < lowest) return Errno::eperm;
+    if (start < lowest && !request.allowance.may_map_low) return Errno::eperm;
     const Vma* const there = find_at_or_after(start);
     if (request.no_replace && there != nullptr && there->start < start + request.size)
       return Errno::eexist;
   } else {
-    start = TRY(find_gap(request.hint, request.size));
+    start = TRY(place(request, request.size));
   }
-  Vma* const v = TRY(make_area());
+  const UserAddr end = start + request.size;
+  flags |= lock_new_;
+  if (flags.has(VmaFlag::locked) && !may_lock(pages, request.allowance)) return Errno::eagain;
+  if (!may_expand(flags, pages, request.allowance)) {
+    // What is replaced does not count twice.
+    u64 replaced = 0;
+    for (const Vma* v = find_at_or_after(start); v != nullptr && v->start < end; v = vma(v->above))
+      replaced += (std::min(end, v->end) - std::max(start, v->start)) / page_size;
+    if (!may_expand(flags, pages - replaced, request.allowance)) return Errno::enomem;
+  }
+  // First everything that can fail but the unmapping, which fails before it changes anything.
+  TRY(areas_.reserve(3));
+  Vma* const v = TRY(Vma::create());
+  const auto give_up = [&](Errno e) {
+    v->retire();
+    return e;
+  };
+  if (const Result<void> r = charge(flags, pages, request.allowance); !r.ok())
+    return give_up(r.error());
+  if (const Result<void> r = unmap_range(change, start, end); !r.ok()) {
+    if (flags.has(VmaFlag::accounted)) commit::release(pages);
+    return give_up(r.error());
+  }
   v->start = start;
-  v->end = start + request.size;
-  v->flags = request.flags;
+  v->end = end;
+  v->set_flags(flags);
   v->object = std::move(request.object);
   v->backing = std::move(request.backing);
   v->page_offset = request.page_offset;
-  if (const Result<void> free = unmap_range(v->start, v->end); !free.ok()) {
-    free_area(v);
-    return free.error();
-  }
-  const UserAddr end = v->end;
+  change.own(*v);
   add_area(*v);
-  merge_around(end);
-  merge_around(start);
+  merge_around(change, end);
+  merge_around(change, start);
   return start;
 }
 
 Result<void> AddressSpace::unmap(UserAddr start, u64 size) {
+  DeadAreas dead;
   const auto writing = lock_.writing();
-  return unmap_range(start, start + size);
+  Change change(*this, dead.first);
+  return unmap_range(change, start, start + size);
 }
 
-void AddressSpace::protect_entries(const Vma& v, UserAddr start, UserAddr end) {
-  Gather gather(*root_);
-  const bool accessible = is_accessible(v.flags);
-  root_->each_table(start, end, [&](PteTable& t, UserAddr from, UserAddr to) {
-    auto entries = t.lock.lock();
-    for (UserAddr at = from; at < to && entries->used > 0; at += page_size) {
-      Pte& e = t.entry(at);
-      if (!e.is_present()) continue;
-      Folio* const f = mem::folio_of(pfn_of(e.address()));
-      gather.note(at);
-      if (!accessible) {
-        // Private pages must survive: they stay, closed to user mode. The rest comes back by fault.
-        if (f == nullptr || !f->is_anonymous()) {
-          e = Pte{};
-          --entries->used;
-          if (f == nullptr) continue;
-          (void)resident_.fetch_sub_relaxed(1);
-          gather.drop(f);
-          continue;
-        }
-        e.bits &= ~(Pte::user | Pte::writable);
-        continue;
-      }
-      const bool writable =
-          v.flags.has(VmaFlag::write) && f != nullptr &&
-          (v.flags.has(VmaFlag::shared) || (f->is_anonymous() && f->is_exclusive()));
-      e = Pte::leaf(e.address(), entry_rights(v.flags, writable), 1);
+Result<void> AddressSpace::protect(UserAddr start, u64 size, VmaFlags rights, bool from_lowest,
+                                   const Allowance& a) {
+  DeadAreas dead;
+  const auto writing = lock_.writing();
+  Change change(*this, dead.first);
+  const UserAddr end = start + size;
+  const Vma* const first = find_at_or_after(start);
+  if (first == nullptr) return Errno::enomem;
+  if (from_lowest) {
+    if (first->start >= end) return Errno::enomem;
+    start = first->start;
+    if (!first->flags.has(VmaFlag::grows_down)) return Errno::einval;
+  } else if (first->start > start) {
+    return Errno::enomem;
+  }
+  return change_flags(change, start, end, false, [&](const Vma& v, u64 pages) -> Result<VmaFlags> {
+    VmaFlags flags = v.flags.without(access_flags) | rights;
+    if ((rights.has(VmaFlag::read) && !flags.has(VmaFlag::may_read)) ||
+        (rights.has(VmaFlag::write) && !flags.has(VmaFlag::may_write)) ||
+        (rights.has(VmaFlag::execute) && !flags.has(VmaFlag::may_execute)))
+      return Errno::eacces;
+    if (is_private_writable(flags) && !is_private_writable(v.flags)) {
+      if (!flags.has(VmaFlag::stack) && sizes_.data + pages > a.data / page_size)
+        return Errno::enomem;
+      TRY(charge(flags, pages, a));
     }
+    return flags;
   });
 }
 
-Result<void> AddressSpace::protect(UserAddr start, u64 size, VmaFlags rights) {
-  const auto writing = lock_.writing();
-  const UserAddr end = start + size;
-  // First everything that can fail.
-  UserAddr at = start;
-  for (Vma* v = find_at_or_after(start); at < end;) {
-    if (v == nullptr || v->start > at) return Errno::enomem;
-    if (rights.has(VmaFlag::write) && v->flags.has(VmaFlag::shared) &&
-        v->backing.get() != nullptr && !v->flags.has(VmaFlag::may_write))
-      return Errno::eacces;
-    at = v->end;
-    auto next = areas_.iterator_to(*v);
-    v = ++next == areas_.end() ? nullptr : &*next;
+/// More memory of the program's own right at `at`, joined with what ends there if that is alike.
+Result<void> AddressSpace::extend(Change& change, UserAddr at, u64 size, VmaFlags flags,
+                                  const Allowance& a) {
+  const u64 pages = size / page_size;
+  flags |= lock_new_;
+  if (flags.has(VmaFlag::locked) && !may_lock(pages, a)) return Errno::eagain;
+  if (!may_expand(flags, pages, a) || areas_.count() > max_areas) return Errno::enomem;
+  TRY(areas_.reserve(1));
+  Vma* const v = TRY(Vma::create());
+  if (const Result<void> r = charge(flags, pages, a); !r.ok()) {
+    v->retire();
+    return r;
   }
-  Vma* v = find(start);
-  if (v->start < start) v = TRY(split(*v, start));
-  if (Vma* const last = find(end); last != nullptr && last->start < end) TRY(split(*last, end));
-  constexpr VmaFlags all = VmaFlags(VmaFlag::read) | VmaFlag::write | VmaFlag::execute;
-  while (v != nullptr && v->start < end) {
-    v->flags = v->flags.without(all) | rights;
-    protect_entries(*v, v->start, v->end);
-    auto next = areas_.iterator_to(*v);
-    v = ++next == areas_.end() ? nullptr : &*next;
-  }
-  merge_around(end);
-  for (Vma* w = find(start); w != nullptr && w->start < end && w->start > lowest;) {
-    const UserAddr here = w->start;
-    const UserAddr next = w->end;
-    merge_around(here);
-    w = next < end ? find(next) : nullptr;
-  }
+  v->start = at;
+  v->end = at + size;
+  v->set_flags(flags);
+  change.own(*v);
+  add_area(*v);
+  merge_around(change, at);
   return {};
 }
 
-UserAddr AddressSpace::set_brk(UserAddr wanted, u64 data_limit) {
+UserAddr AddressSpace::set_brk(UserAddr wanted, const Allowance& a) {
+  DeadAreas dead;
   const auto writing = lock_.writing();
+  Change change(*this, dead.first);
   const UserAddr old = layout_.brk;
   if (wanted < layout_.brk_start || wanted.value >= core::user_end) return old;
-  if (wanted - layout_.brk_start > data_limit) return old;
+  const u64 data = layout_.data_end - layout_.data_start;
+  if (wanted - layout_.brk_start + data > a.data) return old;
   const UserAddr old_end(align_up(old.value, page_size));
   const UserAddr new_end(align_up(wanted.value, page_size));
   if (new_end < old_end) {
-    if (!unmap_range(new_end, old_end).ok()) return old;
+    if (!unmap_range(change, new_end, old_end).ok()) return old;
   } else if (new_end > old_end) {
     const Vma* const next = find_at_or_after(old_end);
-    if (next != nullptr && next->start < new_end + stack_guard) return old;
-    Result<Vma*> made = make_area();
-    if (!made.ok()) return old;
-    Vma* const v = made.take();
-    v->start = old_end;
-    v->end = new_end;
-    v->flags = VmaFlags(VmaFlag::read) | VmaFlag::write | VmaFlag::heap;
-    add_area(*v);
-    merge_around(old_end);
+    if (next != nullptr && next->start.value - next->guard < new_end.value + page_size) return old;
+    constexpr VmaFlags flags = VmaFlags(VmaFlag::read) | VmaFlag::write | VmaFlag::heap | may_flags;
+    if (!extend(change, old_end, new_end - old_end, flags, a).ok()) return old;
   }
   layout_.brk = wanted;
   return wanted;
 }
 
-Result<void> AddressSpace::discard(UserAddr start, u64 size) {
+bool AddressSpace::grow_stack(UserAddr va, const Allowance& a) {
+  DeadAreas dead;
   const auto writing = lock_.writing();
-  const UserAddr end = start + size;
-  bool hole = false;
-  UserAddr at = start;
-  for (Vma* v = find_at_or_after(start); v != nullptr && v->start < end;) {
-    if (v->start > at) hole = true;
-    clear_entries(std::max(at, v->start), std::min(end, v->end));
-    at = v->end;
-    auto next = areas_.iterator_to(*v);
-    v = ++next == areas_.end() ? nullptr : &*next;
-  }
-  return hole || at < end ? Result<void>(Errno::enomem) : Result<void>();
-}
-
-Result<UserAddr> AddressSpace::remap(UserAddr start, u64 old_size, u64 new_size, bool may_move,
-                                     bool fixed, UserAddr to) {
-  const auto writing = lock_.writing();
-  Vma* v = find(start);
-  if (v == nullptr || v->end < start + old_size) return Errno::efault;
-  if (!fixed && new_size <= old_size) {
-    if (new_size < old_size) TRY(unmap_range(start + new_size, start + old_size));
-    return start;
-  }
-  if (!fixed && v->end == start + old_size) {
-    const UserAddr end = start + new_size;
-    const Vma* const next = find_at_or_after(v->end);
-    if (core::is_user_range(start, new_size) && (next == nullptr || next->start >= end)) {
-      mapped_pages_ += (end - v->end) / page_size;
-      change(*v, [&] { v->end = end; });
-      merge_around(end);
-      return start;
-    }
-  }
-  if (!may_move) return Errno::enomem;
-  if (fixed) {
-    if (!core::is_user_range(to, new_size)) return Errno::einval;
-    if (to < start + old_size && start < to + new_size) return Errno::einval;
-    TRY(unmap_range(to, to + new_size));
-    v = find(start);
-    if (v == nullptr) return Errno::efault;
-  } else {
-    to = TRY(find_gap(UserAddr(0), new_size));
-  }
-  Vma* const fresh = TRY(make_area());
-  fresh->start = to;
-  fresh->end = to + new_size;
-  fresh->flags = v->flags;
-  fresh->object = v->object;
-  fresh->backing = v->backing;
-  fresh->page_offset = v->index_of(start);
-  add_area(*fresh);
-  // Entries move with the pages they point to.
-  const u64 moved = std::min(old_size, new_size);
-  for (u64 offset = 0; offset < moved; offset += page_size) {
-    PteTable* const from_table = root_->find(start + offset);
-    if (from_table == nullptr) continue;
-    Result<PteTable*> to_table = root_->make(to + offset);
-    if (!to_table.ok()) {
-      TRY(unmap_range(to, to + new_size));
-      return Errno::enomem;
-    }
-    Pte moving{};
-    {
-      auto entries = from_table->lock.lock();
-      Pte& e = from_table->entry(start + offset);
-      if (!e.is_present()) continue;
-      moving = std::exchange(e, Pte{});
-      --entries->used;
-    }
-    PteTable* const target = to_table.take();
-    auto entries = target->lock.lock();
-    target->entry(to + offset) = moving;
-    ++entries->used;
-  }
-  root_->flush(start, start + old_size);
-  TRY(unmap_range(start, start + old_size));
-  return to;
-}
-
-/// The child is still private to the caller.
-Result<void> AddressSpace::copy_entries(AddressSpace& to, const Vma& v) {
-  bool failed = false;
-  bool protect = false;
-  root_->each_table(v.start, v.end, [&](PteTable& t, UserAddr from, UserAddr end) {
-    if (failed) return;
-    Result<PteTable*> made = to.root_->make(from);
-    if (!made.ok()) {
-      failed = true;
-      return;
-    }
-    PteTable& target = *made.take();
-    PteTable::Entries& theirs = target.lock.alone();
-    auto entries = t.lock.lock();
-    for (UserAddr at = from; at < end; at += page_size) {
-      Pte& e = t.entry(at);
-      if (!e.is_present()) continue;
-      Folio* const f = mem::folio_of(pfn_of(e.address()));
-      // What an object holds, and zeros, come back by fault.
-      if (f == nullptr || !f->is_anonymous()) continue;
-      if (e.is_writable()) {
-        e.bits &= ~Pte::writable;
-        protect = true;
-      }
-      f->set_exclusive(false);
-      (void)Ref<Folio>(*f).release();
-      target.entry(at) = e;
-      ++theirs.used;
-      (void)to.resident_.fetch_add_relaxed(1);
-    }
-  });
-  if (protect) root_->flush(v.start, v.end);
-  return failed ? Result<void>(Errno::enomem) : Result<void>();
+  Change change(*this, dead.first);
+  Vma* const v = find_at_or_after(va);
+  if (v == nullptr) return false;
+  const UserAddr start(align_down(va.value, page_size));
+  if (v->start <= start) return true;
+  if (!v->flags.has(VmaFlag::grows_down) || start < lowest || v->end - start > a.stack)
+    return false;
+  if (const Vma* const below = vma(v->below);
+      below != nullptr && is_accessible(below->flags) && !below->flags.has(VmaFlag::grows_down) &&
+      (below->end > start || start - below->end < Vma::stack_guard))
+    return false;
+  if (v->below != nullptr && v->below->end > start) return false;
+  const u64 pages = (v->start - start) / page_size;
+  if (!may_expand(v->flags, pages, a)) return false;
+  if (v->flags.has(VmaFlag::locked) && !may_lock(pages, a)) return false;
+  if (v->flags.has(VmaFlag::accounted) && !commit::charge(pages, {sizes_.total, a.is_admin}).ok())
+    return false;
+  count(v->flags, pages, true);
+  set_extent(change, *v, start, v->end);
+  return true;
 }
 
 std::optional<AddressSpace::SharedPlace> AddressSpace::shared_place(UserAddr va) {
@@ -481,24 +407,58 @@ std::optional<AddressSpace::SharedPlace> AddressSpace::shared_place(UserAddr va)
                          va.value % page_size};
 }
 
-Result<Ref<AddressSpace>> AddressSpace::copy() {
+Result<Ref<AddressSpace>> AddressSpace::copy(const Allowance& a) {
   Ref<AddressSpace> child = TRY(create());
+  DeadAreas dead;
   const auto writing = lock_.writing();
+  Change change(*this, dead.first);
   child->layout_ = layout_;
-  for (const Vma& v : areas_) {
-    if (v.flags.has(VmaFlag::dont_copy)) continue;
-    Vma* const twin = TRY(make_area());
-    twin->start = v.start;
-    twin->end = v.end;
-    twin->flags = v.flags;
-    twin->object = v.object;
-    twin->backing = v.backing;
-    twin->page_offset = v.page_offset;
-    child->add_area(*twin);
-    if (!v.flags.has(VmaFlag::shared) && !v.flags.has(VmaFlag::wipe_on_fork))
+  bool flush = false;
+  const auto copy_all = [&]() -> Result<void> {
+    for (Area* at = areas_.first(); at != nullptr; at = at->above) {
+      Vma& v = *vma(at);
+      change.own(v);
+      if (v.flags.has(VmaFlag::dont_copy)) continue;
+      TRY(child->areas_.reserve(1));
+      Vma* const twin = TRY(Vma::create());
+      twin->start = v.start;
+      twin->end = v.end;
+      twin->show_like(v, v.start);
+      // Locks are not inherited.
+      twin->set_flags(v.flags.without(lock_flags | VmaFlag::accounted));
+      child->add_area(*twin);
+      if (v.flags.has(VmaFlag::accounted)) {
+        TRY(commit::charge(v.size() / page_size, {sizes_.total, a.is_admin}));
+        child->sizes_.accounted += v.size() / page_size;
+        twin->flags |= VmaFlag::accounted;
+      }
+      if (v.flags.has(VmaFlag::shared) || v.flags.has(VmaFlag::wipe_on_fork)) continue;
+      flush = true;
+      if (!v.object) {
+        TRY(copy_entries(*child, v));
+        continue;
+      }
+      // A truncation sees the twin's pages or happens before they are copied.
+      auto list = v.object->mappings.lock();
       TRY(copy_entries(*child, v));
-  }
+    }
+    return {};
+  };
+  const Result<void> r = copy_all();
+  // What the child shares must not be written through an old translation once the areas are free.
+  if (flush) root_->flush(UserAddr(0), UserAddr(core::user_end));
+  if (!r.ok()) return r.error();
   return child;
+}
+
+bool AddressSpace::reap() {
+  is_dying_.store_seq_cst(true);
+  const auto reading = lock_.try_reading();
+  if (!reading.ok()) return false;
+  for (const Area* a = areas_.first(); a != nullptr; a = a->above)
+    if (!vma(a)->flags.has(VmaFlag::shared)) clear_entries(a->start, a->end);
+  is_reaped_.store_relaxed(true);
+  return true;
 }
 
 }  // namespace auk::vm

@@ -1,64 +1,24 @@
 // AddressSpace: the user half of one program's memory: areas, page faults, copy-on-write.
 //
-// Data model: AddressSpace (counted: users) -> Vma in order of addresses -> MemObject and Backing.
-// Private memory has no object: its pages hang in the page tables alone. Page tables belong to the
+// Data model: AddressSpace (counted: users) -> Vma in an AreaTree -> MemObject and Backing. Private
+// memory has no object: its pages hang in the page tables alone. Page tables belong to the
 // TranslationRoot, which outlives the space while a CPU has it loaded.
-// Locking: level space: writers change areas, faults read them; page-table entries under the lock
-// of their table. Flushes happen with the space locked, pages are freed after the flush.
+// Locking: level space: writers change areas; a fault counts itself in its one area and takes the
+// space's lock for reading only where that fails (area_lock.hpp). Page-table entries under the lock
+// of their table. Translations are flushed before the lock goes, pages are freed after the flush,
+// areas and what they kept alive after the lock. A range that no area touches has no faults: its
+// tables are freed with it.
 // Context: threads that may sleep.
 // Differences from Linux: fork copies the entries of private pages only; everything that an object
-// can give again is faulted in again.
+// can give again is faulted in again. An area whose pages may be dropped lazily (MADV_FREE) loses
+// them at once.
 #pragma once
 #include <optional>
 
-#include "base/flags.hpp"
-#include "base/tree.hpp"
-#include "core/user.hpp"
-#include "mem/translation.hpp"
-#include "sched/lock.hpp"
-#include "vm/object.hpp"
+#include "vm/commit.hpp"
+#include "vm/vma.hpp"
 
 namespace auk::vm {
-
-/// What mmap(2) calls protection, and the areas' own properties.
-enum class VmaFlag : u32 {
-  read = 1,
-  write = 2,
-  execute = 4,
-  shared = 8,
-  grows_down = 16,
-  no_reserve = 32,
-  dont_copy = 64,
-  stack = 128,
-  heap = 256,
-  may_write = 512,  ///< a shared mapping of a file that is open for writing
-  dont_dump = 1024,
-  wipe_on_fork = 2048,
-};
-using VmaFlags = Flags<VmaFlag>;
-
-/// A program may do something with the pages: Linux maps what may only be written or executed as
-/// readable too.
-constexpr bool is_accessible(VmaFlags f) {
-  return f.any(VmaFlags(VmaFlag::read) | VmaFlag::write | VmaFlag::execute);
-}
-/// Of a page-table entry. Whether it may be written also depends on who else has the page.
-inline machine::MapRights entry_rights(VmaFlags f, bool writable) {
-  machine::MapRights r = machine::MapRight::user;
-  if (writable) r = r | machine::MapRight::write;
-  if (f.has(VmaFlag::execute)) r = r | machine::MapRight::execute;
-  return r;
-}
-
-struct Vma : Mapping {
-  VmaFlags flags;
-  Ref<MemObject> object;
-  Ref<Backing> backing;
-  TreeHook hook;
-};
-struct VmaOrder {
-  bool operator()(const Vma& a, const Vma& b) const { return a.start < b.start; }
-};
 
 enum class Access : u8 { read, write, execute };
 enum class FaultResult : u8 {
@@ -69,16 +29,35 @@ enum class FaultResult : u8 {
   no_memory,
 };
 
+/// What the caller may have: its resource limits in bytes, and its privileges.
+struct Allowance {
+  u64 address_space = ~u64{0}, data = ~u64{0}, stack = ~u64{0}, locked = ~u64{0};
+  bool may_lock = false;     ///< CAP_IPC_LOCK
+  bool is_admin = false;     ///< CAP_SYS_ADMIN
+  bool may_map_low = false;  ///< CAP_SYS_RAWIO
+};
+
 struct MapRequest {
   UserAddr hint;
   u64 size = 0;
   VmaFlags flags;
   bool fixed = false;
   bool no_replace = false;  ///< with `fixed`: EEXIST instead of unmapping
+  bool low_2g = false;      ///< where 31 bits reach (MAP_32BIT)
   Ref<MemObject> object;
   Ref<Backing> backing;
   u64 page_offset = 0;
-  u64 address_limit = ~u64{0};  ///< bytes the space may have in all
+  Allowance allowance;
+};
+
+struct RemapRequest {
+  UserAddr start;
+  u64 old_size = 0, new_size = 0;
+  bool may_move = false;
+  bool fixed = false;       ///< to `to`
+  bool keep_empty = false;  ///< the old area stays, without pages (MREMAP_DONTUNMAP)
+  UserAddr to;
+  Allowance allowance;
 };
 
 /// Addresses that /proc/PID/stat shows and brk(2) needs.
@@ -88,80 +67,172 @@ struct SpaceLayout {
   UserAddr mmap_top;
 };
 
+/// Pages that areas cover, as /proc/PID/status counts them.
+struct AreaSizes {
+  u64 total = 0, data = 0, stack = 0, executable = 0, locked = 0, accounted = 0;
+};
+
+/// Whose pages may go: madvise(2)'s MADV_FREE, MADV_DONTNEED and MADV_DONTNEED_LOCKED.
+enum class Discard : u8 { anonymous, unlocked, all };
+
+/// Advice that changes an area's flags.
+struct FlagChange {
+  VmaFlags set, clear;
+};
+
 class AddressSpace final : public RefCounted<AddressSpace> {
-  using Areas = Tree<Vma, &Vma::hook, VmaOrder>;
   Ref<mem::TranslationRoot> root_;
   sched::RwSemaphore<core::level::space> lock_;
-  Areas areas_;
+  AreaRounds rounds_;
+  AreaTree areas_;
+  AreaSizes sizes_;
   SpaceLayout layout_;
-  u64 mapped_pages_ = 0;
-  Atomic<u64> resident_{0};
+  VmaFlags lock_new_;  ///< lock flags of areas to come (MCL_FUTURE)
+  Atomic<bool> is_dying_{false}, is_reaped_{false};
+  Atomic<u64> resident_anonymous_{0}, resident_object_{0};
   Atomic<u64> peak_resident_{0};  ///< as of the last time pages went
 
-  // All with the lock held for writing, unless the name says otherwise.
-  Vma* find_at_or_after(UserAddr va);
-  Vma* find(UserAddr va);
-  Result<UserAddr> find_gap(UserAddr hint, u64 size);
-  Result<Vma*> split(Vma& v, UserAddr at);
-  Result<void> unmap_range(UserAddr start, UserAddr end);
-  void remove_area(Vma& v);
-  void add_area(Vma& v);
-  void merge_around(UserAddr at);
-  void clear_entries(UserAddr start, UserAddr end);
-  template <class F> void change(Vma& v, F f);
+  class Change;
+  class Gather;
+
+  // space.cpp. Lock held for writing by a Change.
+  static Vma* vma(Area* a) { return static_cast<Vma*>(a); }
+  static const Vma* vma(const Area* a) { return static_cast<const Vma*>(a); }
+  Vma* find_at_or_after(UserAddr va) const { return vma(areas_.find_at_or_after(va)); }
+  Vma* find(UserAddr va) const;
+  Result<UserAddr> place(const MapRequest& r, u64 size);
+  bool may_expand(VmaFlags flags, u64 pages, const Allowance& a) const;
+  bool may_lock(u64 pages, const Allowance& a) const;
+  bool has_room_for(u32 areas) const;
+  Result<void> charge(VmaFlags& flags, u64 pages, const Allowance& a);
+  void count(VmaFlags flags, u64 pages, bool more);
+  Result<Vma*> split(Change& change, Vma& v, UserAddr at);
   void link(Vma& v);
+  void add_area(Vma& v);
+  void take_out(Change& change, Vma& v);
+  void set_extent(Change& change, Vma& v, UserAddr start, UserAddr end);
+  void merge_around(Change& change, UserAddr at);
+  void own_range(Change& change, UserAddr start, UserAddr end);
+  Result<void> unmap_range(Change& change, UserAddr start, UserAddr end);
+  Result<void> extend(Change& change, UserAddr at, u64 size, VmaFlags flags, const Allowance& a);
+  template <class F>
+  Result<void> change_flags(Change& change, UserAddr start, UserAddr end, bool over_holes, F flags);
   void note_peak();
-  void protect_entries(const Vma& v, UserAddr start, UserAddr end);
+
+  // entries.cpp: page-table entries of a range.
+  void clear_entries(UserAddr start, UserAddr end);
+  void protect_entries(const Vma& v);
+  void move_entries(UserAddr from, u64 size, UserAddr to);
+  Result<void> make_tables(UserAddr from, u64 size, UserAddr to);
   Result<void> copy_entries(AddressSpace& to, const Vma& v);
-  /// Lock held for reading.
+
+  // remap.cpp
+  Result<UserAddr> move_area(Change& change, Vma& v, const RemapRequest& r, UserAddr to);
+
+  // fault.cpp. The area is counted, or the lock is held.
   FaultResult handle(Vma& v, UserAddr page, Access access);
   FaultResult handle_object(Vma& v, UserAddr page, Access access, mem::PteTable& table);
   FaultResult handle_anonymous(UserAddr page, Access access, const Vma& v, mem::PteTable& table);
-  bool grow_stack(UserAddr va, u64 stack_limit);
+  void map_around(const Vma& v, UserAddr page, mem::PteTable& table);
 
  public:
+  /// vm.max_map_count.
+  static constexpr u64 max_areas = 65530;
+  /// vm.mmap_min_addr: a null pointer with an offset must fault.
+  static constexpr UserAddr lowest{65536};
+
   explicit AddressSpace(Ref<mem::TranslationRoot> root) : root_(std::move(root)) {}
   ~AddressSpace();
   static Result<Ref<AddressSpace>> create();
   static void destroy(AddressSpace* s) { mem::destroy(s); }
 
   mem::TranslationRoot& translation() { return *root_; }
-  u64 resident_pages() const { return resident_.load_relaxed(); }
+  u64 resident_pages() const {
+    return resident_anonymous_.load_relaxed() + resident_object_.load_relaxed();
+  }
+  u64 resident_anonymous_pages() const { return resident_anonymous_.load_relaxed(); }
   u64 peak_resident_pages() const {
     return std::max(peak_resident_.load_relaxed(), resident_pages());
   }
-  u64 mapped_pages() const { return mapped_pages_; }
+  /// May be a moment old.
+  AreaSizes sizes() const { return sizes_; }
   /// Written by exec before the program runs.
   SpaceLayout& layout() { return layout_; }
 
   /// The object's end moved: its pages in this range are gone. The object's lock is held.
   void forget_pages(UserAddr start, UserAddr end) { clear_entries(start, end); }
 
-  FaultResult fault(UserAddr va, Access access, u64 stack_limit);
+  /// `no_mapping` may mean a stack that has to grow first: grow_stack(), and again.
+  FaultResult fault(UserAddr va, Access access);
+  /// True when there is an area at `va` now.
+  bool grow_stack(UserAddr va, const Allowance& a);
 
-  /// EINVAL, ENOMEM, EEXIST. Sizes and addresses are multiples of a page.
+  /// EINVAL, ENOMEM, EPERM, EEXIST, EAGAIN (too much locked). Sizes and addresses are multiples of
+  /// a page.
   Result<UserAddr> map(MapRequest request);
   Result<void> unmap(UserAddr start, u64 size);
-  Result<void> protect(UserAddr start, u64 size, VmaFlags rights);
+  /// mprotect(2), area by area up to the first that cannot be changed: ENOMEM, EACCES.
+  /// `rights`: of access_flags. `from_lowest`: from the start of the stack that holds `start`
+  /// (PROT_GROWSDOWN); EINVAL unless it is one.
+  Result<void> protect(UserAddr start, u64 size, VmaFlags rights, bool from_lowest,
+                       const Allowance& a);
   /// The new end of the heap, or the old one if that is not possible.
-  UserAddr set_brk(UserAddr wanted, u64 data_limit);
-  /// Throws the pages of private areas away (MADV_DONTNEED).
-  Result<void> discard(UserAddr start, u64 size);
-  Result<UserAddr> remap(UserAddr start, u64 old_size, u64 new_size, bool may_move, bool fixed,
-                         UserAddr to);
+  UserAddr set_brk(UserAddr wanted, const Allowance& a);
+  /// ENOMEM, EFAULT, EINVAL, EAGAIN. See mremap(2).
+  Result<UserAddr> remap(const RemapRequest& request);
+
+  // advice.cpp
+  /// Throws pages away. ENOMEM: there were holes; EINVAL: an area that `what` leaves alone.
+  Result<void> discard(UserAddr start, u64 size, Discard what);
+  /// ENOMEM at holes, after all that is there was changed. EINVAL: `only_anonymous`, and an area is
+  /// not.
+  Result<void> advise(UserAddr start, u64 size, FlagChange change, bool only_anonymous);
+  /// Which pages of a range are in memory: one byte for each. ENOMEM.
+  Result<void> residency(UserAddr start, std::span<byte> out);
+  /// ENOMEM: a hole; EBUSY: locked pages must not be invalidated.
+  Result<void> check_sync(UserAddr start, u64 size, bool invalidate);
+  /// mlock(2), munlock(2): the flags of a range. ENOMEM at holes, EPERM, EAGAIN.
+  Result<void> set_locked(UserAddr start, u64 size, VmaFlags how, const Allowance& a);
+  /// mlockall(2), munlockall(2).
+  Result<void> set_all_locked(bool current, VmaFlags how_current, VmaFlags future,
+                              const Allowance& a);
+  /// Makes the pages of a range present, as `access` would. ENOMEM: hole or no memory; EINVAL: not
+  /// allowed; EFAULT: behind the end of a file; EINTR when the thread is to die.
+  Result<void> populate(UserAddr start, u64 size, std::optional<Access> access);
+  /// populate() for all areas that are locked.
+  void populate_locked();
+  /// New mappings are to be filled at once.
+  bool locks_new_areas() const { return lock_new_.has(VmaFlag::locked); }
+
+  /// A page of the program, for somebody who reads or writes it from elsewhere; nullptr when it
+  /// reads as zeros (never for writing). With `pin` it stays the program's through a fork, until
+  /// Folio::unpin(). EFAULT, ENOMEM.
+  Result<Ref<Folio>> page_of(UserAddr va, Access access, bool pin);
+
   /// The page of an object behind an address of a shared area, for keys that two spaces share.
   struct SharedPlace {
     const MemObject* object;
     u64 offset;
   };
   std::optional<SharedPlace> shared_place(UserAddr va);
-  /// A copy for fork(2).
-  Result<Ref<AddressSpace>> copy();
+  /// A copy for fork(2). ENOMEM.
+  Result<Ref<AddressSpace>> copy(const Allowance& a);
+
+  /// The program is being killed for its memory: private pages go now. From here on faults that
+  /// need memory fail. False when the areas are changing just now.
+  bool reap();
+  /// There is nothing to be had here any more, reap() or not.
+  void give_up_reaping() { is_reaped_.store_relaxed(true); }
+  bool is_reaped() const { return is_reaped_.load_relaxed(); }
+
   /// Calls f(const Vma&) for each area in order.
   template <class F> void each_area(F f) {
     const auto reading = lock_.reading();
-    for (const Vma& v : areas_) f(v);
+    for (const Area* a = areas_.first(); a != nullptr; a = a->above) f(*vma(a));
   }
 };
+
+/// The allowance of a kernel thread, or of exec, which prepares a space for somebody.
+inline constexpr Allowance unlimited{.may_lock = true, .is_admin = true, .may_map_low = true};
 
 }  // namespace auk::vm

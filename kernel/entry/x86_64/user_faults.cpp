@@ -7,6 +7,8 @@
 #include "machine/isa/fpu.hpp"
 #include "machine/isa/x86.hpp"
 #include "proc/exit.hpp"
+#include "proc/oom.hpp"
+#include "proc/usage.hpp"
 
 namespace auk::entry {
 namespace {
@@ -30,7 +32,11 @@ Access access_of(u64 code) {
 }
 
 FaultResult mend(Task& me, u64 address, u64 code) {
-  return me.space->fault(UserAddr(address), access_of(code), me.group->limit(uapi::rlimit_stack));
+  FaultResult r = me.space->fault(UserAddr(address), access_of(code));
+  if (r == FaultResult::no_mapping &&
+      me.space->grow_stack(UserAddr(address), proc::memory_allowance(me)))
+    r = me.space->fault(UserAddr(address), access_of(code));
+  return r;
 }
 
 uapi::siginfo fault_signal(int signal, int code, u64 address) {
@@ -64,6 +70,8 @@ void program_page_fault(Task& me, const Frame& f, u64 address, u64 code) {
       why = uapi::bus_adrerr;
       break;
     case FaultResult::no_memory:
+      // Doomed already: the way back to user mode ends it.
+      if (me.has_work(sched::Interruptible::fatal) || !proc::oom::is_hopeless()) return;
       core::log_warn("{}[{}]: out of memory in a page fault", me.name(), me.tid());
       proc::exit_group(me, uapi::sigkill);
   }
@@ -150,6 +158,9 @@ bool handle_user_copy_fault(const Frame& f, u64 address, u64 code) {
   machine::irq_enable();
   const FaultResult r = mend(me, address, code);
   machine::irq_disable();
+  // No memory at this moment is no bad address.
+  if (r == FaultResult::no_memory)
+    return !me.has_work(sched::Interruptible::fatal) && !proc::oom::is_hopeless();
   return r == FaultResult::done;
 }
 

@@ -38,6 +38,12 @@ consteval Table make_table() {
   SYSCALL(mremap);
   SYSCALL(msync);
   SYSCALL(madvise);
+  SYSCALL(mincore);
+  SYSCALL(mlock);
+  SYSCALL(mlock2);
+  SYSCALL(munlock);
+  SYSCALL(mlockall);
+  SYSCALL(munlockall);
   SYSCALL(dup);
   SYSCALL(dup2);
   SYSCALL(pause);

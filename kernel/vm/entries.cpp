@@ -1,0 +1,188 @@
+// Page-table entries of whole ranges: taken away, restricted, moved, copied for fork.
+#include <algorithm>
+
+#include "vm/priv/change.hpp"
+
+namespace auk::vm {
+
+using machine::Pte;
+using mem::PteTable;
+
+void AddressSpace::clear_entries(UserAddr start, UserAddr end) {
+  note_peak();
+  Gather gather(*root_);
+  root_->each_table(start, end, [&](PteTable& t, UserAddr from, UserAddr to) {
+    for (UserAddr at = from; at < to;) {
+      {
+        auto entries = t.lock.lock();
+        for (; at < to && !gather.is_full(); at += page_size) {
+          if (entries->used == 0) {
+            at = to;
+            break;
+          }
+          Pte& e = t.entry(at);
+          if (!e.is_present()) continue;
+          Folio* const f = mem::folio_of(pfn_of(e.address()));
+          e = Pte{};
+          --entries->used;
+          gather.note(at);
+          if (f == nullptr) continue;
+          (void)(f->is_anonymous() ? resident_anonymous_ : resident_object_).fetch_sub_relaxed(1);
+          gather.drop(f);
+        }
+      }
+      if (gather.is_full()) gather.flush();
+    }
+  });
+}
+
+/// The area's rights have changed.
+void AddressSpace::protect_entries(const Vma& v) {
+  Gather gather(*root_);
+  const bool accessible = is_accessible(v.flags);
+  root_->each_table(v.start, v.end, [&](PteTable& t, UserAddr from, UserAddr to) {
+    for (UserAddr at = from; at < to;) {
+      {
+        auto entries = t.lock.lock();
+        for (; at < to && !gather.is_full(); at += page_size) {
+          if (entries->used == 0) {
+            at = to;
+            break;
+          }
+          Pte& e = t.entry(at);
+          if (!e.is_present()) continue;
+          Folio* const f = mem::folio_of(pfn_of(e.address()));
+          gather.note(at);
+          if (!accessible) {
+            // Private pages must survive: they stay, closed to user mode. The rest comes back by
+            // fault.
+            if (f != nullptr && f->is_anonymous()) {
+              e.bits &= ~(Pte::user | Pte::writable);
+              continue;
+            }
+            e = Pte{};
+            --entries->used;
+            if (f == nullptr) continue;
+            (void)resident_object_.fetch_sub_relaxed(1);
+            gather.drop(f);
+            continue;
+          }
+          const bool writable =
+              v.flags.has(VmaFlag::write) && f != nullptr &&
+              (v.flags.has(VmaFlag::shared) || (f->is_anonymous() && f->is_exclusive()));
+          e = Pte::leaf(e.address(), entry_rights(v.flags, writable), 1);
+        }
+      }
+      if (gather.is_full()) gather.flush();
+    }
+  });
+}
+
+/// The tables that move_entries() will fill. ENOMEM.
+Result<void> AddressSpace::make_tables(UserAddr from, u64 size, UserAddr to) {
+  for (u64 offset = 0; offset < size;) {
+    // Up to the next border of a table on either side.
+    const u64 step = std::min(mem::table_span - (from + offset).value % mem::table_span,
+                              mem::table_span - (to + offset).value % mem::table_span);
+    if (root_->find(from + offset) != nullptr) TRY(root_->make(to + offset));
+    offset += step;
+  }
+  return {};
+}
+
+/// Both areas are owned and make_tables() was called; no page of their object goes meanwhile.
+void AddressSpace::move_entries(UserAddr from, u64 size, UserAddr to) {
+  constexpr u64 batch = 64;
+  for (u64 offset = 0; offset < size;) {
+    const u64 step = std::min({size - offset, batch * page_size,
+                               mem::table_span - (from + offset).value % mem::table_span,
+                               mem::table_span - (to + offset).value % mem::table_span});
+    PteTable* const source = root_->find(from + offset);
+    std::array<Pte, batch> moving{};
+    u32 count = 0;
+    if (source != nullptr) {
+      auto entries = source->lock.lock();
+      for (u64 i = 0; i < step / page_size && entries->used > 0; ++i) {
+        Pte& e = source->entry(from + offset + i * page_size);
+        if (!e.is_present()) continue;
+        moving[i] = std::exchange(e, Pte{});
+        --entries->used;
+        ++count;
+      }
+    }
+    if (count > 0) {
+      PteTable* const target = root_->find(to + offset);
+      auto entries = target->lock.lock();
+      for (u64 i = 0; i < step / page_size; ++i)
+        if (moving[i].is_present()) target->entry(to + offset + i * page_size) = moving[i];
+      entries->used += count;
+    }
+    offset += step;
+  }
+  root_->flush(from, from + size);
+}
+
+/// The child is still private to the caller; the parent's area is owned until a flush.
+Result<void> AddressSpace::copy_entries(AddressSpace& to, const Vma& v) {
+  Result<void> result;
+  root_->each_table(v.start, v.end, [&](PteTable& t, UserAddr from, UserAddr end) {
+    if (!result.ok()) return;
+    Result<PteTable*> made = to.root_->make(from);
+    if (!made.ok()) {
+      result = made.error();
+      return;
+    }
+    PteTable& target = *made.take();
+    PteTable::Entries& theirs = target.lock.alone();
+    u64 copied = 0;
+    Ref<Folio> own;  // for a page that must not be shared
+    for (UserAddr at = from; at < end;) {
+      bool needs_own = false;
+      {
+        auto entries = t.lock.lock();
+        for (; at < end; at += page_size) {
+          if (entries->used == 0) {
+            at = end;
+            break;
+          }
+          Pte& e = t.entry(at);
+          if (!e.is_present()) continue;
+          Folio* const f = mem::folio_of(pfn_of(e.address()));
+          // What an object holds, and zeros, come back by fault.
+          if (f == nullptr || !f->is_anonymous()) continue;
+          if (f->is_pinned()) {
+            if (!own) {
+              needs_own = true;
+              break;
+            }
+            const auto bytes = f->bytes();
+            std::copy(bytes.begin(), bytes.end(), own->bytes().begin());
+            own->set_exclusive(true);
+            Pte theirs_entry = e;
+            theirs_entry.bits = (e.bits & ~Pte::address_mask) | own->address().value;
+            target.entry(at) = theirs_entry;
+            (void)own.release();
+          } else {
+            e.bits &= ~Pte::writable;
+            f->set_exclusive(false);
+            (void)Ref<Folio>(*f).release();
+            target.entry(at) = e;
+          }
+          ++theirs.used;
+          ++copied;
+        }
+      }
+      if (!needs_own) continue;
+      Result<Ref<Folio>> fresh = Folio::create(ALLOC_SITE, true, mem::Fill::overwrite);
+      if (!fresh.ok()) {
+        result = fresh.error();
+        break;
+      }
+      own = fresh.take();
+    }
+    (void)to.resident_anonymous_.fetch_add_relaxed(copied);
+  });
+  return result;
+}
+
+}  // namespace auk::vm
