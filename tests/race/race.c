@@ -1,0 +1,351 @@
+// Page faults against everything that changes an address space meanwhile.
+//
+//   race ROUNDS [NAME...]
+//
+// Each race prints `race: NAME: ok, ROUNDS rounds` or what it found. Threads run on all CPUs; what
+// they see must be explained by some order of what they did.
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PAGE 4096L
+#define READ_WRITE (PROT_READ | PROT_WRITE)
+#define ANONYMOUS (MAP_PRIVATE | MAP_ANONYMOUS)
+
+static long rounds;
+static char const* current;
+static char const* self_path;
+
+_Noreturn static void fail(char const* what, long detail) {
+  printf("race: %s: FAILED, %s (%ld, %s)\n", current, what, detail, strerrorname_np(errno));
+  fflush(stdout);
+  _exit(1);
+}
+
+#define CHECK(condition, detail)                                                                   \
+  do {                                                                                             \
+    if (!(condition)) fail(#condition, (long)(detail));                                            \
+  } while (0)
+
+// --- faults that are expected -----------------------------------------------------------------
+static _Thread_local sigjmp_buf back;
+static _Thread_local bool volatile expects_fault;
+
+static void on_fault(int number, siginfo_t* info, void* context) {
+  (void)context;
+  if (!expects_fault) fail("an unexpected fault", (long)info->si_addr);
+  expects_fault = false;
+  siglongjmp(back, number);
+}
+
+// Runs `body`, which may fault; gives the signal or 0.
+#define TRYING(body)                                                                               \
+  ({                                                                                               \
+    int const number_ = sigsetjmp(back, 1);                                                        \
+    if (number_ == 0) {                                                                            \
+      expects_fault = true;                                                                        \
+      body;                                                                                        \
+      expects_fault = false;                                                                       \
+    }                                                                                              \
+    number_;                                                                                       \
+  })
+
+// --- threads ----------------------------------------------------------------------------------
+enum { workers = 3 };
+static pthread_t threads[workers];
+static atomic_bool stop;
+
+static void start(void* (*function)(void*)) {
+  atomic_store(&stop, false);
+  for (long i = 0; i < workers; ++i)
+    if (pthread_create(&threads[i], NULL, function, (void*)i) != 0) fail("pthread_create", i);
+}
+
+static void end(void) {
+  atomic_store(&stop, true);
+  for (int i = 0; i < workers; ++i) pthread_join(threads[i], NULL);
+}
+
+static char* map(long pages, int protection, int flags, int file) {
+  char* const at = mmap(NULL, (size_t)(pages * PAGE), protection, flags, file, 0);
+  if (at == MAP_FAILED) fail("mmap", pages);
+  return at;
+}
+
+// --- munmap -----------------------------------------------------------------------------------
+enum { places = 8 };
+static char* _Atomic place;
+
+// Fresh memory is zero, and what a thread has written to it stays as long as it is mapped.
+static void* touch_places(void* number) {
+  for (unsigned i = 0; !atomic_load(&stop); ++i) {
+    char* const at = place + (i % places) * PAGE + (long)number * 16;
+    (void)TRYING({
+      char const before = *(char volatile*)at;
+      if (before != 0 && before != 1 + (char)(long)number) fail("somebody else's byte", before);
+      *(char volatile*)at = 1 + (char)(long)number;
+    });
+  }
+  return NULL;
+}
+
+static void race_munmap(void) {
+  char* const at = map(places, PROT_NONE, ANONYMOUS, -1);
+  place = at;
+  start(touch_places);
+  for (long i = 0; i < rounds; ++i) {
+    long const from = i % places, pages = 1 + i / places % (places - from);
+    CHECK(mmap(at + from * PAGE, (size_t)(pages * PAGE), READ_WRITE, ANONYMOUS | MAP_FIXED, -1,
+               0) == at + from * PAGE,
+          i);
+    if (i % 3 == 0) at[from * PAGE + 100] = 7;
+    if (i % 3 == 0) CHECK(at[from * PAGE + 100] == 7, i);
+    CHECK(munmap(at + (i * 5 % places) * PAGE, PAGE) == 0, i);
+  }
+  end();
+  munmap(at, places * PAGE);
+}
+
+// --- mprotect ---------------------------------------------------------------------------------
+static _Atomic uint64_t written[workers];
+
+// No write that went through is lost.
+static void* count_up(void* number) {
+  uint64_t done = 0;
+  while (!atomic_load(&stop)) {
+    uint64_t volatile* const at =
+        (uint64_t volatile*)(void*)(place + (done % places) * PAGE + (long)number * 64);
+    if (TRYING(*at = *at + 1) == 0) ++done;
+  }
+  written[(long)number] = done;
+  return NULL;
+}
+
+static void race_mprotect(void) {
+  char* const at = map(places, READ_WRITE, ANONYMOUS, -1);
+  place = at;
+  start(count_up);
+  for (long i = 0; i < rounds; ++i) {
+    static int const kinds[] = {PROT_READ, READ_WRITE, PROT_NONE, READ_WRITE};
+    CHECK(mprotect(at + (i % 3) * PAGE, (size_t)((1 + i % 5) * PAGE), kinds[i % 4]) == 0, i);
+  }
+  CHECK(mprotect(at, places * PAGE, READ_WRITE) == 0, 0);
+  end();
+  for (long t = 0; t < workers; ++t) {
+    uint64_t sum = 0;
+    for (long i = 0; i < places; ++i) sum += *(uint64_t*)(void*)(at + i * PAGE + t * 64);
+    CHECK(sum == written[t], (long)(sum - written[t]));
+  }
+  munmap(at, places * PAGE);
+}
+
+// --- fork -------------------------------------------------------------------------------------
+// Two counters of each thread on two pages: the first one is never behind, nor far ahead.
+static void* count_in_pairs(void* number) {
+  uint64_t done = 0;
+  uint64_t volatile* const first = (uint64_t volatile*)(void*)(place + (long)number * 64);
+  uint64_t volatile* const second =
+      (uint64_t volatile*)(void*)(place + PAGE * (1 + (long)number) + (long)number * 64);
+  while (!atomic_load(&stop)) {
+    *first = ++done;
+    *second = done;
+  }
+  written[(long)number] = done;
+  return NULL;
+}
+
+static void race_fork(void) {
+  char* const at = map(places, READ_WRITE, ANONYMOUS, -1);
+  place = at;
+  start(count_in_pairs);
+  for (long i = 0; i < rounds; ++i) {
+    pid_t const child = fork();
+    CHECK(child >= 0, i);
+    if (child == 0) {
+      for (long t = 0; t < workers; ++t) {
+        uint64_t const first = *(uint64_t*)(void*)(at + t * 64);
+        uint64_t const second = *(uint64_t*)(void*)(at + PAGE * (1 + t) + t * 64);
+        if (first != second && first != second + 1) _exit(1);
+        *(uint64_t*)(void*)(at + t * 64) = 1;
+      }
+      _exit(0);
+    }
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child, i);
+    CHECK(status == 0, i);
+  }
+  end();
+  for (long t = 0; t < workers; ++t) {
+    CHECK(*(uint64_t*)(void*)(at + t * 64) == written[t], t);
+    CHECK(*(uint64_t*)(void*)(at + PAGE * (1 + t) + t * 64) == written[t], t);
+  }
+  munmap(at, places * PAGE);
+}
+
+// --- exec -------------------------------------------------------------------------------------
+static void* fault_for_ever(void* number) {
+  char* const at = map(64, READ_WRITE, ANONYMOUS, -1);
+  for (long i = 0;; ++i) {
+    at[(i % 64) * PAGE + (long)number] = 1;
+    if (i % 64 == 63) madvise(at, 64 * PAGE, MADV_DONTNEED);
+  }
+}
+
+static void race_exec(void) {
+  for (long i = 0; i < rounds; ++i) {
+    pid_t const child = fork();
+    CHECK(child >= 0, i);
+    if (child == 0) {
+      start(fault_for_ever);
+      execl(self_path, "race", "--nothing", NULL);
+      _exit(1);
+    }
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child, i);
+    CHECK(status == 0, i);
+  }
+}
+
+// --- madvise ----------------------------------------------------------------------------------
+// What is thrown away is zero, and nothing else comes in its place.
+static void race_discard(void) {
+  char* const at = map(places, READ_WRITE, ANONYMOUS, -1);
+  place = at;
+  start(touch_places);
+  for (long i = 0; i < rounds; ++i)
+    CHECK(madvise(at + (i % places) * PAGE, PAGE, MADV_DONTNEED) == 0, i);
+  end();
+  munmap(at, places * PAGE);
+}
+
+// --- mremap -----------------------------------------------------------------------------------
+static void race_mremap(void) {
+  char* const a = map(2 * places, READ_WRITE, ANONYMOUS, -1);
+  char* const b = a + places * PAGE;
+  CHECK(munmap(b, places * PAGE) == 0, 0);
+  place = a;
+  start(count_up);
+  for (long i = 0; i < rounds; ++i) {
+    char* const from = i % 2 == 0 ? a : b;
+    char* const to = i % 2 == 0 ? b : a;
+    CHECK(mremap(from, places * PAGE, places * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to, i);
+    if (i % 16 == 0) sched_yield();
+  }
+  end();
+  char* const at = rounds % 2 == 0 ? a : b;
+  for (long t = 0; t < workers; ++t) {
+    uint64_t sum = 0;
+    for (long i = 0; i < places; ++i) sum += *(uint64_t*)(void*)(at + i * PAGE + t * 64);
+    CHECK(sum == written[t], (long)(sum - written[t]));
+  }
+  munmap(at, places * PAGE);
+}
+
+// --- truncation -------------------------------------------------------------------------------
+static int file;
+static atomic_long generation;
+
+// A page of the file shows what was written to it since it was last cut off, or nothing.
+static void* look_at_file(void* number) {
+  (void)number;
+  while (!atomic_load(&stop)) {
+    long const before = atomic_load(&generation);
+    long seen = -1;
+    if (TRYING(seen = *(long volatile*)(void*)(place + PAGE)) != 0) continue;
+    long const after = atomic_load(&generation);
+    if (seen != 0 && (seen < before - 1 || seen > after + 1)) fail("an old page", seen - before);
+  }
+  return NULL;
+}
+
+static void race_truncate(void) {
+  file = open("race.file", O_RDWR | O_CREAT | O_TRUNC, 0600);
+  CHECK(file >= 0, 0);
+  place = map(2, READ_WRITE, MAP_SHARED, file);
+  start(look_at_file);
+  for (long i = 1; i <= rounds; ++i) {
+    atomic_store(&generation, i);
+    CHECK(ftruncate(file, 2 * PAGE) == 0, i);
+    CHECK(pwrite(file, &i, sizeof i, PAGE) == sizeof i, i);
+    CHECK(ftruncate(file, PAGE) == 0, i);
+  }
+  end();
+  munmap(place, 2 * PAGE);
+  close(file);
+  unlink("race.file");
+}
+
+// --- system calls -----------------------------------------------------------------------------
+// The kernel reads and writes what a program takes away meanwhile: EFAULT, or all is well.
+static int ends[2];
+static void* drain_pipe(void* number) {
+  char* const own = place + (2 + (long)number) * PAGE;
+  while (!atomic_load(&stop)) {
+    ssize_t const n = read(ends[0], own, 512);
+    if (n < 0 && errno != EFAULT && errno != EAGAIN) fail("read", errno);
+    if (n > 0)
+      (void)TRYING(for (ssize_t i = 0; i < n; ++i) {
+        char const c = ((char volatile*)own)[i];
+        if (c != 'x' && c != 0) fail("a strange byte", c);
+      });
+  }
+  return NULL;
+}
+
+static void race_copies(void) {
+  CHECK(pipe2(ends, O_NONBLOCK) == 0, 0);
+  char* const at = map(places, READ_WRITE, ANONYMOUS, -1);
+  place = at;
+  memset(at, 'x', PAGE);
+  start(drain_pipe);
+  for (long i = 0; i < rounds; ++i) {
+    ssize_t const n = write(ends[1], at, 256);
+    CHECK(n > 0 || errno == EAGAIN, i);
+    char* const theirs = at + (2 + i % workers) * PAGE;
+    CHECK(munmap(theirs, PAGE) == 0, i);
+    CHECK(mmap(theirs, PAGE, READ_WRITE, ANONYMOUS | MAP_FIXED, -1, 0) == theirs, i);
+  }
+  end();
+  munmap(at, places * PAGE);
+  close(ends[0]);
+  close(ends[1]);
+}
+
+int main(int argc, char** argv) {
+  if (argc == 2 && strcmp(argv[1], "--nothing") == 0) return 0;
+  static struct {
+    char const* name;
+    void (*run)(void);
+  } const races[] = {
+      {"munmap", race_munmap},     {"mprotect", race_mprotect}, {"fork", race_fork},
+      {"exec", race_exec},         {"discard", race_discard},   {"mremap", race_mremap},
+      {"truncate", race_truncate}, {"copies", race_copies},
+  };
+  if (argc < 2 || (rounds = strtol(argv[1], NULL, 10)) <= 0) return 2;
+  self_path = argv[0];
+  struct sigaction const action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
+  sigaction(SIGSEGV, &action, NULL);
+  sigaction(SIGBUS, &action, NULL);
+  for (size_t i = 0; i < sizeof races / sizeof races[0]; ++i) {
+    bool wanted = argc == 2;
+    for (int j = 2; j < argc; ++j) wanted |= strcmp(argv[j], races[i].name) == 0;
+    if (!wanted) continue;
+    current = races[i].name;
+    races[i].run();
+    printf("race: %s: ok, %ld rounds\n", current, rounds);
+    fflush(stdout);
+  }
+  return 0;
+}
