@@ -63,7 +63,7 @@ template <class T> class [[clang::trivial_abi]] Ref {
   explicit Ref(T* p) : p_(p) {}
 
  public:
-  Ref() : p_(nullptr) {}
+  constexpr Ref() : p_(nullptr) {}
   /// Takes over the reference that a fresh object is born with, or one from try_get().
   static Ref adopt(T* p) { return Ref(p); }
   explicit Ref(T& t) : p_(&t) { p_->count_.get(); }

@@ -126,7 +126,7 @@ void PteTable::drop_all() {
   auto entries = lock.lock();
   Pte* const table = to_pointer<Pte>(phys_of(pfn_));
   for (usize i = 0; i < entries_per_table && entries->used > 0; ++i) {
-    if (!table[i].is_present()) continue;
+    if (!table[i].has_page()) continue;
     Folio* const f = folio_of(pfn_of(table[i].address()));
     table[i] = Pte{};
     --entries->used;

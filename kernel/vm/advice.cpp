@@ -46,7 +46,7 @@ Result<void> AddressSpace::residency(UserAddr start, std::span<byte> out) {
     root_->each_table(at, to, [&](mem::PteTable& t, UserAddr from, UserAddr until) {
       auto entries = t.lock.lock();
       for (UserAddr va = from; va < until && entries->used > 0; va += page_size)
-        if (t.entry(va).is_present()) mark(va);
+        if (t.entry(va).has_page()) mark(va);
     });
     if (v->object) {
       std::array<Ref<Folio>, 16> folios;

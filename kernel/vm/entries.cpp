@@ -21,7 +21,7 @@ void AddressSpace::clear_entries(UserAddr start, UserAddr end) {
             break;
           }
           Pte& e = t.entry(at);
-          if (!e.is_present()) continue;
+          if (!e.has_page()) continue;
           Folio* const f = mem::folio_of(pfn_of(e.address()));
           e = Pte{};
           --entries->used;
@@ -50,14 +50,13 @@ void AddressSpace::protect_entries(const Vma& v) {
             break;
           }
           Pte& e = t.entry(at);
-          if (!e.is_present()) continue;
+          if (!e.has_page()) continue;
           Folio* const f = mem::folio_of(pfn_of(e.address()));
           gather.note(at);
           if (!accessible) {
-            // Private pages must survive: they stay, closed to user mode. The rest comes back by
-            // fault.
+            // Private pages must survive: they stay, closed. The rest comes back by fault.
             if (f != nullptr && f->is_anonymous()) {
-              e.bits &= ~(Pte::user | Pte::writable);
+              e = e.closed();
               continue;
             }
             e = Pte{};
@@ -104,7 +103,7 @@ void AddressSpace::move_entries(UserAddr from, u64 size, UserAddr to) {
       auto entries = source->lock.lock();
       for (u64 i = 0; i < step / page_size && entries->used > 0; ++i) {
         Pte& e = source->entry(from + offset + i * page_size);
-        if (!e.is_present()) continue;
+        if (!e.has_page()) continue;
         moving[i] = std::exchange(e, Pte{});
         --entries->used;
         ++count;
@@ -114,7 +113,7 @@ void AddressSpace::move_entries(UserAddr from, u64 size, UserAddr to) {
       PteTable* const target = root_->find(to + offset);
       auto entries = target->lock.lock();
       for (u64 i = 0; i < step / page_size; ++i)
-        if (moving[i].is_present()) target->entry(to + offset + i * page_size) = moving[i];
+        if (moving[i].has_page()) target->entry(to + offset + i * page_size) = moving[i];
       entries->used += count;
     }
     offset += step;
@@ -146,7 +145,7 @@ Result<void> AddressSpace::copy_entries(AddressSpace& to, const Vma& v) {
             break;
           }
           Pte& e = t.entry(at);
-          if (!e.is_present()) continue;
+          if (!e.has_page()) continue;
           Folio* const f = mem::folio_of(pfn_of(e.address()));
           // What an object holds, and zeros, come back by fault.
           if (f == nullptr || !f->is_anonymous()) continue;
@@ -158,12 +157,11 @@ Result<void> AddressSpace::copy_entries(AddressSpace& to, const Vma& v) {
             const auto bytes = f->bytes();
             std::copy(bytes.begin(), bytes.end(), own->bytes().begin());
             own->set_exclusive(true);
-            Pte theirs_entry = e;
-            theirs_entry.bits = (e.bits & ~Pte::address_mask) | own->address().value;
-            target.entry(at) = theirs_entry;
+            const Pte fresh{(e.bits & ~Pte::address_mask) | own->address().value};
+            target.entry(at) = e.is_present() ? fresh : fresh.closed();
             (void)own.release();
           } else {
-            e.bits &= ~Pte::writable;
+            if (e.is_present()) e.bits &= ~Pte::writable;
             f->set_exclusive(false);
             (void)Ref<Folio>(*f).release();
             target.entry(at) = e;

@@ -32,9 +32,9 @@ FaultResult AddressSpace::handle_anonymous(UserAddr page, Access access, const V
     {
       auto entries = table.lock.lock();
       Pte& e = table.entry(page);
-      Folio* const there = e.is_present() ? mem::folio_of(pfn_of(e.address())) : nullptr;
+      Folio* const there = e.has_page() ? mem::folio_of(pfn_of(e.address())) : nullptr;
       if (access != Access::write) {
-        if (e.is_present()) {
+        if (e.has_page()) {
           // Another thread was faster, or the page was closed and is open again.
           const bool writable = there != nullptr && there->is_exclusive() &&
                                 v.flags.has(VmaFlag::write) && e.is_writable();
@@ -58,7 +58,7 @@ FaultResult AddressSpace::handle_anonymous(UserAddr page, Access access, const V
           std::copy_n(there->bytes().begin(), page_size, bytes.begin());
         else if (!is_clean)
           std::fill(bytes.begin(), bytes.end(), byte{0});
-        if (e.is_present()) {
+        if (e.has_page()) {
           // No CPU reads the old page any more when the first one can write to the new page.
           e = Pte{};
           root_->flush(page, page + page_size);
@@ -97,7 +97,7 @@ FaultResult AddressSpace::handle_object(Vma& v, UserAddr page, Access access, Pt
     if (!v.object->has_index(v.index_of(page))) return FaultResult::no_page;
     Pte& e = table.entry(page);
     const bool writable = shared && v.flags.has(VmaFlag::write);
-    if (e.is_present()) {
+    if (e.has_page()) {
       if (folio->address() == e.address())
         e = Pte::leaf(e.address(), entry_rights(v.flags, writable), 1);
       else if (const Folio* own = mem::folio_of(pfn_of(e.address())); own != nullptr && !shared)
@@ -123,8 +123,8 @@ FaultResult AddressSpace::handle_object(Vma& v, UserAddr page, Access access, Pt
     auto entries = table.lock.lock();
     if (!v.object->has_index(v.index_of(page))) return FaultResult::no_page;
     Pte& e = table.entry(page);
-    if (e.is_present() && e.address() != folio->address()) return FaultResult::done;
-    if (e.is_present()) {
+    if (e.has_page() && e.address() != folio->address()) return FaultResult::done;
+    if (e.has_page()) {
       // No CPU reads the old page any more when the first one can write to the new page.
       e = Pte{};
       root_->flush(page, page + page_size);
@@ -156,7 +156,7 @@ void AddressSpace::map_around(const Vma& v, UserAddr page, PteTable& table) {
   u32 added = 0;
   for (usize i = 0; i < found.size(); ++i) {
     const UserAddr at = start + i * page_size;
-    if (!found[i] || table.entry(at).is_present() || !v.object->has_index(v.index_of(at))) continue;
+    if (!found[i] || table.entry(at).has_page() || !v.object->has_index(v.index_of(at))) continue;
     table.entry(at) = Pte::leaf(found[i].release()->address(), rights, 1);
     ++added;
   }
@@ -176,7 +176,7 @@ FaultResult AddressSpace::handle(Vma& v, UserAddr page, Access access) {
     {
       auto entries = table.lock.lock();
       const Pte& e = table.entry(page);
-      if (e.is_present()) {
+      if (e.has_page()) {
         const Folio* const f = mem::folio_of(pfn_of(e.address()));
         is_private = f != nullptr && f->is_anonymous();
       }

@@ -159,6 +159,24 @@ TEST(partial_protection) {
   IS(at[0], 1);
 }
 
+TEST(closed_pages_are_closed_for_the_kernel_too) {
+  int const file = make_file("file", "");
+  char* const at = map(2, READ_WRITE, ANONYMOUS);
+  memset(at, 'x', 2 * PAGE);
+  NEED(mprotect(at, PAGE, PROT_NONE));
+  FAILS(write(file, at, 1), EFAULT);
+  IS(write(file, at + PAGE, 1), 1);
+  FAILS(pread(file, at, 1, 0), EFAULT);
+  IS(IN_CHILD(_exit(write(file, at, 1) == -1 && errno == EFAULT ? 0 : 1)), 0);
+  IS(residency(at), 1);
+  char* const moved = mremap(at, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, free_range(2));
+  FAILS(write(file, moved, 1), EFAULT);
+  IS(at[PAGE], 'x');
+  NEED(mprotect(moved, PAGE, PROT_READ));
+  IS(moved[0], 'x');
+  IS(moved[PAGE - 1], 'x');
+}
+
 TEST(protection_of_files) {
   catch_faults();
   make_file("file", "content");

@@ -28,7 +28,7 @@ struct Pte {
   u64 bits = 0;
 
   static constexpr unsigned rights_shift = 2;
-  static constexpr u64 present = 1, large = 2;
+  static constexpr u64 present = 1, large = 2, is_closed = 1U << 9;
   static constexpr u64 address_mask = ~page_mask;
 
   static constexpr Pte table(PhysAddr at, bool) { return {at.value | present}; }
@@ -39,11 +39,15 @@ struct Pte {
     return MapRights::from_bits(static_cast<u32>((bits & page_mask) >> rights_shift));
   }
   constexpr bool is_present() const { return (bits & present) != 0; }
+  constexpr Pte closed() const { return {(~address().value & address_mask) | is_closed}; }
+  constexpr bool has_page() const { return (bits & (present | is_closed)) != 0; }
   constexpr bool is_leaf(unsigned level) const { return level == 1 || (bits & large) != 0; }
   constexpr bool is_writable() const { return rights().has(MapRight::write); }
   constexpr bool is_executable() const { return rights().has(MapRight::execute); }
   constexpr bool is_user() const { return rights().has(MapRight::user); }
-  constexpr PhysAddr address() const { return PhysAddr(bits & address_mask); }
+  constexpr PhysAddr address() const {
+    return PhysAddr((is_present() ? bits : ~bits) & address_mask);
+  }
 };
 static_assert(sizeof(Pte) == 8);
 

@@ -34,6 +34,7 @@ struct Pte {
                        uncached = 1U << 4, accessed = 1U << 5, dirty = 1U << 6, large = 1U << 7,
                        global = 1U << 8, no_execute = u64{1} << 63;
   static constexpr u64 address_mask = 0x000ffffffffff000;
+  static constexpr u64 is_closed = 1U << 9;  ///< ours; only without `present`
 
   static constexpr Pte table(PhysAddr at, bool for_user) {
     return {at.value | present | writable | accessed | (for_user ? user : 0)};
@@ -49,11 +50,18 @@ struct Pte {
     return {b};
   }
   constexpr bool is_present() const { return (bits & present) != 0; }
+  /// The entry of a page that stays, though nobody may touch it: no CPU translates it, and the
+  /// address is inverted, so that none reads ahead through it (L1TF).
+  constexpr Pte closed() const { return {(~address().value & address_mask) | is_closed}; }
+  /// Present, or closed.
+  constexpr bool has_page() const { return (bits & (present | is_closed)) != 0; }
   constexpr bool is_leaf(unsigned level) const { return level == 1 || (bits & large) != 0; }
   constexpr bool is_writable() const { return (bits & writable) != 0; }
   constexpr bool is_executable() const { return (bits & no_execute) == 0; }
   constexpr bool is_user() const { return (bits & user) != 0; }
-  constexpr PhysAddr address() const { return PhysAddr(bits & address_mask); }
+  constexpr PhysAddr address() const {
+    return PhysAddr((is_present() ? bits : ~bits) & address_mask);
+  }
 };
 static_assert(sizeof(Pte) == 8);
 
