@@ -118,6 +118,7 @@ consteval Table make_table() {
   SYSCALL(prctl);
   SYSCALL(arch_prctl);
   SYSCALL(setrlimit);
+  SYSCALL(pivot_root);
   SYSCALL(chroot);
   SYSCALL(sync);
   SYSCALL(settimeofday);
@@ -143,6 +144,8 @@ consteval Table make_table() {
   SYSCALL(utimes);
   SYSCALL(waitid);
   SYSCALL(openat);
+  SYSCALL(openat2);
+  SYSCALL(unshare);
   SYSCALL(mkdirat);
   SYSCALL(mknodat);
   SYSCALL(fchownat);
