@@ -52,7 +52,8 @@ Value put_stat(const io::FileStat& s, UserOut<uapi::stat> out) {
 }
 
 /// AT_EMPTY_PATH with an empty path means the descriptor itself, whatever it is open on.
-Result<void> stat_at(Task& me, Fd dir, UserStr path, int flags, io::FileStat& s) {
+Result<void> stat_at(Task& me, Fd dir, UserStr path, int flags, io::FileStat& s,
+                     vfs::Path* where = nullptr) {
   constexpr int known = uapi::at_symlink_nofollow | uapi::at_empty_path | uapi::at_no_automount |
                         uapi::at_statx_force_sync | uapi::at_statx_dont_sync;
   if ((flags & ~known) != 0) return Errno::einval;
@@ -63,10 +64,16 @@ Result<void> stat_at(Task& me, Fd dir, UserStr path, int flags, io::FileStat& s)
       TRY(core::read_user(first.data(), path.address(), 1));
       is_empty = first[0] == '\0';
     }
-    if (is_empty) return TRY(me.files->get(dir.number))->stat(s);
+    if (is_empty) {
+      const Ref<io::File> f = TRY(me.files->get(dir.number));
+      const vfs::Path* const p = vfs::path_of(*f);
+      if (p != nullptr && where != nullptr) *where = *p;
+      return f->stat(s);
+    }
   }
   const vfs::Path at = TRY(find_path(me, dir, path, flags));
   at.inode().fill_stat(s);
+  if (where != nullptr) *where = at;
   return {};
 }
 
@@ -95,7 +102,8 @@ Value statx(Task& me, Fd dir, UserStr path, int flags, u32 mask, UserOut<uapi::s
   constexpr int sync_bits = uapi::at_statx_force_sync | uapi::at_statx_dont_sync;
   if ((flags & sync_bits) == sync_bits) return Errno::einval;
   io::FileStat s;
-  TRY(stat_at(me, dir, path, flags, s));
+  vfs::Path where;
+  TRY(stat_at(me, dir, path, flags, s, &where));
   uapi::statx x{};
   x.stx_mask = uapi::statx_basic_stats | uapi::statx_btime;
   x.stx_blksize = s.block_size;
@@ -119,6 +127,13 @@ Value statx(Task& me, Fd dir, UserStr path, int flags, u32 mask, UserOut<uapi::s
   x.stx_rdev_minor = vfs::device_minor(s.raw_device);
   x.stx_dev_major = vfs::device_major(s.device);
   x.stx_dev_minor = vfs::device_minor(s.device);
+  if (where) {
+    const bool unique = (mask & uapi::statx_mnt_id_unique) != 0;
+    x.stx_mnt_id = unique ? where.mount->unique_id() : where.mount->id();
+    x.stx_mask |= unique ? uapi::statx_mnt_id_unique : uapi::statx_mnt_id;
+    x.stx_attributes_mask |= uapi::statx_attr_mount_root;
+    if (where.dentry.get() == &where.mount->root()) x.stx_attributes |= uapi::statx_attr_mount_root;
+  }
   TRY(out.store(x));
   return u64{0};
 }

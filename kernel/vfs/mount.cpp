@@ -133,6 +133,7 @@ class MountDeaths final : public sched::Work {
         auto table = mount_table.lock();
         table->unregister_mount(*dead);
       }
+      dead->give_back_number();
       dead->root_ = {};
       dead->super_ = {};
       core::rcu_call(*dead);
@@ -155,7 +156,11 @@ Mount::Mount(Ref<Superblock> super, Ref<Dentry> root, u32 flags)
 
 Mount::~Mount() {
   mem::free(source_);
-  if (id_ != 0) mount_ids.lock()->give_back(id_);
+  give_back_number();
+}
+
+void Mount::give_back_number() {
+  if (const u32 id = std::exchange(id_, 0)) mount_ids.lock()->give_back(id);
 }
 
 Result<Ref<Mount>> Mount::create(Ref<Superblock> super, Ref<Dentry> root, std::string_view source,

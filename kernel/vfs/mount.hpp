@@ -109,6 +109,7 @@ class Mount final : public core::RcuHead {
   Atomic<bool> doomed_{false};
   Atomic<bool> idle_{false};  ///< not used since it was marked: MNT_EXPIRE
   Mount* next_dead_ = nullptr;
+  void give_back_number();
 
  public:
   Mount(Ref<Superblock> super, Ref<Dentry> root, u32 flags);

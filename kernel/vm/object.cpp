@@ -111,16 +111,22 @@ Result<Ref<Folio>> PageCache::find(u64 index) {
 Result<Ref<Folio>> PageCache::find_or_make(u64 index) {
   Result<Ref<Folio>> found = find(index);
   if (found.ok()) return found;
-  Ref<Folio> fresh = TRY(Folio::create(ALLOC_SITE, false));
-  {
+  if (budget_ && !budget_->take()) return Errno::enospc;
+  const auto make = [&]() -> Result<Ref<Folio>> {
+    Ref<Folio> fresh = TRY(Folio::create(ALLOC_SITE, false));
     auto tree = tree_.lock();
-    if (Folio* const other = tree->find(index)) return Ref<Folio>(*other);
+    if (tree->find(index) != nullptr) return Errno::eexist;
     TRY(tree->insert(index, *fresh));
     // The tree's own reference.
     (void)Ref<Folio>(*fresh).release();
-  }
-  (void)pages_.fetch_add_relaxed(1);
-  return fresh;
+    (void)pages_.fetch_add_relaxed(1);
+    return fresh;
+  };
+  Result<Ref<Folio>> made = make();
+  if (made.ok()) return made;
+  if (budget_) budget_->give_back(1);
+  // Somebody else made it meanwhile.
+  return made.error() == Errno::eexist ? find_or_make(index) : made.error();
 }
 
 Result<Ref<Folio>> PageCache::folio(u64 index) {
@@ -154,6 +160,7 @@ void PageCache::truncate(u64 size) {
     if (gone != nullptr) {
       (void)Ref<Folio>::adopt(gone);
       (void)pages_.fetch_sub_relaxed(1);
+      if (budget_) budget_->give_back(1);
     }
     ++index;
   }

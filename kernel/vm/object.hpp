@@ -101,16 +101,35 @@ class FolioTree {
   bool next_index(u64& index) const;
 };
 
+/// What limits the pages of several caches together: the size of a tmpfs.
+class PageBudget : public RefCounted<PageBudget> {
+ public:
+  static void destroy(PageBudget* b) { b->dispose(); }
+  /// False: there is no room for another page.
+  virtual bool take() = 0;
+  virtual void give_back(u64 pages) = 0;
+
+ protected:
+  PageBudget() = default;
+  ~PageBudget() = default;
+  virtual void dispose() = 0;
+};
+
 class PageCache final : public MemObject {
   core::Guarded<core::level::mapping_tree, FolioTree, core::SpinIrqOff> tree_;
   Atomic<u64> size_{0};
   Atomic<u64> pages_{0};
+  Ref<PageBudget> budget_;  ///< none: no limit
   void dispose() override { mem::destroy(this); }
 
  public:
-  PageCache() = default;
-  ~PageCache() = default;
-  static Result<Ref<PageCache>> create() { return mem::make_ref<PageCache>(ALLOC_SITE); }
+  explicit PageCache(Ref<PageBudget> budget) : budget_(std::move(budget)) {}
+  ~PageCache() {
+    if (budget_) budget_->give_back(pages());
+  }
+  static Result<Ref<PageCache>> create(Ref<PageBudget> budget = {}) {
+    return mem::make_ref<PageCache>(ALLOC_SITE, std::move(budget));
+  }
 
   u64 size() const { return size_.load_acquire(); }
   u64 pages() const { return pages_.load_relaxed(); }
@@ -123,7 +142,7 @@ class PageCache final : public MemObject {
   void truncate(u64 size);
   /// The page if it is there.
   Result<Ref<Folio>> find(u64 index);
-  /// The page, made if it is missing, whatever the size says. ENOMEM.
+  /// The page, made if it is missing, whatever the size says. ENOMEM, ENOSPC.
   Result<Ref<Folio>> find_or_make(u64 index);
   Result<Ref<Folio>> folio(u64 index) override;
   bool has_index(u64 index) const override { return index < (size() + page_size - 1) / page_size; }

@@ -554,3 +554,107 @@ TEST(mounts_of_children_end) {
   OK(!exists("at/file"));
   WORKS(rmdir("at"));
 }
+
+static unsigned long long mount_id(char const* path, unsigned mask,
+                                   unsigned long long* attributes) {
+  struct statx facts = {0};
+  if (statx(AT_FDCWD, path, 0, mask, &facts) != 0 || (facts.stx_mask & mask) != mask) return 0;
+  *attributes = facts.stx_attributes;
+  return facts.stx_mnt_id;
+}
+
+TEST(numbers_of_mounts) {
+  unsigned long long attributes = 0;
+  make_mount("a");
+  NEED(mkdir("a/folder", 0755));
+  unsigned long long const id = mount_id("a", STATX_MNT_ID, &attributes);
+  OK(id != 0);
+  OK((attributes & STATX_ATTR_MOUNT_ROOT) != 0);
+  OK(mount_id("a/folder", STATX_MNT_ID, &attributes) == id);
+  OK((attributes & STATX_ATTR_MOUNT_ROOT) == 0);
+  OK(mount_id(".", STATX_MNT_ID, &attributes) != id);
+  unsigned long long const unique = mount_id("a", 0x4000, &attributes);
+  OK(unique != 0);
+  OK(mount_id("a/folder", 0x4000, &attributes) == unique);
+  NEED(umount("a"));
+  NEED(mount("none", "a", "tmpfs", 0, NULL));
+  OK(mount_id("a", 0x4000, &attributes) != unique);
+  OK(mount_id("a", STATX_MNT_ID, &attributes) == id);
+}
+
+TEST(options_of_tmpfs) {
+  struct stat facts;
+  struct statvfs fs;
+  NEED(mkdir("at", 0755));
+  WORKS(mount("none", "at", "tmpfs", 0, "size=64k,nr_inodes=6,mode=0710,uid=12,gid=34"));
+  NEED(stat("at", &facts));
+  IS(facts.st_mode, S_IFDIR | 0710);
+  IS(facts.st_uid, 12);
+  IS(facts.st_gid, 34);
+  NEED(statvfs("at", &fs));
+  IS(fs.f_blocks, 16);
+  IS(fs.f_bfree, 16);
+  IS(fs.f_files, 6);
+  IS(fs.f_ffree, 5);
+  static char block[65536];
+  memset(block, 'x', sizeof block);
+  int file = (int)NEED(open("at/a", O_RDWR | O_CREAT, 0600));
+  IS(write(file, block, 65536), 65536);
+  FAILS(write(file, block, 1), ENOSPC);
+  NEED(statvfs("at", &fs));
+  IS(fs.f_bfree, 0);
+  IS(fs.f_ffree, 4);
+  int const other = (int)NEED(open("at/b", O_RDWR | O_CREAT, 0600));
+  FAILS(write(other, block, 1), ENOSPC);
+  WORKS(ftruncate(file, 32768));
+  IS(write(other, block, 65536), 32768);
+  WORKS(unlink("at/a"));
+  FAILS(write(other, block, 1), ENOSPC);
+  close(file);
+  IS(write(other, block, 4096), 4096);
+  NEED(statvfs("at", &fs));
+  IS(fs.f_bfree, 7);
+  WORKS(mkdir("at/c", 0755));
+  WORKS(symlink("x", "at/d"));
+  WORKS(link("at/b", "at/e"));
+  NEED(statvfs("at", &fs));
+  IS(fs.f_ffree, 1);
+  WORKS(mknod("at/f", S_IFIFO | 0600, 0));
+  FAILS(mkdir("at/g", 0755), ENOSPC);
+  FAILS(open("at/g", O_RDWR | O_CREAT, 0600), ENOSPC);
+  FAILS(link("at/b", "at/g"), ENOSPC);
+  FAILS(symlink("x", "at/g"), ENOSPC);
+  WORKS(unlink("at/e"));
+  WORKS(mkdir("at/g", 0755));
+  FAILS(mount(NULL, "at", NULL, MS_REMOUNT, "size=16k"), EINVAL);
+  WORKS(mount(NULL, "at", NULL, MS_REMOUNT, "size=128k,nr_inodes=8"));
+  NEED(statvfs("at", &fs));
+  IS(fs.f_blocks, 32);
+  IS(fs.f_files, 8);
+  FAILS(mount(NULL, "at", NULL, MS_REMOUNT, "nonsense"), EINVAL);
+  close(other);
+  WORKS(umount("at"));
+  FAILS(mount("none", "at", "tmpfs", 0, "nonsense=1"), EINVAL);
+  FAILS(mount("none", "at", "tmpfs", 0, "size=many"), EINVAL);
+  FAILS(mount("none", "at", "tmpfs", 0, "size=1q"), EINVAL);
+  FAILS(mount("none", "at", "tmpfs", 0, "mode=9"), EINVAL);
+  FAILS(mount("none", "at", "tmpfs", 0, "uid=-1"), EINVAL);
+  FAILS(mount("none", "at", "tmpfs", 0, "nr_inodes="), EINVAL);
+  WORKS(mount("none", "at", "tmpfs", 0, "nr_blocks=1k,,mode=1777"));
+  NEED(statvfs("at", &fs));
+  IS(fs.f_blocks, 1024);
+  WORKS(umount("at"));
+}
+
+TEST(signal_behind_a_full_file_system) {
+  NEED(mkdir("at", 0755));
+  NEED(mount("none", "at", "tmpfs", 0, "size=8k"));
+  int const file = (int)NEED(open("at/a", O_RDWR | O_CREAT, 0600));
+  NEED(ftruncate(file, 65536));
+  int const status = IN_CHILD({
+    char* const bytes = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    for (int i = 0; i < 16; ++i) bytes[4096 * i] = 1;
+  });
+  OK(WIFSIGNALED(status));
+  IS(WTERMSIG(status), SIGBUS);
+}

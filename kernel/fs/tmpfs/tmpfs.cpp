@@ -2,29 +2,83 @@
 
 #include <algorithm>
 
+#include "base/fmt.hpp"
 #include "core/init_graph.hpp"
+#include "fs/tmpfs/options.hpp"
 
 namespace auk::fs::tmpfs {
 namespace {
 
+/// Something there may be only so much of. A limit of 0 is none.
+class Allowance {
+  Atomic<u64> used_{0}, limit_;
+
+ public:
+  explicit Allowance(u64 limit) : limit_(limit) {}
+  bool take() {
+    const u64 limit = limit_.load_relaxed();
+    u64 have = used_.load_relaxed();
+    do {
+      if (limit != 0 && have >= limit) return false;
+    } while (!used_.cas_relaxed(have, have + 1));
+    return true;
+  }
+  void give_back(u64 n) { (void)used_.fetch_sub_relaxed(n); }
+  u64 limit() const { return limit_.load_relaxed(); }
+  u64 left() const {
+    const u64 used = used_.load_relaxed(), most = limit();
+    return used < most ? most - used : 0;
+  }
+  /// EINVAL: more is in use, or a limit would come where none was.
+  Result<void> change(u64 limit) {
+    if (limit == this->limit()) return {};
+    if (this->limit() == 0 || limit == 0 || used_.load_relaxed() > limit) return Errno::einval;
+    limit_.store_relaxed(limit);
+    return {};
+  }
+};
+
+class Budget final : public vm::PageBudget {
+  void dispose() override { mem::destroy(this); }
+
+ public:
+  Allowance pages;
+  explicit Budget(u64 limit) : pages(limit) {}
+  ~Budget() = default;
+  bool take() override { return pages.take(); }
+  void give_back(u64 n) override { pages.give_back(n); }
+};
+
+/// Linux's default: half of the memory, as many files as pages.
+u64 default_limit() { return mem::count_pages().managed / 2; }
+
 class TmpSuper final : public vfs::Superblock {
   std::string_view type_;
+  Ref<Budget> budget_;
+  Options shown_;
   void dispose() override { mem::destroy(this); }
   void kill() override;
 
  public:
-  explicit TmpSuper(std::string_view type) : type_(type) {}
+  Allowance inodes;
+
+  TmpSuper(std::string_view type, const Options& o, Ref<Budget> budget)
+      : type_(type),
+        budget_(std::move(budget)),
+        shown_(o),
+        inodes(o.inodes) {}
   ~TmpSuper() = default;
+  Ref<vm::PageBudget> budget() const { return Ref<vm::PageBudget>(Ref<Budget>(budget_)); }
+  Result<void> reconfigure(std::string_view options) override;
+  usize show_options(std::span<char> out) override;
   std::string_view type() const override { return type_; }
   vfs::FsInfo info() override {
-    constexpr u64 tmpfs_magic = 0x01021994;
-    const mem::PageCounts pages = mem::count_pages();
-    // Linux's default limit: half of the memory, as many files as pages.
-    return {.magic = tmpfs_magic,
-            .blocks = pages.managed / 2,
-            .free_blocks = std::min(pages.free, pages.managed / 2),
-            .files = pages.managed / 2,
-            .free_files = pages.managed / 2};
+    constexpr u64 tmpfs_magic = 0x01021994, ramfs_magic = 0x858458f6;
+    return {.magic = type_ == "ramfs" ? ramfs_magic : tmpfs_magic,
+            .blocks = budget_->pages.limit(),
+            .free_blocks = budget_->pages.left(),
+            .files = inodes.limit(),
+            .free_files = inodes.left()};
   }
 };
 
@@ -32,8 +86,11 @@ class TmpInode final : public vfs::Inode {
   char* target_memory_ = nullptr;  ///< owned
   std::string_view target_;
   vfs::MemoryDirectory* entries_ = nullptr;  ///< owned; of directories
+  bool is_counted_ = false;
   void dispose() override { mem::destroy(this); }
+  void evict() override;
   Result<void> fill(const vfs::NewInode& fresh);
+  TmpSuper& tmp_super() const { return static_cast<TmpSuper&>(super()); }
 
  public:
   TmpInode(vfs::Superblock& super, const vfs::NewInode& fresh) : Inode(super, fresh) {}
@@ -57,7 +114,9 @@ class TmpInode final : public vfs::Inode {
 };
 
 Result<void> TmpInode::fill(const vfs::NewInode& fresh) {
-  if (is_regular()) pages_ = TRY(vm::PageCache::create());
+  if (!tmp_super().inodes.take()) return Errno::enospc;
+  is_counted_ = true;
+  if (is_regular()) pages_ = TRY(vm::PageCache::create(tmp_super().budget()));
   if (is_directory()) {
     entries_ = TRY(mem::Box<vfs::MemoryDirectory>::make(ALLOC_SITE)).release();
     links.store_relaxed(2);
@@ -68,6 +127,11 @@ Result<void> TmpInode::fill(const vfs::NewInode& fresh) {
     target_ = {target_memory_, fresh.target.size()};
   }
   return {};
+}
+
+void TmpInode::evict() {
+  Inode::evict();
+  if (is_counted_) tmp_super().inodes.give_back(1);
 }
 
 Result<Ref<TmpInode>> TmpInode::make(vfs::Superblock& super, const vfs::NewInode& fresh) {
@@ -91,6 +155,8 @@ Result<Ref<vfs::Inode>> TmpInode::create_unnamed(const vfs::NewInode& fresh) {
 }
 
 Result<void> TmpInode::link(vfs::Dentry& entry, Inode& target) {
+  // Each further name counts like a file.
+  if (target.links.load_relaxed() > 0 && !tmp_super().inodes.take()) return Errno::enospc;
   (void)target.links.fetch_add_relaxed(1);
   target.touch(false);
   entries_->add(entry);
@@ -106,6 +172,7 @@ Result<void> TmpInode::remove(vfs::Dentry& entry) {
     i.touch(false);
     (void)links.fetch_sub_relaxed(1);
   } else {
+    if (i.links.load_relaxed() > 1) tmp_super().inodes.give_back(1);
     i.drop_links(1);
   }
   entries_->remove(entry);
@@ -152,10 +219,37 @@ void TmpSuper::kill() {
   }
 }
 
-Result<Ref<vfs::Superblock>> make_super(std::string_view type, u32 mode) {
-  Ref<TmpSuper> super = TRY(mem::make_ref<TmpSuper>(ALLOC_SITE, type));
-  Ref<TmpInode> inode =
-      TRY(TmpInode::make(*super, {.mode = vfs::mode::directory | (mode & 07777)}));
+Result<void> TmpSuper::reconfigure(std::string_view options) {
+  Options o = shown_;
+  o.has_blocks = o.has_inodes = false;
+  TRY(parse_options(options, mem::count_pages().managed, o));
+  if (o.has_inodes) TRY(inodes.change(o.inodes));
+  if (o.has_blocks) TRY(budget_->pages.change(o.blocks));
+  return {};
+}
+
+usize TmpSuper::show_options(std::span<char> out) {
+  if (type_ != "tmpfs") return 0;
+  Writer text(out);
+  if (budget_->pages.limit() != default_limit())
+    format_to(text, ",size={}k", budget_->pages.limit() * (page_size / kib));
+  if (inodes.limit() != default_limit()) format_to(text, ",nr_inodes={}", inodes.limit());
+  if (constexpr u32 usual = 01777; shown_.mode != usual) {
+    text.put(",mode=");
+    if (shown_.mode > 0777) text.put(static_cast<char>('0' + (shown_.mode >> 9)));
+    for (int shift = 6; shift >= 0; shift -= 3)
+      text.put(static_cast<char>('0' + (shown_.mode >> shift & 7)));
+  }
+  if (shown_.uid != 0) format_to(text, ",uid={}", shown_.uid);
+  if (shown_.gid != 0) format_to(text, ",gid={}", shown_.gid);
+  return text.text().size();
+}
+
+Result<Ref<vfs::Superblock>> make_super(std::string_view type, const Options& o) {
+  Ref<Budget> budget = TRY(mem::make_ref<Budget>(ALLOC_SITE, o.blocks));
+  Ref<TmpSuper> super = TRY(mem::make_ref<TmpSuper>(ALLOC_SITE, type, o, std::move(budget)));
+  Ref<TmpInode> inode = TRY(
+      TmpInode::make(*super, {.mode = vfs::mode::directory | o.mode, .uid = o.uid, .gid = o.gid}));
   super->set_root(TRY(vfs::Dentry::create(Ref<vfs::Inode>(std::move(inode)))));
   return Ref<vfs::Superblock>(std::move(super));
 }
@@ -163,13 +257,30 @@ Result<Ref<vfs::Superblock>> make_super(std::string_view type, u32 mode) {
 class Tmpfs final : public vfs::FileSystem {
  public:
   constexpr explicit Tmpfs(std::string_view name) : FileSystem(name) {}
-  Result<Ref<vfs::Superblock>> open(std::string_view, std::string_view) override {
-    constexpr u32 world_writable = 01777;
-    return make_super(name(), world_writable);
+  Result<Ref<vfs::Superblock>> open(std::string_view, std::string_view options) override {
+    Options o;
+    o.blocks = o.inodes = default_limit();
+    TRY(parse_options(options, mem::count_pages().managed, o));
+    return make_super(name(), o);
   }
 };
 constinit Tmpfs tmpfs_kind("tmpfs");
-constinit Tmpfs ramfs_kind("ramfs");
+
+/// Without limits.
+class Ramfs final : public vfs::FileSystem {
+ public:
+  constexpr Ramfs() : FileSystem("ramfs") {}
+  Result<Ref<vfs::Superblock>> open(std::string_view, std::string_view options) override {
+    constexpr u32 mode = 0755;
+    Options o;
+    o.mode = mode;
+    // Of the others it takes no notice, as ever.
+    Options wanted = o;
+    if (parse_options(options, 0, wanted).ok()) o.mode = wanted.mode;
+    return make_super(name(), o);
+  }
+};
+constinit Ramfs ramfs_kind;
 
 void setup() {
   vfs::register_file_system(tmpfs_kind);
@@ -180,8 +291,10 @@ INIT_TASK(tmpfs, "", "tmpfs", setup);
 }  // namespace
 
 Result<Ref<vfs::Mount>> make_root() {
-  constexpr u32 mode = 0755;
-  Ref<vfs::Superblock> super = TRY(make_super("rootfs", mode));
+  Options o;
+  o.blocks = o.inodes = default_limit();
+  o.mode = 0755;
+  Ref<vfs::Superblock> super = TRY(make_super("rootfs", o));
   Ref<vfs::Dentry> root(super->root());
   return vfs::Mount::create(std::move(super), std::move(root), "rootfs", 0);
 }
