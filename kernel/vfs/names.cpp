@@ -23,7 +23,7 @@ class NameTable {
   std::array<ChainLock, stripes> locks_;
 
   Atomic<Name*>& bucket(u64 hash) { return buckets_[hash & mask_]; }
-  ChainLock& lock_of(u64 hash) { return locks_[hash % stripes]; }
+  ChainLock& lock_of(u64 hash) { return locks_[(hash & mask_) % stripes]; }
 
  public:
   constexpr NameTable() = default;
@@ -84,11 +84,12 @@ class NameTable {
   static void set_place(Named& o, const Name& n) {
     o.place_.store_release(reinterpret_cast<uptr>(&n));
   }
-  void mark_gone(Named& o) {
+  static Name* mark_gone(Named& o) {
     Name* const n = place(o);
     (void)o.place_.fetch_or_acq_rel(Named::gone);
-    take_out(*n);
+    return n;
   }
+  void unlink(Named& o) { take_out(*mark_gone(o)); }
   static void retire(Name* n) {
     if (n != nullptr) core::rcu_call(*n);
   }
@@ -101,16 +102,18 @@ class NameTable {
   }
   void move(Named& owner, Name& n, Named* victim, bool is_directory) {
     Name* const former = place(owner);
+    Name* replaced = nullptr;
     publish(n);
-    if (is_directory) {
+    if (is_directory || victim != nullptr) {
       auto changing = name_change_lock.lock();
       name_changes.enter();
       set_place(owner, n);
+      if (victim != nullptr) replaced = mark_gone(*victim);
       name_changes.leave();
     } else {
       set_place(owner, n);
     }
-    if (victim != nullptr) mark_gone(*victim);
+    if (replaced != nullptr) take_out(*replaced);
     take_out(*former);
     retire(former);
   }
@@ -158,7 +161,7 @@ Named* find_name(const Named& directory, std::string_view text) {
 }
 
 void link_name(Named& owner, mem::Box<Name> name) { table.link(owner, *name.release()); }
-void unlink_name(Named& owner) { table.mark_gone(owner); }
+void unlink_name(Named& owner) { table.unlink(owner); }
 void move_name(Named& owner, mem::Box<Name> name, Named* victim, bool is_directory) {
   table.move(owner, *name.release(), victim, is_directory);
 }

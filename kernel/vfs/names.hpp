@@ -13,9 +13,11 @@
 //    that store is the moment.
 //  - move: the new Name is published, not yet valid; storing it as the place (release) is the
 //    moment at which the old name ends and the new one begins, so no scan that starts later finds
-//    the owner under its old name, and none finds it under both. The name of a victim stays valid
-//    behind the new one in the chain until it is marked, so the target's name is never missing: a
-//    scan that did not see the new Name valid began before the moment.
+//    the owner under its old name, and none finds it under both. If somebody stood under the new
+//    name, that one is marked afterwards. A scan that read the head of the chain before the new
+//    Name was published and looks at the old one after it was marked finds neither, though the name
+//    was there all the time: so a scan that finds nothing looks at the sequence count, which is odd
+//    from before the new place until after the mark, and starts anew.
 //  - unlink: marking the place (release) is the moment.
 //  - exchange stores two places; between the two a name may have no valid Name. A scan that finds
 //    nothing has then read one of the stored places (acquire), which came after the sequence count
@@ -24,11 +26,11 @@
 // a Name made the last one of that owner or of that text invalid before the scan looked at it, so
 // there was a moment during the scan at which the name was absent.
 //
-// Moves of directories change the sequence count as well: it tells who looks at several places one
+// All moves of directories change the sequence count: it tells who looks at several places one
 // after the other (the path of a working directory, ".." of a walk that must not escape) that they
 // belong together.
-// Locking: level name_change for the count (exchanges and moves of directories), level name_chain
-// for a bucket's writers. Changes of one directory are serialised by its inode's lock.
+// Locking: level name_change for the count (exchanges, replacements, moves of directories), level
+// name_chain for a bucket's writers. Changes of one directory are serialised by its inode's lock.
 // Context: find() under RCU; the others threads.
 // Differences from Linux: the name is an object of its own instead of a field guarded by a sequence
 // count per dentry, so readers never retry for the sake of a plain rename.
@@ -105,7 +107,7 @@ class SequenceCount {
   void leave() { count_.store_release(count_.load_relaxed() + 1); }
 };
 
-/// Counts moves of directories and exchanges.
+/// Counts moves of directories, exchanges, and replacements.
 extern SequenceCount name_changes;
 
 /// Once, before the first name. As many buckets as a power of two.

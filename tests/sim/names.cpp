@@ -121,7 +121,10 @@ void scenario() {
       (void)readers.start([&] {
         while (!s.stop.load_acquire()) {
           s.read();
-          if (one_in(2)) sched::yield();
+          if (one_in(2))
+            sched::yield();
+          else
+            sched::sleep_until(soon());
         }
       });
     (void)writers.start([&] { move_about(s); });
