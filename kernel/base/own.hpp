@@ -56,6 +56,8 @@ template <class T> class RefCounted {
  public:
   bool try_get() { return count_.try_get(); }
   u32 ref_count() const { return count_.read(); }
+  /// For a class that ends chains of references itself: true when this was the last one.
+  [[nodiscard]] bool drop() { return count_.put(); }
 };
 
 template <class T> class [[clang::trivial_abi]] Ref {

@@ -35,7 +35,9 @@ AUK_LOCK_POSITION(rename, mount_ns);
 AUK_LOCK_POSITION(file_position, rename);
 AUK_LOCK_POSITION(inode, file_position);
 AUK_LOCK_POSITION(inode_twin, inode);
-AUK_LOCK_POSITION(sb_freeze, inode_twin);
+// What a rename replaces.
+AUK_LOCK_POSITION(inode_victim, inode_twin);
+AUK_LOCK_POSITION(sb_freeze, inode_victim);
 AUK_LOCK_POSITION(fs_journal, sb_freeze);
 AUK_LOCK_POSITION(fs_private, fs_journal);
 AUK_LOCK_POSITION(socket, fs_private);
@@ -68,10 +70,14 @@ AUK_LOCK_POSITION(cred, handlers);
 AUK_LOCK_POSITION(futex, cred);
 AUK_LOCK_POSITION(pid, futex);
 AUK_LOCK_POSITION(files, pid);
-AUK_LOCK_POSITION(fs_context, files);
+AUK_LOCK_POSITION(fs_contexts, files);
+AUK_LOCK_POSITION(fs_context, fs_contexts);
 AUK_LOCK_POSITION(mount_table, fs_context);
 AUK_LOCK_POSITION(dentry, mount_table);
-AUK_LOCK_POSITION(mapping_tree, dentry);
+// Names: what readers may not see in between, then the writers of one chain.
+AUK_LOCK_POSITION(name_change, dentry);
+AUK_LOCK_POSITION(name_chain, name_change);
+AUK_LOCK_POSITION(mapping_tree, name_chain);
 AUK_LOCK_POSITION(page_table, mapping_tree);
 AUK_LOCK_POSITION(socket_queue, page_table);
 // Input of a terminal: echoes through the port below.

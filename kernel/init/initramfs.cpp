@@ -12,6 +12,7 @@
 #include "mem/pages.hpp"
 #include "mem/vmalloc.hpp"
 #include "vfs/device.hpp"
+#include "vfs/mounting.hpp"
 #include "vfs/operations.hpp"
 
 namespace auk::init {
@@ -19,9 +20,8 @@ namespace {
 
 /// Makes the files of the archives, as root and without an umask.
 class Unpacker final : public codec::CpioVisitor {
-  vfs::FsContext& fs_;
-  const ident::Cred& cred_;
-  vfs::Path root_;
+  const vfs::Asker& who_;
+  const vfs::Path root_;  ///< none: the working directory is the root
   Ref<io::File> file_;
   u64 offset_ = 0;
   codec::CpioEntry entry_{};
@@ -39,7 +39,7 @@ class Unpacker final : public codec::CpioVisitor {
   };
   Linked* linked_ = nullptr;
 
-  vfs::Asker who() { return {fs_, cred_}; }
+  const vfs::Asker& who() const { return who_; }
   Result<vfs::Path> find(std::string_view name) { return vfs::find(who(), root_, name, {}); }
   Linked* find_linked() {
     for (Linked* l = linked_; l != nullptr; l = l->next)
@@ -57,10 +57,7 @@ class Unpacker final : public codec::CpioVisitor {
   Result<void> make_file(std::string_view name);
 
  public:
-  Unpacker(vfs::FsContext& fs, const ident::Cred& cred, vfs::Path root)
-      : fs_(fs),
-        cred_(cred),
-        root_(std::move(root)) {}
+  explicit Unpacker(const vfs::Asker& who) : who_(who) {}
   ~Unpacker() { forget(); }
   Result<void> prepare() {
     name_ = TRY(mem::Box<Text>::make(ALLOC_SITE));
@@ -84,11 +81,11 @@ class Unpacker final : public codec::CpioVisitor {
 
 Result<void> Unpacker::set_attributes(std::string_view name) {
   const vfs::Path p = TRY(find(name));
-  TRY(vfs::change_owner(who(), p.inode(), entry_.uid, entry_.gid));
-  if (!p.inode().is_link()) TRY(vfs::change_mode(who(), p.inode(), entry_.mode));
+  TRY(vfs::change_owner(who(), p, entry_.uid, entry_.gid));
+  if (!p.inode().is_link()) TRY(vfs::change_mode(who(), p, entry_.mode));
   constexpr i64 second_ns = 1'000'000'000;
   const i64 t = i64{entry_.mtime} * second_ns;
-  return vfs::change_times(who(), p.inode(), {.atime_ns = t, .mtime_ns = t});
+  return vfs::change_times(who(), p, {.atime_ns = t, .mtime_ns = t});
 }
 
 Result<void> Unpacker::make_file(std::string_view name) {
@@ -193,22 +190,20 @@ void unpack(std::span<const byte> image, Unpacker& unpacker) {
                   archive->offset());
 }
 
-Result<vfs::Path> build_root(const core::HandOver& h) {
-  constexpr u32 mode = 0755;
-  Ref<vfs::Mount> mount = TRY(fs::tmpfs::mount("rootfs", mode, 0));
-  const vfs::Path root(mount, Ref<vfs::Dentry>(mount->root()));
-  const Ref<vfs::FsContext> fs = TRY(mem::make_ref<vfs::FsContext>(ALLOC_SITE));
-  fs->set_root(root);
-  fs->set_cwd(root);
-  (void)fs->set_umask(0);
+Result<FirstRoot> build_root(const core::HandOver& h) {
+  Ref<vfs::Mount> mount = TRY(fs::tmpfs::make_root());
+  FirstRoot root;
+  root.mounts = TRY(vfs::make_namespace(mount));
+  const vfs::Path top(mount, Ref<vfs::Dentry>(mount->root()));
+  root.fs = TRY(vfs::FsContext::create(top, top));
+  const u32 mask = root.fs->set_umask(0);
   const Ref<ident::Cred> cred = TRY(ident::make_root_cred());
-  const vfs::Asker who{*fs, *cred};
+  const vfs::Asker who{*root.fs, *cred, root.mounts.get()};
   // As Linux's built-in archive has it.
-  TRY(vfs::make_directory(who, root, "dev", 0755));
-  TRY(vfs::make_node(who, root, "dev/console", vfs::mode::character | 0600,
-                     vfs::make_device(5, 1)));
-  TRY(vfs::make_directory(who, root, "root", 0700));
-  mem::Box<Unpacker> unpacker = TRY(mem::Box<Unpacker>::make(ALLOC_SITE, *fs, *cred, root));
+  TRY(vfs::make_directory(who, {}, "dev", 0755));
+  TRY(vfs::make_node(who, {}, "dev/console", vfs::mode::character | 0600, vfs::make_device(5, 1)));
+  TRY(vfs::make_directory(who, {}, "root", 0700));
+  mem::Box<Unpacker> unpacker = TRY(mem::Box<Unpacker>::make(ALLOC_SITE, who));
   TRY(unpacker->prepare());
   if (!h.initrd.empty()) {
     unpack({mem::to_pointer<const byte>(h.initrd.start), h.initrd.size()}, *unpacker);
@@ -216,13 +211,14 @@ Result<vfs::Path> build_root(const core::HandOver& h) {
     mem::give_back_boot_memory({PhysAddr(align_down(h.initrd.start.value, page_size)),
                                 PhysAddr(align_up(h.initrd.end.value, page_size))});
   }
+  (void)root.fs->set_umask(mask);
   return root;
 }
 
 }  // namespace
 
-vfs::Path make_root(const core::HandOver& h) {
-  Result<vfs::Path> root = build_root(h);
+FirstRoot make_root(const core::HandOver& h) {
+  Result<FirstRoot> root = build_root(h);
   if (!root.ok()) core::panic("Out of memory for the root file system");
   return root.take();
 }

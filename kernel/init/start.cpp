@@ -37,6 +37,7 @@
 #include "sched/thread.hpp"
 #include "sched/workqueue.hpp"
 #include "time/calibrate.hpp"
+#include "vfs/mount.hpp"
 
 namespace auk::init {
 namespace {
@@ -138,9 +139,9 @@ void run_boot_test() {
 void start_first_program(const core::HandOver& h) {
   static constinit FirstWords words;
   words.read(h.command_line());
-  const vfs::Path root = make_root(h);
+  FirstRoot root = make_root(h);
   if (!proc::oom::setup().ok()) core::panic("Out of memory for the first threads");
-  if (!proc::start_first_process(words.program(), root).ok())
+  if (!proc::start_first_process(words.program(), std::move(root.fs), std::move(root.mounts)).ok())
     core::panic("Out of memory for the first process");
 }
 
@@ -186,6 +187,8 @@ void InitThread::run() {
   if (has_test && is_early) run_boot_test();
   drivers::serial::setup_console();
   mem::setup_zero_page();
+  const u64 memory = mem::count_pages().managed * page_size;
+  if (!vfs::setup_tables(memory).ok()) core::panic("Out of memory for the tables of names");
   core::run_init_graph();
   mem::seal_after_init();
   if (config::debug_wx) (void)mem::check_kernel_map();

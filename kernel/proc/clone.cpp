@@ -21,11 +21,10 @@ Result<void> check_flags(Task& me, u64 flags) {
   if (has(flags, uapi::clone_thread) && !has(flags, uapi::clone_sighand)) return Errno::einval;
   if (has(flags, uapi::clone_sighand) && !has(flags, uapi::clone_vm)) return Errno::einval;
   if (has(flags, uapi::clone_parent) && me.group->parent == nullptr) return Errno::einval;
-  constexpr u64 namespaces = uapi::clone_newns | uapi::clone_newcgroup | uapi::clone_newuts |
-                             uapi::clone_newipc | uapi::clone_newuser | uapi::clone_newpid |
-                             uapi::clone_newnet;
-  // As Linux built without namespaces.
-  if (has(flags, namespaces)) return Errno::einval;
+  constexpr u64 absent = uapi::clone_newcgroup | uapi::clone_newuts | uapi::clone_newipc |
+                         uapi::clone_newuser | uapi::clone_newpid | uapi::clone_newnet;
+  // As Linux built without these kinds of namespaces.
+  if (has(flags, absent)) return Errno::einval;
   return {};
 }
 
@@ -47,6 +46,7 @@ Result<void> prepare(Task& me, const CloneArgs& args, Task& child) {
   const u64 flags = args.flags;
   child.files = has(flags, uapi::clone_files) ? me.files : TRY(me.files->copy());
   child.fs = has(flags, uapi::clone_fs) ? me.fs : TRY(me.fs->copy());
+  child.namespaces = TRY(copy_namespaces(me.namespaces, me.cred(), *child.fs, flags));
   child.space = has(flags, uapi::clone_vm) ? me.space : TRY(me.space->copy(memory_allowance(me)));
   child.translation = &child.space->translation();
   child.blocked = me.blocked;
@@ -137,15 +137,15 @@ void Task::run() {
   entry_part->enter_user_mode(*this);
 }
 
-Result<void> start_first_process(const FirstProgram& wanted, const vfs::Path& root) {
+Result<void> start_first_process(const FirstProgram& wanted, Ref<vfs::FsContext> fs,
+                                 Ref<vfs::MountNamespace> mounts) {
   Ref<Group> g = TRY(mem::make_ref<Group>(ALLOC_SITE));
   g->handlers = TRY(mem::make_ref<Handlers>(ALLOC_SITE));
   Ref<Task> t = TRY(Task::create(g, TRY(ident::make_root_cred())));
   t->pid = TRY(ident::allocate_pid());
   t->files = TRY(io::FdTable::create());
-  t->fs = TRY(mem::make_ref<vfs::FsContext>(ALLOC_SITE));
-  t->fs->set_root(root);
-  t->fs->set_cwd(root);
+  t->fs = std::move(fs);
+  t->namespaces = TRY(mem::make_ref<NamespaceSet>(ALLOC_SITE, std::move(mounts)));
   mem::Box<FirstProgram> program = TRY(mem::Box<FirstProgram>::make(ALLOC_SITE, wanted));
   TRY(sched::prepare_thread(*t, "swapper", *t, {}));
   t->registers() = machine::fresh_registers(0, 0);

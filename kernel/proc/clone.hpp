@@ -23,7 +23,8 @@ void drop_space(Task& me);
 void finish_vfork(Task& me);
 
 /// The first process: a task that will exec the program. ENOMEM.
-Result<void> start_first_process(const struct FirstProgram& wanted, const vfs::Path& root);
+Result<void> start_first_process(const struct FirstProgram& wanted, Ref<vfs::FsContext> fs,
+                                 Ref<vfs::MountNamespace> mounts);
 
 /// The way into user mode, entry's part.
 class UserEntry {

@@ -302,8 +302,8 @@ AUK_NOINLINE Result<void> prepare_program(Task& me, Image& image, const Argument
     if (name[p.p_filesz - 1] != '\0') return Errno::enoexec;
     interpreter = TRY(mem::Box<Image>::make(ALLOC_SITE));
     const vfs::Asker who = me.asker();
-    const vfs::Path at = TRY(vfs::find(who, me.fs->cwd(), name.data(), vfs::WalkFlag::follow));
-    TRY(vfs::check_access(who, at, vfs::Want::execute));
+    const vfs::Path at = TRY(vfs::find(who, {}, name.data(), vfs::WalkFlag::follow));
+    TRY(vfs::check_access(who.cred, at, vfs::Want::execute));
     interpreter->file = TRY(vfs::open_path(who, at, 0, true));
     TRY(read_image(*interpreter));
     break;
@@ -471,10 +471,9 @@ Result<void> exec(Task& me, Ref<io::File> file, std::string_view path, ArgumentB
       TRY(block.replace_first(words));
     }
     const vfs::Asker who = me.asker();
-    const vfs::Path at =
-        TRY(vfs::find(who, me.fs->cwd(), line->interpreter, vfs::WalkFlag::follow));
+    const vfs::Path at = TRY(vfs::find(who, {}, line->interpreter, vfs::WalkFlag::follow));
     if (!at.inode().is_regular()) return Errno::eacces;
-    TRY(vfs::check_access(who, at, vfs::Want::execute));
+    TRY(vfs::check_access(who.cred, at, vfs::Want::execute));
     file = TRY(vfs::open_path(who, at, 0, true));
     path = line->interpreter;
     script = std::move(line);
@@ -504,9 +503,9 @@ namespace {
 
 Result<void> try_program(Task& me, std::string_view path, const FirstProgram& p) {
   const vfs::Asker who = me.asker();
-  const vfs::Path at = TRY(vfs::find(who, me.fs->cwd(), path, vfs::WalkFlag::follow));
+  const vfs::Path at = TRY(vfs::find(who, {}, path, vfs::WalkFlag::follow));
   if (!at.inode().is_regular()) return Errno::eacces;
-  TRY(vfs::check_access(who, at, vfs::Want::execute));
+  TRY(vfs::check_access(who.cred, at, vfs::Want::execute));
   mem::Box<ArgumentBlock> block = TRY(mem::Box<ArgumentBlock>::make(ALLOC_SITE));
   TRY(block->prepare());
   TRY(block->add(path));
@@ -529,7 +528,7 @@ void exec_first_program(Task& me) {
       mem::Box<FirstProgram>::adopt(std::exchange(me.first_program, nullptr));
   // Linux opens the console for the first program; without one it runs with no descriptors.
   const vfs::Asker who = me.asker();
-  Result<Ref<io::File>> console = vfs::open(who, me.fs->root(), "/dev/console", 2, 0);
+  Result<Ref<io::File>> console = vfs::open(who, {}, "/dev/console", 2, 0);
   if (console.ok()) {
     const Ref<io::File> f = console.take();
     for (int fd = 0; fd < 3; ++fd) (void)me.files->replace(fd, f, false);
@@ -537,7 +536,7 @@ void exec_first_program(Task& me) {
     core::log_warn("Warning: unable to open an initial console.");
   }
   const auto is_there = [&](std::string_view path) {
-    return !path.empty() && vfs::find(who, me.fs->root(), path, vfs::WalkFlag::follow).ok();
+    return !path.empty() && vfs::find(who, {}, path, vfs::WalkFlag::follow).ok();
   };
   if (is_there(p->ramdisk_path)) {
     core::log_info("Run {} as init process", p->ramdisk_path);

@@ -165,6 +165,7 @@ void exit_task(Task& me, u32 status) {
   leave_space(me);
   me.files = {};
   me.fs = {};
+  me.namespaces = {};
   leave_tree(me, status);
   sched::exit_thread();
 }

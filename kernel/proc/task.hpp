@@ -14,6 +14,7 @@
 #include "ident/pid.hpp"
 #include "io/fd_table.hpp"
 #include "machine/isa/registers.hpp"
+#include "proc/namespaces.hpp"
 #include "proc/real_timer.hpp"
 #include "proc/signal.hpp"
 #include "sched/thread.hpp"
@@ -86,6 +87,7 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   Ref<vm::AddressSpace> space;
   Ref<io::FdTable> files;
   Ref<vfs::FsContext> fs;
+  Ref<NamespaceSet> namespaces;
   machine::UserState user;
   // Signals: guarded by the group's lock.
   Pending pending;
@@ -140,7 +142,7 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   /// The vector registers of the program, to be read or changed in memory; they are loaded again on
   /// the way back. The thread itself.
   void save_vectors();
-  vfs::Asker asker() { return {*fs, *cred_}; }
+  vfs::Asker asker() { return {*fs, *cred_, namespaces->mounts.get()}; }
 
   // The thread's body.
   void run() override;

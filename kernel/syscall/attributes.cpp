@@ -52,7 +52,8 @@ Value put_stat(const io::FileStat& s, UserOut<uapi::stat> out) {
 }
 
 /// AT_EMPTY_PATH with an empty path means the descriptor itself, whatever it is open on.
-Result<void> stat_at(Task& me, Fd dir, UserStr path, int flags, io::FileStat& s) {
+Result<void> stat_at(Task& me, Fd dir, UserStr path, int flags, io::FileStat& s,
+                     vfs::Path* where = nullptr) {
   constexpr int known = uapi::at_symlink_nofollow | uapi::at_empty_path | uapi::at_no_automount |
                         uapi::at_statx_force_sync | uapi::at_statx_dont_sync;
   if ((flags & ~known) != 0) return Errno::einval;
@@ -63,10 +64,16 @@ Result<void> stat_at(Task& me, Fd dir, UserStr path, int flags, io::FileStat& s)
       TRY(core::read_user(first.data(), path.address(), 1));
       is_empty = first[0] == '\0';
     }
-    if (is_empty) return TRY(me.files->get(dir.number))->stat(s);
+    if (is_empty) {
+      const Ref<io::File> f = TRY(me.files->get(dir.number));
+      const vfs::Path* const p = vfs::path_of(*f);
+      if (p != nullptr && where != nullptr) *where = *p;
+      return f->stat(s);
+    }
   }
   const vfs::Path at = TRY(find_path(me, dir, path, flags));
   at.inode().fill_stat(s);
+  if (where != nullptr) *where = at;
   return {};
 }
 
@@ -95,7 +102,8 @@ Value statx(Task& me, Fd dir, UserStr path, int flags, u32 mask, UserOut<uapi::s
   constexpr int sync_bits = uapi::at_statx_force_sync | uapi::at_statx_dont_sync;
   if ((flags & sync_bits) == sync_bits) return Errno::einval;
   io::FileStat s;
-  TRY(stat_at(me, dir, path, flags, s));
+  vfs::Path where;
+  TRY(stat_at(me, dir, path, flags, s, &where));
   uapi::statx x{};
   x.stx_mask = uapi::statx_basic_stats | uapi::statx_btime;
   x.stx_blksize = s.block_size;
@@ -119,11 +127,28 @@ Value statx(Task& me, Fd dir, UserStr path, int flags, u32 mask, UserOut<uapi::s
   x.stx_rdev_minor = vfs::device_minor(s.raw_device);
   x.stx_dev_major = vfs::device_major(s.device);
   x.stx_dev_minor = vfs::device_minor(s.device);
+  if (where) {
+    const bool unique = (mask & uapi::statx_mnt_id_unique) != 0;
+    x.stx_mnt_id = unique ? where.mount->unique_id() : where.mount->id();
+    x.stx_mask |= unique ? uapi::statx_mnt_id_unique : uapi::statx_mnt_id;
+    x.stx_attributes_mask |= uapi::statx_attr_mount_root;
+    if (where.dentry.get() == &where.mount->root()) x.stx_attributes |= uapi::statx_attr_mount_root;
+  }
   TRY(out.store(x));
   return u64{0};
 }
 
 namespace {
+
+/// The ST_ flags of a mount, where they are not the MS_ ones.
+u64 shown_flags(const vfs::Mount& m) {
+  constexpr u64 rel_atime = 4096, no_symlinks = 8192;
+  u64 f = m.flags() & ~(vfs::mount_flag::rel_atime | vfs::mount_flag::no_symlinks);
+  if (m.has(vfs::mount_flag::rel_atime)) f |= rel_atime;
+  if (m.has(vfs::mount_flag::no_symlinks)) f |= no_symlinks;
+  if (m.super().is_read_only()) f |= vfs::mount_flag::read_only;
+  return f;
+}
 
 Value put_statfs(vfs::Superblock& super, u64 mount_flags, UserOut<uapi::statfs> out) {
   const vfs::FsInfo i = super.info();
@@ -146,13 +171,13 @@ Value put_statfs(vfs::Superblock& super, u64 mount_flags, UserOut<uapi::statfs> 
 
 Value statfs(Task& me, UserStr path, UserOut<uapi::statfs> out) {
   const vfs::Path at = TRY(find_path(me, cwd, path, 0));
-  return put_statfs(at.inode().super(), at.mount->flags(), out);
+  return put_statfs(at.inode().super(), shown_flags(*at.mount), out);
 }
 Value fstatfs(Task& me, Fd fd, UserOut<uapi::statfs> out) {
   const Ref<io::File> f = TRY(me.files->get(fd.number));
   const vfs::Path* const at = vfs::path_of(*f);
   if (at == nullptr) return Errno::enosys;
-  return put_statfs(at->inode().super(), at->mount->flags(), out);
+  return put_statfs(at->inode().super(), shown_flags(*at->mount), out);
 }
 
 Value faccessat2(Task& me, Fd dir, UserStr path, u32 mode, int flags) {
@@ -164,7 +189,7 @@ Value faccessat2(Task& me, Fd dir, UserStr path, u32 mode, int flags) {
   vfs::Wants wants;
   wants.bits = mode;
   if ((flags & uapi::at_eaccess) != 0) {
-    TRY(vfs::check_permission(at.inode(), me.cred(), wants));
+    TRY(vfs::check_access(me.cred(), at, wants));
     return u64{0};
   }
   // With the real identity instead of the effective one; root's capabilities are those permitted.
@@ -172,7 +197,7 @@ Value faccessat2(Task& me, Fd dir, UserStr path, u32 mode, int flags) {
   real->fsuid = real->uid;
   real->fsgid = real->gid;
   real->effective = real->uid == 0 ? real->permitted : 0;
-  TRY(vfs::check_permission(at.inode(), *real, wants));
+  TRY(vfs::check_access(*real, at, wants));
   return u64{0};
 }
 Value faccessat(Task& me, Fd dir, UserStr path, u32 mode) {
@@ -184,7 +209,12 @@ Value readlinkat(Task& me, Fd dir, UserStr path, UserAddr buffer, int size) {
   if (size <= 0) return Errno::einval;
   const vfs::Path at =
       TRY(find_path(me, dir, path, uapi::at_symlink_nofollow | uapi::at_empty_path));
-  if (!at.inode().is_link()) return path.is_null() ? Errno::enoent : Errno::einval;
+  if (!at.inode().is_link()) {
+    // Without a path the descriptor was to be that of a link.
+    std::array<char, 1> first{};
+    if (!path.is_null()) TRY(core::read_user(first.data(), path.address(), 1));
+    return first[0] == '\0' ? Errno::enoent : Errno::einval;
+  }
   const std::string_view target = at.inode().target();
   const usize n = std::min(target.size(), static_cast<usize>(size));
   TRY(core::write_user(buffer, target.data(), n));
@@ -196,30 +226,30 @@ Value readlink(Task& me, UserStr path, UserAddr buffer, int size) {
 
 namespace {
 
-/// The inode behind a descriptor. EBADF; EINVAL for files that have none.
-Result<Ref<vfs::Inode>> inode_behind(Task& me, Fd fd) {
+/// The path behind a descriptor. EBADF; EINVAL for files that have none.
+Result<vfs::Path> path_behind(Task& me, Fd fd) {
   const Ref<io::File> f = TRY(file_of(me, fd));
-  vfs::Inode* const i = vfs::inode_of(*f);
-  if (i == nullptr) return Errno::einval;
-  return Ref<vfs::Inode>(*i);
+  const vfs::Path* const p = vfs::path_of(*f);
+  if (p == nullptr) return Errno::einval;
+  return *p;
 }
 
 }  // namespace
 
 Value fchmodat(Task& me, Fd dir, UserStr path, u32 mode) {
   const vfs::Path at = TRY(find_path(me, dir, path, 0));
-  return done(vfs::change_mode(me.asker(), at.inode(), mode));
+  return done(vfs::change_mode(me.asker(), at, mode));
 }
 Value chmod(Task& me, UserStr path, u32 mode) { return fchmodat(me, cwd, path, mode); }
 Value fchmod(Task& me, Fd fd, u32 mode) {
-  const Ref<vfs::Inode> i = TRY(inode_behind(me, fd));
-  return done(vfs::change_mode(me.asker(), *i, mode));
+  const vfs::Path at = TRY(path_behind(me, fd));
+  return done(vfs::change_mode(me.asker(), at, mode));
 }
 
 Value fchownat(Task& me, Fd dir, UserStr path, u32 uid, u32 gid, int flags) {
   if ((flags & ~(uapi::at_symlink_nofollow | uapi::at_empty_path)) != 0) return Errno::einval;
   const vfs::Path at = TRY(find_path(me, dir, path, flags));
-  return done(vfs::change_owner(me.asker(), at.inode(), uid, gid));
+  return done(vfs::change_owner(me.asker(), at, uid, gid));
 }
 Value chown(Task& me, UserStr path, u32 uid, u32 gid) {
   return fchownat(me, cwd, path, uid, gid, 0);
@@ -228,8 +258,8 @@ Value lchown(Task& me, UserStr path, u32 uid, u32 gid) {
   return fchownat(me, cwd, path, uid, gid, uapi::at_symlink_nofollow);
 }
 Value fchown(Task& me, Fd fd, u32 uid, u32 gid) {
-  const Ref<vfs::Inode> i = TRY(inode_behind(me, fd));
-  return done(vfs::change_owner(me.asker(), *i, uid, gid));
+  const vfs::Path at = TRY(path_behind(me, fd));
+  return done(vfs::change_owner(me.asker(), at, uid, gid));
 }
 
 namespace {
@@ -258,7 +288,7 @@ vfs::NewTimes both_now() {
 
 Value set_times(Task& me, UserStr path, const vfs::NewTimes& times) {
   const vfs::Path at = TRY(find_path(me, cwd, path, 0));
-  return done(vfs::change_times(me.asker(), at.inode(), times));
+  return done(vfs::change_times(me.asker(), at, times));
 }
 
 }  // namespace
@@ -275,11 +305,11 @@ Value utimensat(Task& me, Fd dir, UserStr path, UserAddr times, int flags) {
   if (path.is_null()) {
     if (dir.number == uapi::at_fdcwd) return Errno::efault;
     if (flags != 0) return Errno::einval;
-    const Ref<vfs::Inode> i = TRY(inode_behind(me, dir));
-    return done(vfs::change_times(me.asker(), *i, want));
+    const vfs::Path at = TRY(path_behind(me, dir));
+    return done(vfs::change_times(me.asker(), at, want));
   }
   const vfs::Path at = TRY(find_path(me, dir, path, flags));
-  return done(vfs::change_times(me.asker(), at.inode(), want));
+  return done(vfs::change_times(me.asker(), at, want));
 }
 
 Value utimes(Task& me, UserStr path, UserAddr times) {

@@ -69,8 +69,13 @@ Value fchdir(Task&, Fd);
 Value chroot(Task&, UserStr path);
 Value getcwd(Task&, UserAddr buffer, u64 size);
 Value umask(Task&, u32 mask);
+Value openat2(Task&, Fd dir, UserStr path, UserAddr arguments, u64 size);
+
+// mount.cpp
 Value mount(Task&, UserStr source, UserStr target, UserStr type, u64 flags, UserAddr data);
-Value umount2(Task&, UserStr target, int flags);
+Value umount2(Task&, UserStr target, u32 flags);
+Value pivot_root(Task&, UserStr new_root, UserStr put_old);
+Value unshare(Task&, u64 flags);
 
 // attributes.cpp
 Value stat(Task&, UserStr path, UserOut<uapi::stat> out);

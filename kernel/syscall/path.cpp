@@ -1,6 +1,5 @@
 // Names: opening, making, linking, renaming, removing; the working directory. See open(2),
 // mkdir(2), link(2), rename(2), unlink(2), chdir(2), getcwd(2), mount(2).
-#include "fs/tmpfs/tmpfs.hpp"
 #include "generated/uapi/fcntl.hpp"
 #include "syscall/calls.hpp"
 #include "syscall/support.hpp"
@@ -23,16 +22,68 @@ Result<void> load_place(Task& me, Fd dir, UserStr path, Place& out) {
 
 }  // namespace
 
-Value openat(Task& me, Fd dir, UserStr path, u32 flags, u32 mode) {
-  // O_TMPFILE includes O_DIRECTORY's bit.
-  constexpr u32 temporary = vfs::open_flag::temporary | vfs::open_flag::directory;
-  if ((flags & vfs::open_flag::temporary) != 0)
-    return (flags & temporary) == temporary ? Errno::eopnotsupp : Errno::einval;
+namespace {
+
+Value open_at(Task& me, Fd dir, UserStr path, u32 flags, u32 mode, vfs::WalkFlags resolve) {
   Place at;
-  TRY(load_place(me, dir, path, at));
-  Ref<io::File> f =
-      TRY(vfs::open(me.asker(), at.start, at.name(), flags | vfs::open_flag::large_file, mode));
+  at.text = TRY(PathText::load(path));
+  // Where the descriptor is the root, a path from the root starts there too.
+  const bool is_root = resolve.has(vfs::WalkFlag::in_root);
+  at.start = TRY(start_of(me, dir, is_root ? std::string_view(".") : at.name()));
+  Ref<io::File> f = TRY(vfs::open(me.asker(), at.start, at.name(),
+                                  flags | vfs::open_flag::large_file, mode, resolve));
   return install(me, std::move(f), (flags & vfs::open_flag::close_on_exec) != 0);
+}
+
+/// O_TMPFILE includes O_DIRECTORY's bit, so that kernels without it fail.
+Result<void> check_temporary(u32 flags) {
+  constexpr u32 both = vfs::open_flag::temporary | vfs::open_flag::directory;
+  if ((flags & vfs::open_flag::temporary) == 0 || (flags & vfs::open_flag::path) != 0) return {};
+  if ((flags & both) != both || (flags & vfs::open_flag::create) != 0 ||
+      (flags & vfs::open_flag::access_mask) == 0)
+    return Errno::einval;
+  return {};
+}
+
+}  // namespace
+
+Value openat(Task& me, Fd dir, UserStr path, u32 flags, u32 mode) {
+  TRY(check_temporary(flags));
+  return open_at(me, dir, path, flags, mode, {});
+}
+
+Value openat2(Task& me, Fd dir, UserStr path, UserAddr arguments, u64 size) {
+  const uapi::open_how how = TRY(load_sized<uapi::open_how>(arguments, size));
+  constexpr u64 known = uapi::o_accmode | uapi::o_creat | uapi::o_excl | uapi::o_noctty |
+                        uapi::o_trunc | uapi::o_append | uapi::o_nonblock | uapi::o_dsync |
+                        uapi::o_direct | uapi::o_largefile | uapi::o_directory | uapi::o_nofollow |
+                        uapi::o_noatime | uapi::o_cloexec | uapi::o_sync | uapi::o_path |
+                        uapi::o_tmpfile | uapi::fasync;
+  constexpr u64 with_path = uapi::o_path | uapi::o_directory | uapi::o_nofollow | uapi::o_cloexec;
+  constexpr u64 resolves = uapi::resolve_no_xdev | uapi::resolve_no_magiclinks |
+                           uapi::resolve_no_symlinks | uapi::resolve_beneath |
+                           uapi::resolve_in_root | uapi::resolve_cached;
+  if ((how.flags & ~known) != 0 || (how.resolve & ~resolves) != 0) return Errno::einval;
+  if ((how.resolve & uapi::resolve_beneath) != 0 && (how.resolve & uapi::resolve_in_root) != 0)
+    return Errno::einval;
+  const bool makes =
+      (how.flags & uapi::o_creat) != 0 || (how.flags & vfs::open_flag::temporary) != 0;
+  if ((how.mode & ~u64{07777}) != 0 || (!makes && how.mode != 0)) return Errno::einval;
+  if ((how.flags & uapi::o_path) != 0 && (how.flags & ~with_path) != 0) return Errno::einval;
+  const auto flags = static_cast<u32>(how.flags);
+  TRY(check_temporary(flags));
+  vfs::WalkFlags resolve;
+  if ((how.resolve & uapi::resolve_no_xdev) != 0) resolve |= vfs::WalkFlag::no_xdev;
+  if ((how.resolve & uapi::resolve_no_magiclinks) != 0) resolve |= vfs::WalkFlag::no_magic;
+  if ((how.resolve & uapi::resolve_no_symlinks) != 0) resolve |= vfs::WalkFlag::no_symlinks;
+  if ((how.resolve & uapi::resolve_beneath) != 0) resolve |= vfs::WalkFlag::beneath;
+  if ((how.resolve & uapi::resolve_in_root) != 0) resolve |= vfs::WalkFlag::in_root;
+  if ((how.resolve & uapi::resolve_cached) != 0) {
+    // What changes something cannot promise not to wait.
+    if (makes || (how.flags & uapi::o_trunc) != 0) return Errno::eagain;
+    resolve |= vfs::WalkFlag::cached;
+  }
+  return open_at(me, dir, path, flags, static_cast<u32>(how.mode), resolve);
 }
 
 Value open(Task& me, UserStr path, u32 flags, u32 mode) {
@@ -109,16 +160,15 @@ Value truncate(Task& me, UserStr path, i64 size) {
   if (size < 0) return Errno::einval;
   const vfs::Path at = TRY(find_path(me, cwd, path, 0));
   if (at.inode().is_regular()) TRY(check_file_size(me, static_cast<u64>(size)));
-  return done(vfs::truncate(me.asker(), at.inode(), static_cast<u64>(size)));
+  return done(vfs::truncate(me.asker(), at, static_cast<u64>(size)));
 }
 
 namespace {
 
 Result<void> enter(Task& me, const vfs::Path& at) {
   if (!at.inode().is_directory()) return Errno::enotdir;
-  TRY(vfs::check_access(me.asker(), at, vfs::Want::execute));
-  me.fs->set_cwd(at);
-  return {};
+  TRY(vfs::check_access(me.cred(), at, vfs::Want::execute));
+  return me.fs->set_cwd(at);
 }
 
 }  // namespace
@@ -135,10 +185,9 @@ Value fchdir(Task& me, Fd fd) {
 Value chroot(Task& me, UserStr path) {
   const vfs::Path at = TRY(find_path(me, cwd, path, 0));
   if (!at.inode().is_directory()) return Errno::enotdir;
-  TRY(vfs::check_access(me.asker(), at, vfs::Want::execute));
+  TRY(vfs::check_access(me.cred(), at, vfs::Want::execute));
   if (!me.cred().has(ident::Cap::sys_chroot)) return Errno::eperm;
-  me.fs->set_root(at);
-  return u64{0};
+  return done(me.fs->set_root(at));
 }
 
 Value getcwd(Task& me, UserAddr buffer, u64 size) {
@@ -147,31 +196,24 @@ Value getcwd(Task& me, UserAddr buffer, u64 size) {
   };
   mem::Box<Text> text = TRY(mem::Box<Text>::make(ALLOC_SITE));
   text->at.back() = '\0';
-  const std::span<char> room = std::span(text->at).first(text->at.size() - 1);
+  // Room in front for the word that says that the root was not met.
+  constexpr std::string_view unreachable = "(unreachable)";
+  const std::span<char> room =
+      std::span(text->at).first(text->at.size() - 1).subspan(unreachable.size());
   const vfs::Path here = me.fs->cwd();
   if (here.inode().links.load_relaxed() == 0) return Errno::enoent;
-  const std::string_view name = TRY(vfs::path_name(here, me.fs->root(), room));
+  bool reachable = false;
+  std::string_view name = TRY(vfs::path_name(here, me.fs->root(), room, reachable));
+  if (!reachable) {
+    char* const front = const_cast<char*>(name.data()) - unreachable.size();  // NOLINT
+    unreachable.copy(front, unreachable.size());
+    name = {front, name.size() + unreachable.size()};
+  }
   if (name.size() + 1 > size) return Errno::erange;
   TRY(core::write_user(buffer, name.data(), name.size() + 1));
   return u64{name.size() + 1};
 }
 
 Value umask(Task& me, u32 mask) { return u64{me.fs->set_umask(mask)}; }
-
-Value mount(Task& me, UserStr, UserStr target, UserStr type, u64 flags, UserAddr) {
-  if (!me.cred().has(ident::Cap::sys_admin)) return Errno::eperm;
-  const vfs::Path at = TRY(find_path(me, cwd, target, 0));
-  const mem::Box<PathText> name = TRY(PathText::load(type));
-  if (!at.inode().is_directory()) return Errno::enotdir;
-  if (name->view() != "tmpfs" && name->view() != "ramfs") return Errno::enodev;
-  constexpr u32 world_writable = 01777;
-  Ref<vfs::Mount> m = TRY(fs::tmpfs::mount("tmpfs", world_writable, flags));
-  return done(vfs::attach_mount(std::move(m), at));
-}
-
-Value umount2(Task& me, UserStr target, int) {
-  if (!me.cred().has(ident::Cap::sys_admin)) return Errno::eperm;
-  return done(vfs::detach_mount(TRY(find_path(me, cwd, target, 0))));
-}
 
 }  // namespace auk::syscall::calls

@@ -92,7 +92,7 @@ Result<usize> add_strings(proc::ArgumentBlock& block, UserAddr vector) {
 Result<Ref<io::File>> open_program(Task& me, const vfs::Path& at) {
   if (!at.inode().is_regular()) return Errno::eacces;
   const vfs::Asker who = me.asker();
-  TRY(vfs::check_access(who, at, vfs::Want::execute));
+  TRY(vfs::check_access(who.cred, at, vfs::Want::execute));
   return vfs::open_path(who, at, 0, true);
 }
 

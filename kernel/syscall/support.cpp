@@ -11,7 +11,7 @@ Result<mem::Box<PathText>> PathText::load(core::UserStr s) {
 }
 
 Result<vfs::Path> start_of(Task& me, Fd dir, std::string_view path) {
-  if (dir.number == uapi::at_fdcwd || path.starts_with('/')) return me.fs->cwd();
+  if (dir.number == uapi::at_fdcwd || path.starts_with('/')) return vfs::Path();
   const Ref<io::File> f = TRY(me.files->get(dir.number));
   const vfs::Path* const p = vfs::path_of(*f);
   if (p == nullptr || (!p->inode().is_directory() && !path.empty())) return Errno::enotdir;
@@ -25,7 +25,7 @@ Result<vfs::Path> find_path(Task& me, Fd dir, core::UserStr path, int flags) {
   const vfs::Path start = TRY(start_of(me, dir, name));
   if (name.empty()) {
     if ((flags & uapi::at_empty_path) == 0) return Errno::enoent;
-    return start;
+    return start ? start : me.fs->cwd();
   }
   vfs::WalkFlags how;
   if ((flags & uapi::at_symlink_nofollow) == 0) how |= vfs::WalkFlag::follow;

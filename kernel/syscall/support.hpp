@@ -29,10 +29,22 @@ class PathText {
   static Result<mem::Box<PathText>> load(core::UserStr s);
 };
 
-/// Where a relative path starts: the working directory or an open directory. EBADF, ENOTDIR.
+/// Where a relative path starts: an open directory, or nothing for the working directory. EBADF,
+/// ENOTDIR.
 Result<vfs::Path> start_of(Task& me, Fd dir, std::string_view path);
 /// A path of the program, found. `flags`: AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH count.
 Result<vfs::Path> find_path(Task& me, Fd dir, core::UserStr path, int flags);
+
+/// A structure that grows from version to version: what the program has less of is zero, what it
+/// has more of must be. EINVAL if it is too small or too large for any version; E2BIG; EFAULT.
+template <class T> Result<T> load_sized(UserAddr at, u64 size) {
+  if (size < sizeof(T)) return Errno::einval;
+  if (size > page_size) return Errno::e2big;
+  const T v = TRY(core::UserIn<T>(at).load());
+  for (u64 more = sizeof(T); more < size; ++more)
+    if (TRY(core::UserIn<u8>(at + more).load()) != 0) return Errno::e2big;
+  return v;
+}
 
 /// EBADF; also for files that are open only as a path.
 Result<Ref<io::File>> file_of(Task& me, Fd fd);

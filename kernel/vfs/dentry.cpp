@@ -3,143 +3,121 @@
 #include <algorithm>
 
 namespace auk::vfs {
-namespace {
-
-Result<char*> copy_name(std::string_view name) {
-  auto* const text = static_cast<char*>(TRY(mem::allocate(ALLOC_SITE, name.size() + 1)));
-  std::copy(name.begin(), name.end(), text);
-  return text;
-}
-
-}  // namespace
-
-constinit core::Guarded<core::level::rename, RenameLockNothing, sched::SleepLock> rename_lock;
 
 Dentry::~Dentry() {
-  mem::free(name_memory_);
-  (void)Ref<Dentry>::adopt(parent_.load_relaxed());
+  if (const Name* const n = name()) mem::destroy(const_cast<Name*>(n));  // NOLINT
 }
 
-Ref<Dentry> Dentry::parent() const {
-  const core::RcuReader reader;
-  for (;;) {
-    Dentry* const p = parent_.load_acquire();
-    if (p == nullptr) return {};
-    // A dentry that dies is not the parent any more.
-    if (p->try_get()) return Ref<Dentry>::adopt(p);
-  }
-}
-
-Result<Ref<Dentry>> Dentry::create(std::string_view name, Ref<Inode> inode) {
-  Ref<Dentry> d = TRY(mem::make_ref<Dentry>(ALLOC_SITE, std::move(inode)));
-  d->name_memory_ = TRY(copy_name(name));
-  d->name_ = {d->name_memory_, name.size()};
+Result<Ref<Dentry>> Dentry::create(Ref<Inode> inode) {
+  Ref<Dentry> d = TRY(create());
+  d->set_inode(std::move(inode));
   return d;
 }
 
-Result<void> Dentry::set_name(std::string_view name) {
-  char* const fresh = TRY(copy_name(name));
-  mem::free(name_memory_);
-  name_memory_ = fresh;
-  name_ = {fresh, name.size()};
-  return {};
-}
-
-bool Dentry::has_children() { return !children_.lock()->by_name.empty(); }
-
-Result<Ref<Dentry>> Dentry::child(std::string_view name) {
-  auto c = children_.lock();
-  const auto it = c->by_name.find(name, ByName());
-  if (it == c->by_name.end()) return Errno::enoent;
-  return Ref<Dentry>(*it);
-}
-
-void Dentry::link(Dentry& child) {
-  if (child.stable_parent() != this)
-    (void)Ref<Dentry>::adopt(child.parent_.exchange_acq_rel(Ref<Dentry>(*this).release()));
-  // The tree's own reference.
-  (void)Ref<Dentry>(child).release();
-  auto c = children_.lock();
-  child.cookie_ = c->next_cookie++;
-  c->by_name.insert_equal(child);
-  c->by_age.insert_equal(child);
-}
-
-void Dentry::unlink(Dentry& child) {
-  {
-    auto c = children_.lock();
-    c->by_name.erase(c->by_name.iterator_to(child));
-    c->by_age.erase(c->by_age.iterator_to(child));
+void Dentry::destroy(Dentry* d) {
+  while (d != nullptr) {
+    // A dentry that was only a cache still has its name.
+    if (d->has_name()) unlink_name(*d);
+    Dentry* const dir = d->directory();
+    if (d->inode_ != nullptr) (void)Ref<Inode>::adopt(d->inode_);
+    core::rcu_call(*d);
+    d = dir != nullptr && dir->drop() ? dir : nullptr;
   }
-  // The parent stays known: a program may still stand in the directory.
-  (void)Ref<Dentry>::adopt(&child);
+}
+
+Ref<Dentry> Dentry::parent() {
+  const core::RcuReader reader;
+  for (;;) {
+    Dentry* const dir = directory();
+    if (dir == nullptr) return Ref<Dentry>(*this);
+    // One that dies is not the parent any more.
+    if (dir->try_get()) return Ref<Dentry>::adopt(dir);
+  }
+}
+
+Ref<Dentry> child_of(const Dentry& dir, std::string_view name) {
+  const core::RcuReader reader;
+  Dentry* const d = find_child(dir, name);
+  return d != nullptr && d->try_get() ? Ref<Dentry>::adopt(d) : Ref<Dentry>();
 }
 
 namespace {
-constinit Atomic<u32> next_mount_id{1};
+void hold(Dentry& d) { (void)Ref<Dentry>(d).release(); }
+void let_go(Dentry* d) { (void)Ref<Dentry>::adopt(d); }
+}  // namespace
+
+void link_dentry(Dentry& dir, Dentry& child, mem::Box<Name> name) {
+  Dentry* const former = child.directory();
+  hold(dir);
+  link_name(child, std::move(name));
+  let_go(former);
 }
 
-Mount::Mount(Ref<Superblock> super, Ref<Dentry> root, u64 flags)
-    : super_(std::move(super)),
-      root_(std::move(root)),
-      id_(next_mount_id.fetch_add_relaxed(1)),
-      flags_(flags) {}
+void unlink_dentry(Dentry& child) { unlink_name(child); }
 
-class MountTable {
-  List<Mount, &Mount::node_> mounts_;
-
- public:
-  constexpr MountTable() = default;
-  Mount* find(const Path& at) {
-    for (Mount& m : mounts_)
-      if (m.parent_ == at.mount && m.covered_ == at.dentry) return &m;
-    return nullptr;
-  }
-  bool has_child(const Mount& parent) {
-    for (Mount& m : mounts_)
-      if (m.parent_.get() == &parent) return true;
-    return false;
-  }
-  void add(Mount& m, const Path& at) {
-    m.parent_ = at.mount;
-    m.covered_ = at.dentry;
-    (void)at.dentry->mounts_.fetch_add_acq_rel(1);
-    mounts_.push_back(m);
-  }
-  void remove(Mount& m) {
-    (void)m.covered_->mounts_.fetch_sub_acq_rel(1);
-    mounts_.remove(m);
-  }
-};
-
-namespace {
-constinit core::Guarded<core::level::mount_table, MountTable, core::SpinPreemptOff> mount_table;
+void move_dentry(Dentry& to_dir, Dentry& child, mem::Box<Name> name, Dentry* victim) {
+  Dentry* const former = child.directory();
+  hold(to_dir);
+  move_name(child, std::move(name), victim, child.inode().is_directory());
+  let_go(former);
 }
 
-Ref<Mount> mount_on(const Path& p) {
-  if (!p.dentry->is_mountpoint()) return {};
-  auto t = mount_table.lock();
-  Mount* const m = t->find(p);
-  return m == nullptr ? Ref<Mount>() : Ref<Mount>(*m);
+void exchange_dentries(Dentry& a, mem::Box<Name> for_a, Dentry& b, mem::Box<Name> for_b) {
+  // Each directory loses one and gets one.
+  exchange_names(a, std::move(for_a), b, std::move(for_b));
 }
 
-Result<void> attach_mount(Ref<Mount> m, const Path& at) {
-  auto t = mount_table.lock();
-  if (t->find(at) != nullptr) return Errno::ebusy;
-  t->add(*m.release(), at);
-  return {};
+void MemoryDirectory::add(Dentry& d) {
+  hold(d);
+  auto e = entries_.lock();
+  d.cookie_ = e->next_cookie++;
+  e->by_age.insert_equal(d);
 }
 
-Result<void> detach_mount(const Path& p) {
-  Mount* const m = p.mount.get();
-  if (p.dentry.get() != &m->root() || m->parent() == nullptr) return Errno::einval;
+void MemoryDirectory::remove(Dentry& d) {
   {
-    auto t = mount_table.lock();
-    if (t->has_child(*m)) return Errno::ebusy;
-    t->remove(*m);
+    auto e = entries_.lock();
+    e->by_age.erase(e->by_age.iterator_to(d));
   }
-  (void)Ref<Mount>::adopt(m);
-  return {};
+  let_go(&d);
+}
+
+Dentry* MemoryDirectory::first() {
+  auto e = entries_.lock();
+  return e->by_age.empty() ? nullptr : &*e->by_age.begin();
+}
+
+Result<void> MemoryDirectory::read(const Dentry& dir, u64& position, io::DirSink& sink) {
+  constexpr u8 type_directory = 4;
+  if (position == 0) {
+    if (!sink.add(".", dir.inode().number(), type_directory, 1)) return {};
+    position = 1;
+  }
+  if (position == 1) {
+    const Ref<Dentry> above = const_cast<Dentry&>(dir).parent();  // NOLINT
+    if (!sink.add("..", above->inode().number(), type_directory, 2)) return {};
+    position = 2;
+  }
+  // One entry at a time, so that user memory is not written under the lock.
+  for (;;) {
+    std::array<char, name_max> name;
+    usize size = 0;
+    u64 number = 0;
+    u8 type = 0;
+    i64 cookie = 0;
+    {
+      auto e = entries_.lock();
+      const auto it = e->by_age.lower_bound(static_cast<i64>(position), ByAge());
+      if (it == e->by_age.end()) return {};
+      const std::string_view text = it->name()->text();
+      size = text.copy(name.data(), name.size());
+      number = it->inode().number();
+      type = static_cast<u8>(it->inode().type() >> 12);
+      cookie = it->cookie_;
+    }
+    if (!sink.add({name.data(), size}, number, type, cookie + 1)) return {};
+    position = static_cast<u64>(cookie) + 1;
+  }
 }
 
 }  // namespace auk::vfs

@@ -1,125 +1,96 @@
-// Dentries and mounts: names, and where trees hang.
+// Dentries: files at their places in the tree.
 //
-// Data model: Dentry (counted) -> parent (counted), inode; a directory keeps its children in order
-// of names and in order of creation. A linked dentry is held by its parent: the tree in memory is
-// the directory. Mount (counted) -> root dentry, and the place it covers. Path = (Mount, Dentry),
-// counted. Locking: level dentry, one spin lock per directory, for its children; a rename holds the
-// locks of both inodes and the rename lock, so parents and names stand still under it; others read
-// the parent under RCU.
+// Data model: Dentry (counted) -> inode, directory (counted, through its name; names.hpp). A file
+// system in memory holds its dentries itself: the tree of dentries is the directory. For others a
+// dentry is a cache that lives as long as somebody holds it. A dentry never changes its inode.
+// Life: new -> linked (has a name) -> unlinked (the name was taken away; the directory it stood in
+// stays known, since a program may still stand there) -> dead; its memory goes a grace period
+// later. The inode is let go at once: what a file occupied is free when its last user has gone.
+// Locking: the directory's inode lock orders changes of names in it; readers use RCU.
 // Context: threads.
 #pragma once
-#include "base/list.hpp"
 #include "base/tree.hpp"
-#include "core/rcu.hpp"
-#include "core/spin.hpp"
 #include "vfs/inode.hpp"
+#include "vfs/names.hpp"
 
 namespace auk::vfs {
 
 inline constexpr usize name_max = 255;
 inline constexpr usize path_max = 4096;
 
-class Dentry final : public RefCounted<Dentry>, public core::RcuHead {
+class Dentry final : public RefCounted<Dentry>, public core::RcuHead, public Named {
+  Inode* inode_ = nullptr;  ///< counted
+  Atomic<u32> mounts_{0};
+  i64 cookie_ = 0;
+  TreeHook age_hook_;
+  friend class MemoryDirectory;
+
  public:
-  struct ByName {
-    bool operator()(const Dentry& a, const Dentry& b) const { return a.name() < b.name(); }
-    bool operator()(std::string_view a, const Dentry& b) const { return a < b.name(); }
-    bool operator()(const Dentry& a, std::string_view b) const { return a.name() < b; }
-  };
+  Dentry() = default;
+  ~Dentry();
+  /// Without a name yet. ENOMEM.
+  static Result<Ref<Dentry>> create(Ref<Inode> inode);
+  static Result<Ref<Dentry>> create() { return mem::make_ref<Dentry>(ALLOC_SITE); }
+  /// Once, before anybody else sees the dentry.
+  void set_inode(Ref<Inode> inode) { inode_ = inode.release(); }
+  /// Not recursive, however deep the chain of directories that end with it is.
+  static void destroy(Dentry* d);
+  void retire() override { mem::destroy(this); }
+
+  Inode& inode() const { return *inode_; }
+  /// The directory it stands or stood in; null for a root. Good while it cannot move, or until the
+  /// section of RCU ends.
+  Dentry* directory() const {
+    const Name* const n = name();
+    return n == nullptr ? nullptr : static_cast<Dentry*>(&n->directory());
+  }
+  /// The same, held; itself for a root.
+  Ref<Dentry> parent();
+  /// Somebody mounted something here, in whatever namespace.
+  bool is_mountpoint() const { return mounts_.load_acquire() != 0; }
+  void count_mount(i32 change) { (void)mounts_.fetch_add_acq_rel(static_cast<u32>(change)); }
+  /// Of a file system in memory: the place in readdir's order.
+  i64 cookie() const { return cookie_; }
+};
+
+/// The dentry under a name, if its directory has one. Under RCU.
+inline Dentry* find_child(const Dentry& dir, std::string_view name) {
+  return static_cast<Dentry*>(find_name(dir, name));
+}
+/// The same, held. Asked again by those who hold the directory's lock, it is the truth for file
+/// systems in memory.
+Ref<Dentry> child_of(const Dentry& dir, std::string_view name);
+
+// With the locks of all directories concerned. `name` was made for these two.
+void link_dentry(Dentry& dir, Dentry& child, mem::Box<Name> name);
+void unlink_dentry(Dentry& child);
+void move_dentry(Dentry& to_dir, Dentry& child, mem::Box<Name> name, Dentry* victim);
+void exchange_dentries(Dentry& a, mem::Box<Name> for_a, Dentry& b, mem::Box<Name> for_b);
+
+/// The entries of a directory that lives in memory, in order of their making.
+class MemoryDirectory {
   struct ByAge {
     bool operator()(const Dentry& a, const Dentry& b) const { return a.cookie_ < b.cookie_; }
     bool operator()(i64 a, const Dentry& b) const { return a < b.cookie_; }
     bool operator()(const Dentry& a, i64 b) const { return a.cookie_ < b; }
   };
-
- private:
-  Ref<Inode> inode_;
-  Atomic<Dentry*> parent_{nullptr};  ///< counted; null for the root of a file system
-  char* name_memory_ = nullptr;      ///< owned
-  std::string_view name_;
-  i64 cookie_ = 0;
-  Atomic<u32> mounts_{0};  ///< mounts on top of it
-  TreeHook name_hook_, age_hook_;
-  struct Children {
-    Tree<Dentry, &Dentry::name_hook_, ByName> by_name;
+  struct Entries {
     Tree<Dentry, &Dentry::age_hook_, ByAge> by_age;
     i64 next_cookie = 2;  ///< behind "." and ".."
   };
-  core::Guarded<core::level::dentry, Children, core::SpinPreemptOff> children_;
-  friend class Mount;
-  friend class MountTable;
+  core::Guarded<core::level::dentry, Entries, core::SpinPreemptOff> entries_;
 
  public:
-  explicit Dentry(Ref<Inode> inode) : inode_(std::move(inode)) {}
-  ~Dentry();
-  static Result<Ref<Dentry>> create(std::string_view name, Ref<Inode> inode);
-  /// Freed a grace period later: walks look at parents without a lock.
-  static void destroy(Dentry* d) { core::rcu_call(*d); }
-  void retire() override { mem::destroy(this); }
-
-  Inode& inode() const { return *inode_; }
-  /// Null for a root.
-  Ref<Dentry> parent() const;
-  /// The rename lock is held.
-  Dentry* stable_parent() const { return parent_.load_acquire(); }
-  std::string_view name() const { return name_; }
-  bool is_mountpoint() const { return mounts_.load_acquire() != 0; }
-  bool is_linked() const { return name_hook_.is_linked(); }
-  bool has_children();
-  Result<Ref<Dentry>> child(std::string_view name);
-  /// The directory's inode lock is held for these three.
-  void link(Dentry& child);
-  void unlink(Dentry& child);
-  /// Gives the child, which is not linked, another name. ENOMEM.
-  Result<void> set_name(std::string_view name);
-  /// Calls f(Dentry&, cookie) for children from a cookie on, until it returns false. f may not
-  /// sleep.
-  template <class F> void each_child(i64 from, F f) {
-    auto c = children_.lock();
-    for (auto it = c->by_age.lower_bound(from, ByAge()); it != c->by_age.end(); ++it)
-      if (!f(*it, it->cookie_)) return;
-  }
+  MemoryDirectory() = default;
+  /// Holds the entry from now on.
+  void add(Dentry& d);
+  /// Lets it go; the caller holds it too.
+  void remove(Dentry& d);
+  bool is_empty() { return entries_.lock()->by_age.empty(); }
+  /// Any of its entries; null when it is empty.
+  Dentry* first();
+  /// Linux's order and offsets of tmpfs: "." 0, "..", then a number that every entry keeps.
+  Result<void> read(const Dentry& dir, u64& position, io::DirSink& sink);
 };
-
-struct RenameLockNothing {};
-/// Serialises renames: nothing moves while it is held, so no loop can arise and names stay.
-extern core::Guarded<core::level::rename, RenameLockNothing, sched::SleepLock> rename_lock;
-
-class Mount final : public RefCounted<Mount> {
-  Ref<Superblock> super_;
-  Ref<Dentry> root_;
-  Ref<Mount> parent_;
-  Ref<Dentry> covered_;
-  u32 id_;
-  u64 flags_;
-  ListNode node_;
-  friend class MountTable;
-
- public:
-  Mount(Ref<Superblock> super, Ref<Dentry> root, u64 flags);
-  static void destroy(Mount* m) { mem::destroy(m); }
-  Superblock& super() const { return *super_; }
-  Dentry& root() const { return *root_; }
-  Mount* parent() const { return parent_.get(); }
-  Dentry* covered() const { return covered_.get(); }
-  u32 id() const { return id_; }
-  u64 flags() const { return flags_; }
-};
-
-class Path {
- public:
-  Ref<Mount> mount;
-  Ref<Dentry> dentry;
-  Path() = default;
-  Path(Ref<Mount> m, Ref<Dentry> d) : mount(std::move(m)), dentry(std::move(d)) {}
-  bool operator==(const Path&) const = default;
-  Inode& inode() const { return dentry->inode(); }
-};
-
-/// The mount on top of a path, if there is one.
-Ref<Mount> mount_on(const Path& p);
-/// EBUSY: something is mounted there by the same root.
-Result<void> attach_mount(Ref<Mount> m, const Path& at);
-Result<void> detach_mount(const Path& p);
 
 }  // namespace auk::vfs

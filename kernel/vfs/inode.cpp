@@ -1,6 +1,7 @@
 #include "vfs/inode.hpp"
 
 #include "vfs/device.hpp"
+#include "vfs/mount.hpp"
 
 namespace auk::vfs {
 namespace {
@@ -9,9 +10,17 @@ constinit Atomic<u64> next_device{21};
 
 Superblock::Superblock() : device_(next_device.fetch_add_relaxed(1)) {}
 
-Inode::Inode(Ref<Superblock> super, const NewInode& fresh)
-    : super_(std::move(super)),
-      number_(super_->new_inode_number()),
+void Superblock::destroy(Superblock* s) {
+  s->kill();
+  if (s->root_ != nullptr) (void)Ref<Dentry>::adopt(s->root_);
+  core::rcu_call(*s);
+}
+
+void Superblock::set_root(Ref<Dentry> root) { root_ = root.release(); }
+
+Inode::Inode(Superblock& super, const NewInode& fresh)
+    : super_(super),
+      number_(super_.new_inode_number()),
       mode(fresh.mode),
       uid(fresh.uid),
       gid(fresh.gid),
@@ -25,7 +34,7 @@ Inode::Inode(Ref<Superblock> super, const NewInode& fresh)
 void Inode::fill_stat(io::FileStat& s) const {
   constexpr u64 sector = 512;
   s = {};
-  s.device = super_->device();
+  s.device = super_.device();
   s.inode = number_;
   s.raw_device = raw_device;
   s.mode = mode.load_relaxed();
@@ -53,6 +62,17 @@ Result<Ref<io::File>> Inode::open_special(const Path&, u32 flags) {
   }
   return Errno::enxio;
 }
+
+Result<Path> Inode::jump() { return Errno::einval; }
+Result<Ref<Inode>> Inode::lookup(std::string_view) { return Errno::enoent; }
+Result<Ref<Inode>> Inode::create(Dentry&, const NewInode& fresh) {
+  return (fresh.mode & mode::type_mask) == mode::regular ? Errno::eacces : Errno::eperm;
+}
+Result<Ref<Inode>> Inode::create_unnamed(const NewInode&) { return Errno::eopnotsupp; }
+Result<void> Inode::link(Dentry&, Inode&) { return Errno::eperm; }
+Result<void> Inode::remove(Dentry&) { return Errno::eperm; }
+Result<void> Inode::move(const Move&) { return Errno::eperm; }
+Result<void> Inode::read_dir(Dentry&, u64&, io::DirSink&) { return Errno::enotdir; }
 
 // path_resolution(7): one of owner, group, others decides; capabilities override.
 Result<void> check_permission(const Inode& inode, const ident::Cred& cred, Wants wants) {

@@ -1,13 +1,17 @@
 // Inodes and superblocks: what a file is, whatever it is called.
 //
-// Data model: Superblock (counted: mounts, inodes) -> Inode (counted: dentries, open files). The
-// bytes of a regular file are in its page cache; a directory's entries are dentries (dentry.hpp).
-// A file system derives from both classes. Locking: level inode, one sleeping lock per inode, for
-// changes of the entries of a directory and for size changes; the other fields are single words.
-// Context: threads.
+// Data model: Superblock (counted by its mounts) -> root dentry -> inodes (counted: dentries, open
+// files). The bytes of a regular file are in its page cache. A file system derives from both
+// classes; what it can do with a directory are the virtual functions of that directory's inode.
+// Life of an inode: in use -> evicted (the last user has gone, its data goes) -> freed a grace
+// period later, because walks look at inodes under RCU. Whoever holds an inode holds, directly or
+// not, a mount of its superblock, so an inode needs no reference to it.
+// Locking: level inode, one sleeping lock per inode, for changes of the entries of a directory and
+// for size changes; the other fields are single words. Context: threads.
 #pragma once
 #include "base/own.hpp"
 #include "core/clock.hpp"
+#include "core/rcu.hpp"
 #include "ident/cred.hpp"
 #include "io/file.hpp"
 #include "io/pipe.hpp"
@@ -19,6 +23,7 @@ namespace auk::vfs {
 class Path;
 class Inode;
 class Dentry;
+class MountChanges;
 
 /// The type bits of a mode.
 namespace mode {
@@ -32,21 +37,43 @@ struct FsInfo {
   u32 block_size = 4096, name_max = 255;
 };
 
-class Superblock : public RefCounted<Superblock> {
+struct RenameNothing {};
+
+class Superblock : public RefCounted<Superblock>, public core::RcuHead {
   u64 device_;
   Atomic<u64> next_inode_{1};
+  Dentry* root_ = nullptr;  ///< counted
+  Atomic<bool> read_only_{false};
+  friend class Mount;
 
  protected:
   ~Superblock() = default;
   virtual void dispose() = 0;
+  /// The last mount has gone: lets go of every dentry it holds, the root excepted.
+  virtual void kill() {}
 
  public:
+  /// Serialises renames between directories: no directory moves while it is held, so no loop can
+  /// arise and ancestors stay what they are.
+  core::Guarded<core::level::rename, RenameNothing, sched::SleepLock> rename_lock;
+
   Superblock();
-  static void destroy(Superblock* s) { s->dispose(); }
+  static void destroy(Superblock* s);
+  void retire() override { dispose(); }
+  void set_root(Ref<Dentry> root);
+  Dentry& root() const { return *root_; }
   u64 device() const { return device_; }
   u64 new_inode_number() { return next_inode_.fetch_add_relaxed(1); }
+  bool is_read_only() const { return read_only_.load_acquire(); }
+  void set_read_only(bool r) { read_only_.store_release(r); }
+
   virtual std::string_view type() const = 0;
   virtual FsInfo info() = 0;
+  /// mount(2) with MS_REMOUNT: new options. EINVAL.
+  virtual Result<void> reconfigure(std::string_view) { return {}; }
+  /// The file system's own options as /proc/mounts shows them, each with a comma before it; how
+  /// many characters there are, of which those that fit were written.
+  virtual usize show_options(std::span<char>) { return 0; }
 };
 
 /// What a new inode starts with.
@@ -56,30 +83,46 @@ struct NewInode {
   std::string_view target;  ///< of a symbolic link
 };
 
-class Inode : public RefCounted<Inode> {
-  Ref<Superblock> super_;
+/// A rename, as the file system sees it: the checks of rename(2) have been made.
+struct Move {
+  Dentry& moving;
+  Inode& to_dir;
+  Dentry* victim = nullptr;  ///< stands under the new name
+  bool exchange = false;     ///< and gets the old one
+};
+
+class Inode : public RefCounted<Inode>, public core::RcuHead {
+  Superblock& super_;
   u64 number_;
 
  public:
   Atomic<u32> mode, uid, gid, links{1};
+  /// Made without a name, and may be given one.
+  Atomic<bool> may_be_linked{false};
   u64 raw_device;
   Atomic<i64> atime_ns, mtime_ns, ctime_ns;
   i64 btime_ns;
   struct Nothing {};
   /// For entries of a directory, and for changes of size. The second of two inodes is locked as
-  /// level inode_twin.
+  /// level inode_twin; entries that go are third and fourth.
   core::Guarded<core::level::inode, Nothing, sched::SleepLock> lock;
 
  protected:
   Ref<vm::PageCache> pages_;
   Ref<io::Fifo> fifo_;  ///< made when a named pipe is first opened; the lock guards it
-  Inode(Ref<Superblock> super, const NewInode& fresh);
+  Inode(Superblock& super, const NewInode& fresh);
   ~Inode() = default;
   virtual void dispose() = 0;
+  /// Nobody uses it any more. What walks read (mode, owner, target) stays.
+  virtual void evict() { pages_ = {}; }
 
  public:
-  static void destroy(Inode* i) { i->dispose(); }
-  Superblock& super() const { return *super_; }
+  static void destroy(Inode* i) {
+    i->evict();
+    core::rcu_call(*i);
+  }
+  void retire() override { dispose(); }
+  Superblock& super() const { return super_; }
   u64 number() const { return number_; }
   u32 type() const { return mode.load_relaxed() & mode::type_mask; }
   bool is_directory() const { return type() == mode::directory; }
@@ -92,15 +135,39 @@ class Inode : public RefCounted<Inode> {
     if (modified) mtime_ns.store_relaxed(now);
     ctime_ns.store_relaxed(now);
   }
+  /// An inode lost names.
+  void drop_links(u32 n) {
+    (void)links.fetch_sub_relaxed(n);
+    touch(false);
+  }
   void fill_stat(io::FileStat& s) const;
 
   virtual u64 size_without_pages() const { return 0; }
-  /// A new inode for an entry of this directory. ENOMEM, ENOSPC.
-  virtual Result<Ref<Inode>> make(const NewInode& fresh) = 0;
-  /// The target of a symbolic link.
+  /// The target of a symbolic link; stays for as long as the inode's memory.
   virtual std::string_view target() const { return {}; }
+  /// A link that leads to an object instead of a path, as those of /proc/PID do.
+  virtual bool is_magic_link() const { return false; }
+  virtual Result<Path> jump();
   /// The open file for inodes that are not regular files or directories. ENXIO.
   virtual Result<Ref<io::File>> open_special(const Path& path, u32 flags);
+
+  // What a directory can do. Its lock is held, and for moves that of the other directory. Linux's
+  // errno for what a file system does not offer is the default. The inode's own fields (links,
+  // times) are the file system's business; names are changed by the caller afterwards, which
+  // cannot fail any more.
+  /// Every entry that exists has a dentry: what has none is not there, and lookup() is not asked.
+  virtual bool has_all_names() const { return true; }
+  /// ENOENT, EIO, ENOMEM. May sleep.
+  virtual Result<Ref<Inode>> lookup(std::string_view name);
+  /// The inode for a new entry. ENOSPC, ENOMEM, EDQUOT.
+  virtual Result<Ref<Inode>> create(Dentry& entry, const NewInode& fresh);
+  /// An inode without a name, for O_TMPFILE.
+  virtual Result<Ref<Inode>> create_unnamed(const NewInode& fresh);
+  virtual Result<void> link(Dentry& entry, Inode& target);
+  /// ENOTEMPTY for a directory that is not; its lock is held then.
+  virtual Result<void> remove(Dentry& entry);
+  virtual Result<void> move(const Move& m);
+  virtual Result<void> read_dir(Dentry& dir, u64& position, io::DirSink& sink);
 };
 
 enum class Want : u32 { execute = 1, write = 2, read = 4 };

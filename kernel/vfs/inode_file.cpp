@@ -15,6 +15,8 @@ constexpr u64 max_size = ~u64{0} >> 1;
 
 Result<usize> InodeFile::copy_out(io::IoBuf& buf, u64 offset) {
   if (inode().is_directory()) return Errno::eisdir;
+  if (buf.left() > 0 && (flags() & open_flag::no_atime) == 0)
+    touch_access(*opened_.path.mount, inode());
   vm::PageCache& pages = *inode().pages();
   usize done = 0;
   while (buf.left() > 0) {
@@ -147,36 +149,9 @@ Result<void> InodeFile::read_dir(io::DirSink& sink) {
   auto position = position_.lock();
   Dentry& dir = *opened_.path.dentry;
   if (dir.inode().links.load_relaxed() == 0) return Errno::enoent;
-  constexpr u8 type_directory = 4;
-  const auto next = [&] { return static_cast<i64>(*position); };
-  if (next() == 0) {
-    if (!sink.add(".", dir.inode().number(), type_directory, 1)) return {};
-    *position = 1;
-  }
-  if (next() == 1) {
-    const Ref<Dentry> parent = dir.parent();
-    const Inode& above = parent ? parent->inode() : dir.inode();
-    if (!sink.add("..", above.number(), type_directory, 2)) return {};
-    *position = 2;
-  }
-  // One child at a time, so that user memory is not written under the directory's lock.
-  for (;;) {
-    std::array<char, name_max> name;
-    usize size = 0;
-    u64 number = 0;
-    u8 type = 0;
-    i64 cookie = 0;
-    dir.each_child(next(), [&](const Dentry& d, i64 at) {
-      size = d.name().copy(name.data(), name.size());
-      number = d.inode().number();
-      type = static_cast<u8>(d.inode().type() >> 12);
-      cookie = at;
-      return false;
-    });
-    if (size == 0) return {};
-    if (!sink.add({name.data(), size}, number, type, cookie + 1)) return {};
-    *position = static_cast<u64>(cookie) + 1;
-  }
+  const Result<void> r = inode().read_dir(dir, *position, sink);
+  touch_access(*opened_.path.mount, inode());
+  return r.ok() ? Result<void>() : Result<void>(r.error());
 }
 
 Result<Ref<vm::MemObject>> InodeFile::map_object() {

@@ -3,7 +3,7 @@
 // Data model: InodeFile -> Path. Locking: level file_position for the position, then the inode's.
 // Context: threads.
 #pragma once
-#include "vfs/dentry.hpp"
+#include "vfs/mount.hpp"
 
 namespace auk::vfs {
 
@@ -23,6 +23,7 @@ class PathOrigin final : public io::FileOrigin {
 
 class InodeFile final : public io::File {
   PathOrigin opened_;
+  WriteAccess write_;
   core::Guarded<core::level::file_position, u64, sched::SleepLock> position_;
   void dispose() override { mem::destroy(this); }
 
@@ -35,6 +36,8 @@ class InodeFile final : public io::File {
     set_origin(&opened_);
   }
   ~InodeFile() = default;
+  /// For a file that is opened for writing, before anybody else sees it. EROFS.
+  Result<void> begin_write() { return write_.begin(*opened_.path.mount); }
 
   Result<usize> read(io::IoBuf& buf) override;
   Result<usize> write(io::IoBuf& buf) override;

@@ -1,79 +1,94 @@
 #include "vfs/operations.hpp"
 
-#include <algorithm>
-
 #include "vfs/inode_file.hpp"
+#include "vfs/mount_table.hpp"
+#include "vfs/mounting.hpp"
+#include "vfs/rights.hpp"
 
 namespace auk::vfs {
-namespace {
 
 using ident::Cap;
 
-Result<void> may_change(const Asker& who, const Path& dir) {
-  return check_permission(dir.inode(), who.cred, Wants(Want::write) | Want::execute);
-}
-
-/// Sticky directories: only the owner of the entry or of the directory takes it away.
-Result<void> may_remove(const Asker& who, const Path& dir, const Inode& victim) {
+Result<void> may_remove(const Asker& who, const Inode& dir, const Inode& victim) {
   TRY(may_change(who, dir));
-  const Inode& d = dir.inode();
-  if ((d.mode.load_relaxed() & mode::sticky) == 0 || who.cred.has(Cap::fowner) ||
-      who.cred.fsuid == victim.uid.load_relaxed() || who.cred.fsuid == d.uid.load_relaxed())
+  if (dir.links.load_relaxed() == 0) return Errno::enoent;
+  if ((dir.mode.load_relaxed() & mode::sticky) == 0 || who.cred.has(Cap::fowner) ||
+      who.cred.fsuid == victim.uid.load_relaxed() || who.cred.fsuid == dir.uid.load_relaxed())
     return {};
   return Errno::eperm;
 }
 
-bool owns(const Asker& who, const Inode& inode) {
-  return who.cred.fsuid == inode.uid.load_relaxed() || who.cred.has(Cap::fowner);
-}
-
-/// Makes an entry in the directory of `end`, whose last component is missing. The directory's lock
-/// is held.
-Result<Ref<Dentry>> make_entry(const Asker& who, const WalkEnd& end, NewInode fresh) {
-  const Path& dir = end.parent;
-  Inode& parent = dir.inode();
-  if (parent.links.load_relaxed() == 0) return Errno::enoent;
-  TRY(may_change(who, dir));
+void fill_owner(const Asker& who, const Inode& dir, NewInode& fresh) {
   fresh.uid = who.cred.fsuid;
   fresh.gid = who.cred.fsgid;
-  if ((parent.mode.load_relaxed() & mode::set_gid) != 0) {
-    fresh.gid = parent.gid.load_relaxed();
-    if ((fresh.mode & mode::type_mask) == mode::directory) fresh.mode |= mode::set_gid;
-  }
-  Ref<Inode> inode = TRY(parent.make(fresh));
-  Ref<Dentry> entry = TRY(Dentry::create(end.name(), inode));
-  if (inode->is_directory()) {
-    inode->links.store_relaxed(2);
-    (void)parent.links.fetch_add_relaxed(1);
-  }
-  dir.dentry->link(*entry);
-  parent.touch(true);
+  if ((dir.mode.load_relaxed() & mode::set_gid) == 0) return;
+  fresh.gid = dir.gid.load_relaxed();
+  constexpr u32 group_program = mode::set_gid | 010;
+  if ((fresh.mode & mode::type_mask) == mode::directory)
+    fresh.mode |= mode::set_gid;
+  else if ((fresh.mode & group_program) == group_program && !who.cred.is_in_group(fresh.gid) &&
+           !who.cred.has(Cap::fsetid))
+    fresh.mode &= ~mode::set_gid;
+}
+
+Result<Ref<Dentry>> make_entry(const Asker& who, Dentry& dir, std::string_view name,
+                               NewInode fresh) {
+  Inode& parent = dir.inode();
+  if (parent.links.load_relaxed() == 0) return Errno::enoent;
+  TRY(may_change(who, parent));
+  fill_owner(who, parent, fresh);
+  Ref<Dentry> entry = TRY(Dentry::create());
+  mem::Box<Name> text = TRY(Name::create(dir, *entry, name));
+  entry->set_inode(TRY(parent.create(*entry, fresh)));
+  link_dentry(dir, *entry, std::move(text));
   return entry;
 }
 
-/// The walk of the calls that make something which must not be there.
-Result<mem::Box<WalkEnd>> walk_to_make(const Asker& who, const Path& start, std::string_view path,
-                                       bool directory) {
-  mem::Box<WalkEnd> end = TRY(mem::Box<WalkEnd>::make(ALLOC_SITE));
-  TRY(walk(who, start, path, WalkFlag::create_end, *end));
-  if (end->path.dentry) return Errno::eexist;
-  if (end->trailing_slash && !directory) return Errno::enoent;
-  return end;
-}
+namespace {
+
+/// The walk of the calls that make something which must not be there, and the right to write.
+struct Making {
+  WalkEnd end;
+  WriteAccess write;
+
+  /// With the directory's lock: EEXIST, ENOENT, EROFS.
+  Result<void> check(bool directory, const Result<void>& writable) {
+    if (look_up(*end.parent.dentry, end.name).ok()) return Errno::eexist;
+    if (end.trailing_slash && !directory) return Errno::enoent;
+    return writable.ok() ? Result<void>() : Result<void>(writable.error());
+  }
+  template <class F>
+  Result<void> run(const Asker& who, const Path& start, std::string_view path, bool directory,
+                   F make) {
+    TRY(walk(who, start, path, WalkFlag::parent, end));
+    if (end.last != Last::name) return Errno::eexist;
+    const Result<void> writable = write.begin(*end.parent.mount);
+    auto changing = end.parent.inode().lock.lock();
+    TRY(check(directory, writable));
+    return make(*end.parent.dentry, end.name);
+  }
+};
 
 Result<void> make(const Asker& who, const Path& start, std::string_view path, NewInode fresh) {
   const bool directory = (fresh.mode & mode::type_mask) == mode::directory;
-  mem::Box<WalkEnd> end = TRY(walk_to_make(who, start, path, directory));
-  auto changing = end->parent.inode().lock.lock();
-  if (end->parent.dentry->child(end->name()).ok()) return Errno::eexist;
-  TRY(make_entry(who, *end, fresh));
-  return {};
+  Making making;
+  return making.run(who, start, path, directory,
+                    [&](Dentry& dir, std::string_view name) -> Result<void> {
+                      TRY(make_entry(who, dir, name, fresh));
+                      return {};
+                    });
 }
 
-/// An inode lost a name.
-void drop_link(Inode& inode, u32 links) {
-  (void)inode.links.fetch_sub_relaxed(links);
-  inode.touch(false);
+/// Runs an operation that cannot remove a mount point. One of other namespaces is unmounted there,
+/// then it starts anew.
+template <class F> Result<void> unless_mounted(const Asker& who, F operation) {
+  for (;;) {
+    Ref<Dentry> point;
+    const Result<void> r = operation(point);
+    if (!point) return r.ok() ? Result<void>() : Result<void>(r.error());
+    if (is_mountpoint_in(*point, *who.space)) return Errno::ebusy;
+    unmount_from(*point);
+  }
 }
 
 }  // namespace
@@ -88,69 +103,6 @@ Result<void> stat_opened(const io::File& f, io::FileStat& s) {
   if (p == nullptr) return Errno::ebadf;
   p->inode().fill_stat(s);
   return {};
-}
-
-Result<Ref<io::File>> open_path(const Asker& who, const Path& at, u32 flags, bool created) {
-  Inode& inode = at.inode();
-  constexpr u32 kept = open_flag::access_mask | open_flag::append | open_flag::non_block |
-                       open_flag::direct | open_flag::large_file | open_flag::directory |
-                       open_flag::no_follow | open_flag::no_atime | open_flag::path;
-  if ((flags & open_flag::path) != 0)
-    return Ref<io::File>(
-        TRY(mem::make_ref<InodeFile>(ALLOC_SITE, (flags & kept) | open_flag::path, at)));
-  if (inode.is_link()) return Errno::eloop;
-  const u32 access = flags & open_flag::access_mask;
-  Wants wants;
-  if (access != open_flag::write_only) wants |= Want::read;
-  if (access != 0) wants |= Want::write;
-  if ((flags & open_flag::truncate) != 0) wants |= Want::write;
-  if (inode.is_directory() && wants.has(Want::write)) return Errno::eisdir;
-  if (!created) TRY(check_permission(inode, who.cred, wants));
-  if ((flags & open_flag::no_atime) != 0 && !owns(who, inode)) return Errno::eperm;
-  if (!inode.is_regular() && !inode.is_directory()) {
-    Ref<io::File> f = TRY(inode.open_special(at, flags & kept));
-    mem::Box<PathOrigin> origin = TRY(mem::Box<PathOrigin>::make(ALLOC_SITE, at, true));
-    f->set_origin(origin.release());
-    return f;
-  }
-  if (inode.is_regular() && (flags & open_flag::truncate) != 0 && !created) {
-    auto changing = inode.lock.lock();
-    inode.pages()->truncate(0);
-    inode.touch(true);
-  }
-  return Ref<io::File>(TRY(mem::make_ref<InodeFile>(ALLOC_SITE, flags & kept, at)));
-}
-
-Result<Ref<io::File>> open(const Asker& who, const Path& start, std::string_view path, u32 flags,
-                           u32 mode) {
-  const bool create = (flags & open_flag::create) != 0 && (flags & open_flag::path) == 0;
-  const bool exclusive = create && (flags & open_flag::exclusive) != 0;
-  if (create && (flags & open_flag::directory) != 0) return Errno::einval;
-  WalkFlags how;
-  if ((flags & open_flag::no_follow) == 0 && !exclusive) how |= WalkFlag::follow;
-  if ((flags & open_flag::directory) != 0) how |= WalkFlag::directory;
-  if (create) how |= WalkFlag::create_end;
-  mem::Box<WalkEnd> end = TRY(mem::Box<WalkEnd>::make(ALLOC_SITE));
-  TRY(walk(who, start, path, how, *end));
-  if (create && end->trailing_slash) return Errno::eisdir;
-  bool created = false;
-  if (!end->path.dentry) {
-    auto changing = end->parent.inode().lock.lock();
-    Result<Ref<Dentry>> there = end->parent.dentry->child(end->name());
-    if (there.ok()) {
-      // Somebody was faster.
-      if (exclusive) return Errno::eexist;
-      end->path.dentry = there.take();
-    } else {
-      const u32 bits = mode & 07777 & ~who.fs.umask();
-      end->path.dentry = TRY(make_entry(who, *end, {.mode = mode::regular | bits}));
-      created = true;
-    }
-  } else if (exclusive) {
-    return Errno::eexist;
-  }
-  if (create && !created && end->path.inode().is_directory()) return Errno::eisdir;
-  return open_path(who, end->path, flags, created);
 }
 
 Result<void> make_node(const Asker& who, const Path& start, std::string_view path, u32 mode,
@@ -186,141 +138,178 @@ Result<void> make_symlink(const Asker& who, const Path& start, std::string_view 
 Result<void> make_link(const Asker& who, const Path& from, const Path& start,
                        std::string_view path) {
   Inode& inode = from.inode();
-  mem::Box<WalkEnd> end = TRY(walk_to_make(who, start, path, false));
-  if (end->parent.mount != from.mount) return Errno::exdev;
-  if (inode.is_directory()) return Errno::eperm;
-  auto changing = end->parent.inode().lock.lock();
-  if (end->parent.dentry->child(end->name()).ok()) return Errno::eexist;
-  TRY(may_change(who, end->parent));
-  if (inode.links.load_relaxed() == 0) return Errno::enoent;
-  Ref<Dentry> entry = TRY(Dentry::create(end->name(), Ref<Inode>(inode)));
-  (void)inode.links.fetch_add_relaxed(1);
-  inode.touch(false);
-  end->parent.dentry->link(*entry);
-  end->parent.inode().touch(true);
-  return {};
+  Making making;
+  return making.run(who, start, path, false,
+                    [&](Dentry& dir, std::string_view name) -> Result<void> {
+                      if (making.end.parent.mount != from.mount) return Errno::exdev;
+                      TRY(may_change(who, dir.inode()));
+                      if (dir.inode().links.load_relaxed() == 0) return Errno::enoent;
+                      if (inode.is_directory()) return Errno::eperm;
+                      auto linking = inode.lock.lock_as<core::level::inode_twin>();
+                      // A file without a name can get one only if it was made without.
+                      if (inode.links.load_relaxed() == 0 && !inode.may_be_linked.load_relaxed())
+                        return Errno::enoent;
+                      Ref<Dentry> entry = TRY(Dentry::create(Ref<Inode>(inode)));
+                      mem::Box<Name> text = TRY(Name::create(dir, *entry, name));
+                      TRY(dir.inode().link(*entry, inode));
+                      inode.may_be_linked.store_relaxed(false);
+                      link_dentry(dir, *entry, std::move(text));
+                      return {};
+                    });
 }
 
 Result<void> unlink(const Asker& who, const Path& start, std::string_view path) {
-  mem::Box<WalkEnd> end = TRY(mem::Box<WalkEnd>::make(ALLOC_SITE));
-  TRY(walk(who, start, path, {}, *end));
-  if (end->is_special) return Errno::eisdir;
-  auto changing = end->parent.inode().lock.lock();
-  Ref<Dentry> victim = TRY(end->parent.dentry->child(end->name()));
-  Inode& inode = victim->inode();
-  TRY(may_remove(who, end->parent, inode));
-  if (inode.is_directory()) return Errno::eisdir;
-  if (end->trailing_slash) return Errno::enotdir;
-  if (victim->is_mountpoint()) return Errno::ebusy;
-  end->parent.dentry->unlink(*victim);
-  drop_link(inode, 1);
-  end->parent.inode().touch(true);
-  return {};
+  WalkEnd end;
+  TRY(walk(who, start, path, WalkFlag::parent, end));
+  if (end.last != Last::name) return Errno::eisdir;
+  WriteAccess write;
+  TRY(write.begin(*end.parent.mount));
+  Ref<Dentry> victim;
+  return unless_mounted(who, [&](Ref<Dentry>& point) -> Result<void> {
+    Inode& dir = end.parent.inode();
+    auto changing = dir.lock.lock();
+    victim = TRY(look_up(*end.parent.dentry, end.name));
+    Inode& inode = victim->inode();
+    if (end.trailing_slash) return inode.is_directory() ? Errno::eisdir : Errno::enotdir;
+    TRY(may_remove(who, dir, inode));
+    if (inode.is_directory()) return Errno::eisdir;
+    auto going = inode.lock.lock_as<core::level::inode_twin>();
+    if (victim->is_mountpoint()) {
+      point = victim;
+      return {};
+    }
+    TRY(dir.remove(*victim));
+    unlink_dentry(*victim);
+    return {};
+  });
 }
 
 Result<void> remove_directory(const Asker& who, const Path& start, std::string_view path) {
-  mem::Box<WalkEnd> end = TRY(mem::Box<WalkEnd>::make(ALLOC_SITE));
-  TRY(walk(who, start, path, {}, *end));
-  if (end->is_special) {
-    if (end->name() == ".") return Errno::einval;
-    return end->name() == ".." ? Errno::enotempty : Errno::ebusy;
+  WalkEnd end;
+  TRY(walk(who, start, path, WalkFlag::parent, end));
+  switch (end.last) {
+    case Last::dot: return Errno::einval;
+    case Last::dot_dot: return Errno::enotempty;
+    case Last::root: return Errno::ebusy;
+    case Last::name: break;
   }
-  auto changing = end->parent.inode().lock.lock();
-  Ref<Dentry> victim = TRY(end->parent.dentry->child(end->name()));
-  Inode& inode = victim->inode();
-  TRY(may_remove(who, end->parent, inode));
-  if (!inode.is_directory()) return Errno::enotdir;
-  if (victim->is_mountpoint()) return Errno::ebusy;
-  {
-    auto emptying = inode.lock.lock_as<core::level::inode_twin>();
-    if (victim->has_children()) return Errno::enotempty;
-    inode.links.store_relaxed(0);
-  }
-  end->parent.dentry->unlink(*victim);
-  drop_link(end->parent.inode(), 1);
-  end->parent.inode().touch(true);
-  return {};
+  WriteAccess write;
+  TRY(write.begin(*end.parent.mount));
+  Ref<Dentry> victim;
+  return unless_mounted(who, [&](Ref<Dentry>& point) -> Result<void> {
+    Inode& dir = end.parent.inode();
+    auto changing = dir.lock.lock();
+    victim = TRY(look_up(*end.parent.dentry, end.name));
+    Inode& inode = victim->inode();
+    TRY(may_remove(who, dir, inode));
+    if (!inode.is_directory()) return Errno::enotdir;
+    auto going = inode.lock.lock_as<core::level::inode_twin>();
+    if (victim->is_mountpoint()) {
+      point = victim;
+      return {};
+    }
+    TRY(dir.remove(*victim));
+    unlink_dentry(*victim);
+    return {};
+  });
 }
 
 namespace {
 
-bool is_ancestor(const Dentry& ancestor, const Dentry& d) {
-  for (const Dentry* at = &d; at != nullptr; at = at->stable_parent())
-    if (at == &ancestor) return true;
-  return false;
+constexpr u32 no_replace = 1, exchange = 2;
+
+/// One call of rename(2), whose directories are locked.
+struct Renaming {
+  const Asker& who;
+  const WalkEnd& from;
+  const WalkEnd& to;
+  const u32 flags;
+  Ref<Dentry>& point;  ///< a mount point in the way
+  // Let go of without the locks.
+  Ref<Dentry>& moving;
+  Ref<Dentry>& victim;
+
+  Result<void> check_rights() const;
+  Result<void> run();
+  Result<void> move();
+  Result<void> swap();
+};
+
+Result<void> Renaming::check_rights() const {
+  const Inode& from_dir = from.parent.inode();
+  const Inode& to_dir = to.parent.inode();
+  const Inode& inode = moving->inode();
+  TRY(may_remove(who, from_dir, inode));
+  if (!victim) {
+    TRY(may_change(who, to_dir));
+    if (to_dir.links.load_relaxed() == 0) return Errno::enoent;
+  } else {
+    TRY(may_remove(who, to_dir, victim->inode()));
+    if ((flags & exchange) == 0 && inode.is_directory() != victim->inode().is_directory())
+      return inode.is_directory() ? Errno::enotdir : Errno::eisdir;
+  }
+  if (&from_dir == &to_dir) return {};
+  // ".." changes.
+  if (inode.is_directory()) TRY(check_permission(inode, who.cred, Want::write));
+  if ((flags & exchange) != 0 && victim->inode().is_directory())
+    TRY(check_permission(victim->inode(), who.cred, Want::write));
+  return {};
 }
 
-/// Both directories are locked.
-Result<void> move_entry(const Asker& who, const WalkEnd& from, const WalkEnd& to, u32 flags) {
-  constexpr u32 no_replace = 1, exchange = 2;
-  Ref<Dentry> moving = TRY(from.parent.dentry->child(from.name()));
-  Result<Ref<Dentry>> there = to.parent.dentry->child(to.name());
-  Ref<Dentry> victim = there.ok() ? there.take() : Ref<Dentry>();
-  Inode& inode = moving->inode();
+Result<void> Renaming::run() {
+  moving = TRY(look_up(*from.parent.dentry, from.name));
+  Result<Ref<Dentry>> there = look_up(*to.parent.dentry, to.name);
+  if (!there.ok() && there.error() != Errno::enoent) return there.error();
+  victim = there.ok() ? there.take() : Ref<Dentry>();
+  const Inode& inode = moving->inode();
   if ((flags & no_replace) != 0 && victim) return Errno::eexist;
-  if ((flags & exchange) != 0 && !victim) return Errno::enoent;
-  TRY(may_remove(who, from.parent, inode));
-  if (victim)
-    TRY(may_remove(who, to.parent, victim->inode()));
-  else
-    TRY(may_change(who, to.parent));
-  if (!inode.is_directory() && (from.trailing_slash || to.trailing_slash) &&
-      (flags & exchange) == 0)
+  if ((flags & exchange) != 0) {
+    if (!victim) return Errno::enoent;
+    if (!victim->inode().is_directory() && to.trailing_slash) return Errno::enotdir;
+  }
+  if (!inode.is_directory() &&
+      (from.trailing_slash || ((flags & exchange) == 0 && to.trailing_slash)))
     return Errno::enotdir;
-  if (moving->is_mountpoint() || (victim && victim->is_mountpoint())) return Errno::ebusy;
-  if (inode.is_directory() && is_ancestor(*moving, *to.parent.dentry)) return Errno::einval;
-  if (victim && is_ancestor(*victim, *from.parent.dentry))
-    return (flags & exchange) != 0 ? Errno::einval : Errno::enotempty;
+  if (from.parent.dentry != to.parent.dentry) {
+    if (is_under(*to.parent.dentry, *moving)) return Errno::einval;
+    if (victim && is_under(*from.parent.dentry, *victim))
+      return (flags & exchange) != 0 ? Errno::einval : Errno::enotempty;
+  }
   // Two names of one file: nothing happens.
   if (victim && &victim->inode() == &inode) return {};
-  if (victim && (flags & exchange) == 0) {
-    if (inode.is_directory() != victim->inode().is_directory())
-      return inode.is_directory() ? Errno::enotdir : Errno::eisdir;
-    if (victim->has_children()) return Errno::enotempty;
+  TRY(check_rights());
+  for (Dentry* const d : {moving.get(), victim.get()})
+    if (d != nullptr && d->is_mountpoint()) {
+      point = Ref<Dentry>(*d);
+      return {};
+    }
+  return (flags & exchange) != 0 ? swap() : move();
+}
+
+Result<void> Renaming::move() {
+  mem::Box<Name> text = TRY(Name::create(*to.parent.dentry, *moving, to.name));
+  const Move m{.moving = *moving, .to_dir = to.parent.inode(), .victim = victim.get()};
+  if (!victim) {
+    TRY(from.parent.inode().move(m));
+    move_dentry(*to.parent.dentry, *moving, std::move(text), nullptr);
+    return {};
   }
-  // A second dentry under the new name: nothing can fail once the old ones are unlinked.
-  Inode& from_dir = from.parent.inode();
-  Inode& to_dir = to.parent.inode();
-  if ((flags & exchange) != 0) {
-    from.parent.dentry->unlink(*moving);
-    to.parent.dentry->unlink(*victim);
-    const Result<void> a = moving->set_name(to.name());
-    const Result<void> b = a.ok() ? victim->set_name(from.name()) : a.error();
-    if (!a.ok() || !b.ok()) {
-      if (a.ok()) (void)moving->set_name(from.name());
-      from.parent.dentry->link(*moving);
-      to.parent.dentry->link(*victim);
-      return Errno::enomem;
-    }
-    to.parent.dentry->link(*moving);
-    from.parent.dentry->link(*victim);
-    if (inode.is_directory() != victim->inode().is_directory()) {
-      Inode& loses = inode.is_directory() ? from_dir : to_dir;
-      Inode& wins = inode.is_directory() ? to_dir : from_dir;
-      (void)loses.links.fetch_sub_relaxed(1);
-      (void)wins.links.fetch_add_relaxed(1);
-    }
-  } else {
-    from.parent.dentry->unlink(*moving);
-    if (const Result<void> named = moving->set_name(to.name()); !named.ok()) {
-      from.parent.dentry->link(*moving);
-      return named;
-    }
-    if (victim) {
-      to.parent.dentry->unlink(*victim);
-      const bool directory = victim->inode().is_directory();
-      drop_link(victim->inode(), directory ? 2 : 1);
-      if (directory) (void)to_dir.links.fetch_sub_relaxed(1);
-    }
-    to.parent.dentry->link(*moving);
-    if (inode.is_directory()) {
-      (void)from_dir.links.fetch_sub_relaxed(1);
-      (void)to_dir.links.fetch_add_relaxed(1);
-    }
+  auto going = victim->inode().lock.lock_as<core::level::inode_victim>();
+  if (victim->is_mountpoint()) {
+    point = victim;
+    return {};
   }
-  inode.touch(false);
-  from_dir.touch(true);
-  to_dir.touch(true);
+  TRY(from.parent.inode().move(m));
+  move_dentry(*to.parent.dentry, *moving, std::move(text), victim.get());
+  return {};
+}
+
+Result<void> Renaming::swap() {
+  mem::Box<Name> text = TRY(Name::create(*to.parent.dentry, *moving, to.name));
+  mem::Box<Name> other = TRY(Name::create(*from.parent.dentry, *victim, from.name));
+  TRY(from.parent.inode().move(
+      {.moving = *moving, .to_dir = to.parent.inode(), .victim = victim.get(), .exchange = true}));
+  exchange_dentries(*moving, std::move(text), *victim, std::move(other));
   return {};
 }
 
@@ -328,85 +317,40 @@ Result<void> move_entry(const Asker& who, const WalkEnd& from, const WalkEnd& to
 
 Result<void> rename(const Asker& who, const Path& from_start, std::string_view from,
                     const Path& to_start, std::string_view to, u32 flags) {
-  mem::Box<WalkEnd> source = TRY(mem::Box<WalkEnd>::make(ALLOC_SITE));
-  TRY(walk(who, from_start, from, {}, *source));
-  mem::Box<WalkEnd> target = TRY(mem::Box<WalkEnd>::make(ALLOC_SITE));
-  TRY(walk(who, to_start, to, WalkFlag::create_end, *target));
-  if (source->is_special || target->is_special) return Errno::ebusy;
-  if (source->parent.mount != target->parent.mount) return Errno::exdev;
-  auto alone = rename_lock.lock();
-  Inode& a = source->parent.inode();
-  Inode& b = target->parent.inode();
-  if (&a == &b) {
-    auto changing = a.lock.lock();
-    return move_entry(who, *source, *target, flags);
-  }
-  // The ancestor first, then by address: no other order is taken anywhere.
-  const bool b_first = is_ancestor(*target->parent.dentry, *source->parent.dentry) ||
-                       (!is_ancestor(*source->parent.dentry, *target->parent.dentry) && &b < &a);
-  Inode& first = b_first ? b : a;
-  Inode& second = b_first ? a : b;
-  auto outer = first.lock.lock();
-  auto inner = second.lock.lock_as<core::level::inode_twin>();
-  return move_entry(who, *source, *target, flags);
-}
-
-Result<void> change_mode(const Asker& who, Inode& inode, u32 mode) {
-  if (!owns(who, inode)) return Errno::eperm;
-  mode &= 07777;
-  if (!who.cred.has(Cap::fsetid) && !who.cred.is_in_group(inode.gid.load_relaxed()))
-    mode &= ~mode::set_gid;
-  inode.mode.store_relaxed(inode.type() | mode);
-  inode.touch(false);
-  return {};
-}
-
-Result<void> change_owner(const Asker& who, Inode& inode, u32 uid, u32 gid) {
-  constexpr u32 same = ~u32{0};
-  const bool privileged = who.cred.has(Cap::chown);
-  if (uid != same && !privileged &&
-      (who.cred.fsuid != inode.uid.load_relaxed() || uid != inode.uid.load_relaxed()))
-    return Errno::eperm;
-  if (gid != same && !privileged &&
-      (who.cred.fsuid != inode.uid.load_relaxed() ||
-       (gid != inode.gid.load_relaxed() && !who.cred.is_in_group(gid))))
-    return Errno::eperm;
-  if (uid != same) inode.uid.store_relaxed(uid);
-  if (gid != same) inode.gid.store_relaxed(gid);
-  // A program's set-id bits do not survive a change of owner.
-  u32 m = inode.mode.load_relaxed();
-  if (!inode.is_directory() && (uid != same || gid != same)) {
-    m &= ~mode::set_uid;
-    if ((m & 010) != 0) m &= ~mode::set_gid;
-    inode.mode.store_relaxed(m);
-  }
-  inode.touch(false);
-  return {};
-}
-
-Result<void> change_times(const Asker& who, Inode& inode, const NewTimes& times) {
-  if (!owns(who, inode)) {
-    if (!times.both_now) return Errno::eperm;
-    TRY(check_permission(inode, who.cred, Want::write));
-  }
-  if (times.atime_ns != NewTimes::omit) inode.atime_ns.store_relaxed(times.atime_ns);
-  if (times.mtime_ns != NewTimes::omit) inode.mtime_ns.store_relaxed(times.mtime_ns);
-  inode.touch(false);
-  return {};
-}
-
-Result<void> truncate(const Asker& who, Inode& inode, u64 size) {
-  if (inode.is_directory()) return Errno::eisdir;
-  if (!inode.is_regular()) return Errno::einval;
-  TRY(check_permission(inode, who.cred, Want::write));
-  auto changing = inode.lock.lock();
-  inode.pages()->truncate(size);
-  inode.touch(true);
-  return {};
-}
-
-Result<void> check_access(const Asker& who, const Path& p, Wants wants) {
-  return check_permission(p.inode(), who.cred, wants);
+  WalkEnd source, target;
+  TRY(walk(who, from_start, from, WalkFlag::parent, source));
+  TRY(walk(who, to_start, to, WalkFlag::parent, target));
+  if (source.parent.mount != target.parent.mount) return Errno::exdev;
+  if (source.last != Last::name) return Errno::ebusy;
+  if (target.last != Last::name) return (flags & no_replace) != 0 ? Errno::eexist : Errno::ebusy;
+  WriteAccess write;
+  TRY(write.begin(*source.parent.mount));
+  Inode& a = source.parent.inode();
+  Inode& b = target.parent.inode();
+  Ref<Dentry> moving, victim;
+  return unless_mounted(who, [&](Ref<Dentry>& point) -> Result<void> {
+    Renaming r{.who = who,
+               .from = source,
+               .to = target,
+               .flags = flags,
+               .point = point,
+               .moving = moving,
+               .victim = victim};
+    if (&a == &b) {
+      auto changing = a.lock.lock();
+      return r.run();
+    }
+    // Nothing else moves between directories of this file system.
+    auto alone = a.super().rename_lock.lock();
+    // The ancestor first, then by address: no other order is taken anywhere.
+    const bool b_first = is_under(*source.parent.dentry, *target.parent.dentry) ||
+                         (!is_under(*target.parent.dentry, *source.parent.dentry) && &b < &a);
+    Inode& first = b_first ? b : a;
+    Inode& second = b_first ? a : b;
+    auto outer = first.lock.lock();
+    auto inner = second.lock.lock_as<core::level::inode_twin>();
+    return r.run();
+  });
 }
 
 }  // namespace auk::vfs

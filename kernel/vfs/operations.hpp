@@ -16,8 +16,9 @@ inline constexpr u32 access_mask = 3, write_only = 1, read_write = 2, create = 0
                      path = 010000000, temporary = 020000000;
 }
 
+/// `resolve`: the flags of openat2(2).
 Result<Ref<io::File>> open(const Asker& who, const Path& start, std::string_view path, u32 flags,
-                           u32 mode);
+                           u32 mode, WalkFlags resolve = {});
 /// The file behind a path that was found; permissions are checked unless `created`.
 Result<Ref<io::File>> open_path(const Asker& who, const Path& at, u32 flags, bool created);
 Result<void> make_node(const Asker& who, const Path& start, std::string_view path, u32 mode,
@@ -32,17 +33,19 @@ Result<void> remove_directory(const Asker& who, const Path& start, std::string_v
 /// `flags`: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2.
 Result<void> rename(const Asker& who, const Path& from_start, std::string_view from,
                     const Path& to_start, std::string_view to, u32 flags);
-Result<void> change_mode(const Asker& who, Inode& inode, u32 mode);
+Result<void> change_mode(const Asker& who, const Path& at, u32 mode);
 /// ~0 leaves an id as it is.
-Result<void> change_owner(const Asker& who, Inode& inode, u32 uid, u32 gid);
+Result<void> change_owner(const Asker& who, const Path& at, u32 uid, u32 gid);
 struct NewTimes {
   static constexpr i64 omit = -1;
   i64 atime_ns = omit, mtime_ns = omit;
   bool both_now = false;  ///< write permission is enough
 };
-Result<void> change_times(const Asker& who, Inode& inode, const NewTimes& times);
-Result<void> truncate(const Asker& who, Inode& inode, u64 size);
-Result<void> check_access(const Asker& who, const Path& p, Wants wants);
+Result<void> change_times(const Asker& who, const Path& at, const NewTimes& times);
+Result<void> truncate(const Asker& who, const Path& at, u64 size);
+/// What access(2) asks, with the credentials given; EROFS too. To execute: EACCES on a mount that
+/// forbids it.
+Result<void> check_access(const ident::Cred& cred, const Path& p, Wants wants);
 
 /// The path a File was opened by, if it has one.
 const Path* path_of(const io::File& f);

@@ -122,8 +122,13 @@ Result<Ref<Folio>> PageCache::find(u64 index) {
 Result<Ref<Folio>> PageCache::find_or_make(u64 index) {
   Result<Ref<Folio>> found = find(index);
   if (found.ok()) return found;
-  Ref<Folio> fresh = TRY(Folio::create(ALLOC_SITE, false));
-  if (promised_ == 0) TRY(commit::charge(1, {}));
+  TRY(charge_page());
+  Result<Ref<Folio>> made = Folio::create(ALLOC_SITE, false);
+  if (!made.ok()) {
+    release_page();
+    return made;
+  }
+  const Ref<Folio> fresh = made.take();
   Ref<Folio> other;
   Result<void> inserted;
   {
@@ -138,9 +143,23 @@ Result<Ref<Folio>> PageCache::find_or_make(u64 index) {
     }
   }
   // Somebody was faster, or there is no memory.
-  if (promised_ == 0) commit::release(1);
+  release_page();
   if (!inserted.ok()) return inserted.error();
   return other;
+}
+
+/// One page more: ENOMEM when it cannot be promised, ENOSPC when the file system may not have it.
+Result<void> PageCache::charge_page() {
+  if (budget_ && !budget_->take()) return Errno::enospc;
+  if (promised_ != 0) return {};
+  const Result<void> r = commit::charge(1, {});
+  if (!r.ok() && budget_) budget_->give_back(1);
+  return r;
+}
+
+void PageCache::release_page() {
+  if (budget_) budget_->give_back(1);
+  if (promised_ == 0) commit::release(1);
 }
 
 void PageCache::resident(u64 index, std::span<Ref<Folio>> out) {
@@ -180,7 +199,7 @@ void PageCache::truncate(u64 size) {
     if (gone != nullptr) {
       (void)Ref<Folio>::adopt(gone);
       (void)pages_.fetch_sub_relaxed(1);
-      if (promised_ == 0) commit::release(1);
+      release_page();
     }
     ++index;
   }

@@ -104,17 +104,36 @@ class FolioTree {
   bool next_index(u64& index) const;
 };
 
+/// What limits the pages of several caches together: the size of a tmpfs.
+class PageBudget : public RefCounted<PageBudget> {
+ public:
+  static void destroy(PageBudget* b) { b->dispose(); }
+  /// False: there is no room for another page.
+  virtual bool take() = 0;
+  virtual void give_back(u64 pages) = 0;
+
+ protected:
+  PageBudget() = default;
+  ~PageBudget() = default;
+  virtual void dispose() = 0;
+};
+
 class PageCache final : public MemObject {
   core::Guarded<core::level::mapping_tree, FolioTree, core::SpinIrqOff> tree_;
   Atomic<u64> size_{0};
   Atomic<u64> pages_{0};
   u64 promised_ = 0;  ///< pages charged at once; without, each page is charged when it is made
+  Ref<PageBudget> budget_;  ///< none: no limit
   void dispose() override { mem::destroy(this); }
+  Result<void> charge_page();
+  void release_page();
 
  public:
-  PageCache() = default;
+  explicit PageCache(Ref<PageBudget> budget) : budget_(std::move(budget)) {}
   ~PageCache();
-  static Result<Ref<PageCache>> create() { return mem::make_ref<PageCache>(ALLOC_SITE); }
+  static Result<Ref<PageCache>> create(Ref<PageBudget> budget = {}) {
+    return mem::make_ref<PageCache>(ALLOC_SITE, std::move(budget));
+  }
   /// Shared memory without a name: all of it is promised now (commit.hpp). ENOMEM.
   static Result<Ref<PageCache>> create_promised(u64 size, const commit::Asker& who);
 
@@ -129,7 +148,7 @@ class PageCache final : public MemObject {
   void truncate(u64 size);
   /// The page if it is there.
   Result<Ref<Folio>> find(u64 index);
-  /// The page, made if it is missing, whatever the size says. ENOMEM.
+  /// The page, made if it is missing, whatever the size says. ENOMEM, ENOSPC.
   Result<Ref<Folio>> find_or_make(u64 index);
   Result<Ref<Folio>> folio(u64 index) override;
   void resident(u64 index, std::span<Ref<Folio>> out) override;

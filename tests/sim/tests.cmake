@@ -1,4 +1,5 @@
 auk_sim(mutex)
+auk_sim(names)
 auk_sim(rcu)
 auk_sim(runqueue)
 auk_sim(softirq)

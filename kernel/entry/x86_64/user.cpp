@@ -4,6 +4,7 @@
 #include "entry/isa/traps.hpp"
 #include "machine/isa/cpu.hpp"
 #include "machine/isa/x86.hpp"
+#include "mem/kasan.hpp"
 #include "proc/clone.hpp"
 #include "syscall/dispatch.hpp"
 
@@ -81,6 +82,11 @@ class Entry final : public proc::UserEntry {
     machine::irq_disable();
     Frame& f = me.registers();
     finish_work(me, f);
+    // The frames from the thread's start to here never return: what they marked around their
+    // variables would stand in the way of the frames of system calls.
+    constexpr usize own_frame = 512;
+    byte* const lowest = static_cast<byte*>(__builtin_frame_address(0)) - own_frame;
+    mem::kasan::unpoison(lowest, static_cast<usize>(reinterpret_cast<byte*>(&f) - lowest));
     ::enter_user_mode(&f);
   }
   Result<u64> return_from_handler(proc::Task& me) override {

@@ -2,12 +2,12 @@
 //
 // Data model: the dentry tree is the directory, the page cache is the file. Source: tmpfs(5).
 #pragma once
-#include "vfs/dentry.hpp"
+#include "vfs/mounting.hpp"
 
 namespace auk::fs::tmpfs {
 
-/// A fresh file system with an empty root directory of that mode, as a mount that covers nothing
-/// yet. `type`: what /proc/mounts calls it.
-Result<Ref<vfs::Mount>> mount(std::string_view type, u32 mode, u64 flags);
+/// The root file system: a fresh one with an empty root directory, as a mount that hangs nowhere
+/// yet.
+Result<Ref<vfs::Mount>> make_root();
 
 }  // namespace auk::fs::tmpfs

@@ -124,6 +124,7 @@ consteval Table make_table() {
   SYSCALL(prctl);
   SYSCALL(arch_prctl);
   SYSCALL(setrlimit);
+  SYSCALL(pivot_root);
   SYSCALL(chroot);
   SYSCALL(sync);
   SYSCALL(settimeofday);
@@ -149,6 +150,8 @@ consteval Table make_table() {
   SYSCALL(utimes);
   SYSCALL(waitid);
   SYSCALL(openat);
+  SYSCALL(openat2);
+  SYSCALL(unshare);
   SYSCALL(mkdirat);
   SYSCALL(mknodat);
   SYSCALL(fchownat);

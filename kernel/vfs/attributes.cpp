@@ -1,0 +1,87 @@
+// What changes attributes: chmod(2), chown(2), utimensat(2), truncate(2); access(2).
+#include "vfs/rights.hpp"
+
+namespace auk::vfs {
+
+using ident::Cap;
+
+Result<void> change_mode(const Asker& who, const Path& at, u32 mode) {
+  WriteAccess write;
+  TRY(write.begin(*at.mount));
+  Inode& inode = at.inode();
+  // The mode of a link is nobody's business.
+  if (inode.is_link()) return Errno::eopnotsupp;
+  if (!owns(who, inode)) return Errno::eperm;
+  mode &= 07777;
+  if (!who.cred.has(Cap::fsetid) && !who.cred.is_in_group(inode.gid.load_relaxed()))
+    mode &= ~mode::set_gid;
+  inode.mode.store_relaxed(inode.type() | mode);
+  inode.touch(false);
+  return {};
+}
+
+Result<void> change_owner(const Asker& who, const Path& at, u32 uid, u32 gid) {
+  WriteAccess write;
+  TRY(write.begin(*at.mount));
+  Inode& inode = at.inode();
+  constexpr u32 same = ~u32{0};
+  const bool privileged = who.cred.has(Cap::chown);
+  if (uid != same && !privileged &&
+      (who.cred.fsuid != inode.uid.load_relaxed() || uid != inode.uid.load_relaxed()))
+    return Errno::eperm;
+  if (gid != same && !privileged &&
+      (who.cred.fsuid != inode.uid.load_relaxed() ||
+       (gid != inode.gid.load_relaxed() && !who.cred.is_in_group(gid))))
+    return Errno::eperm;
+  if (uid != same) inode.uid.store_relaxed(uid);
+  if (gid != same) inode.gid.store_relaxed(gid);
+  // A program's set-id bits do not survive a change of owner.
+  u32 m = inode.mode.load_relaxed();
+  if (!inode.is_directory() && (uid != same || gid != same)) {
+    m &= ~mode::set_uid;
+    if ((m & 010) != 0) m &= ~mode::set_gid;
+    inode.mode.store_relaxed(m);
+  }
+  inode.touch(false);
+  return {};
+}
+
+Result<void> change_times(const Asker& who, const Path& at, const NewTimes& times) {
+  WriteAccess write;
+  TRY(write.begin(*at.mount));
+  Inode& inode = at.inode();
+  if (!owns(who, inode)) {
+    if (!times.both_now) return Errno::eperm;
+    TRY(check_permission(inode, who.cred, Want::write));
+  }
+  if (times.atime_ns != NewTimes::omit) inode.atime_ns.store_relaxed(times.atime_ns);
+  if (times.mtime_ns != NewTimes::omit) inode.mtime_ns.store_relaxed(times.mtime_ns);
+  inode.touch(false);
+  return {};
+}
+
+Result<void> truncate(const Asker& who, const Path& at, u64 size) {
+  Inode& inode = at.inode();
+  if (inode.is_directory()) return Errno::eisdir;
+  if (!inode.is_regular()) return Errno::einval;
+  WriteAccess write;
+  TRY(write.begin(*at.mount));
+  TRY(check_permission(inode, who.cred, Want::write));
+  auto changing = inode.lock.lock();
+  inode.pages()->truncate(size);
+  inode.touch(true);
+  return {};
+}
+
+Result<void> check_access(const ident::Cred& cred, const Path& p, Wants wants) {
+  const Inode& inode = p.inode();
+  const bool is_stored = inode.is_regular() || inode.is_directory() || inode.is_link();
+  if (wants.has(Want::execute) && inode.is_regular() && p.mount->has(mount_flag::no_exec))
+    return Errno::eacces;
+  if (wants.has(Want::write) && is_stored && inode.super().is_read_only()) return Errno::erofs;
+  TRY(check_permission(inode, cred, wants));
+  if (wants.has(Want::write) && is_stored && p.mount->is_read_only()) return Errno::erofs;
+  return {};
+}
+
+}  // namespace auk::vfs
