@@ -20,6 +20,7 @@ enum class Cap : u32 {
   setgid = 6,
   setuid = 7,
   setpcap = 8,
+  linux_immutable = 9,
   net_admin = 12,
   sys_chroot = 18,
   sys_admin = 21,
@@ -28,6 +29,7 @@ enum class Cap : u32 {
   sys_resource = 24,
   sys_time = 25,
   mknod = 27,
+  mac_override = 32,
 };
 inline constexpr u64 all_caps = (u64{1} << 41) - 1;
 

@@ -99,6 +99,15 @@ class Inode : public RefCounted<Inode> {
   virtual Result<Ref<Inode>> make(const NewInode& fresh) = 0;
   /// The target of a symbolic link.
   virtual std::string_view target() const { return {}; }
+  /// Extended attributes; the inode's lock is held, rights are checked (attributes.hpp).
+  virtual Result<usize> get_attribute(std::string_view, std::span<byte>) {
+    return Errno::eopnotsupp;
+  }
+  virtual Result<void> set_attribute(std::string_view, std::span<const byte>, u32) {
+    return Errno::eopnotsupp;
+  }
+  virtual Result<void> remove_attribute(std::string_view) { return Errno::eopnotsupp; }
+  virtual Result<usize> list_attributes(bool /*with_trusted*/, std::span<char>) { return usize{0}; }
   /// The open file for inodes that are not regular files or directories. ENXIO.
   virtual Result<Ref<io::File>> open_special(const Path& path, u32 flags);
 };

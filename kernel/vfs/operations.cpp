@@ -23,10 +23,6 @@ Result<void> may_remove(const Asker& who, const Path& dir, const Inode& victim) 
   return Errno::eperm;
 }
 
-bool owns(const Asker& who, const Inode& inode) {
-  return who.cred.fsuid == inode.uid.load_relaxed() || who.cred.has(Cap::fowner);
-}
-
 /// Makes an entry in the directory of `end`, whose last component is missing. The directory's lock
 /// is held.
 Result<Ref<Dentry>> make_entry(const Asker& who, const WalkEnd& end, NewInode fresh) {
@@ -77,6 +73,10 @@ void drop_link(Inode& inode, u32 links) {
 }
 
 }  // namespace
+
+bool owns(const Asker& who, const Inode& inode) {
+  return who.cred.fsuid == inode.uid.load_relaxed() || who.cred.has(Cap::fowner);
+}
 
 const Path* path_of(const io::File& f) {
   const io::FileOrigin* const o = f.origin();

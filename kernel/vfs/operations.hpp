@@ -32,6 +32,8 @@ Result<void> remove_directory(const Asker& who, const Path& start, std::string_v
 /// `flags`: RENAME_NOREPLACE 1, RENAME_EXCHANGE 2.
 Result<void> rename(const Asker& who, const Path& from_start, std::string_view from,
                     const Path& to_start, std::string_view to, u32 flags);
+/// The owner, or who may act for any.
+bool owns(const Asker& who, const Inode& inode);
 Result<void> change_mode(const Asker& who, Inode& inode, u32 mode);
 /// ~0 leaves an id as it is.
 Result<void> change_owner(const Asker& who, Inode& inode, u32 uid, u32 gid);

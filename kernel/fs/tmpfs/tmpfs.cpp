@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "fs/tmpfs/attributes.hpp"
+
 namespace auk::fs::tmpfs {
 namespace {
 
@@ -28,6 +30,7 @@ class TmpSuper final : public vfs::Superblock {
 class TmpInode final : public vfs::Inode {
   char* target_memory_ = nullptr;  ///< owned
   std::string_view target_;
+  Attributes attributes_;
   void dispose() override { mem::destroy(this); }
 
  public:
@@ -49,6 +52,17 @@ class TmpInode final : public vfs::Inode {
   }
   u64 size_without_pages() const override { return target_.size(); }
   std::string_view target() const override { return target_; }
+  Result<usize> get_attribute(std::string_view name, std::span<byte> to) override {
+    return attributes_.get(name, to);
+  }
+  Result<void> set_attribute(std::string_view name, std::span<const byte> value,
+                             u32 flags) override {
+    return attributes_.set(name, value, flags);
+  }
+  Result<void> remove_attribute(std::string_view name) override { return attributes_.remove(name); }
+  Result<usize> list_attributes(bool with_trusted, std::span<char> to) override {
+    return attributes_.list(with_trusted, to);
+  }
   Result<Ref<vfs::Inode>> make(const vfs::NewInode& fresh) override {
     return Ref<vfs::Inode>(TRY(create(super(), fresh)));
   }
