@@ -111,7 +111,7 @@ int dispatch(int argc, char** argv) {
   add_run_options(*run_subcommand, run_words);
 
   auto* fmt_command = app.add_subcommand("fmt", "format the sources");
-  auto* docs_command = app.add_subcommand("docs", "write docs/floors.md");
+  auto* docs_command = app.add_subcommand("docs", "write docs/floors.md and docs/absent.md");
   auto* status_command = app.add_subcommand("status", "write docs/status.md from build/log");
 
   try {
