@@ -76,6 +76,7 @@ auk_module(mem SOURCES alloc_site.cpp boot_memory.cpp buddy.cpp kernel_map.cpp p
 auk_module(vm SOURCES area_tree.cpp USES mem core machine base)
 auk_module(bus SOURCES acpi/fadt.cpp acpi/hpet.cpp acpi/madt.cpp acpi/rsdp.cpp acpi/sleep.cpp
            acpi/tables.cpp fw_cfg.cpp mptable.cpp USES core machine base)
+auk_module(proc SOURCES exec/elf.cpp exec/script.cpp USES core machine base)
 auk_module(boot SOURCES x86_64/protocol.cpp USES core machine base)
 
 # The package's own build makes four libraries; its one-file form is all we need.

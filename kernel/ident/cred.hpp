@@ -20,6 +20,7 @@ enum class Cap : u32 {
   setgid = 6,
   setuid = 7,
   setpcap = 8,
+  linux_immutable = 9,
   net_admin = 12,
   ipc_lock = 14,
   sys_rawio = 17,
@@ -31,6 +32,7 @@ enum class Cap : u32 {
   sys_resource = 24,
   sys_time = 25,
   mknod = 27,
+  mac_override = 32,
 };
 inline constexpr u64 all_caps = (u64{1} << 41) - 1;
 

@@ -1,7 +1,6 @@
 #include "proc/exec.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include "base/annotations.hpp"
@@ -12,10 +11,12 @@
 #include "mem/failure.hpp"
 #include "mem/vmalloc.hpp"
 #include "proc/clone.hpp"
+#include "proc/exec/elf.hpp"
+#include "proc/exec/privileges.hpp"
+#include "proc/exec/script.hpp"
 #include "proc/exit.hpp"
 #include "proc/isa/hardware.hpp"
 #include "random/random.hpp"
-#include "uapi/elf.hpp"
 #include "vfs/operations.hpp"
 
 namespace auk::proc {
@@ -26,10 +27,6 @@ using vm::MapRequest;
 using vm::VmaFlag;
 using vm::VmaFlags;
 
-constexpr u16 elf_exec = 2, elf_dyn = 3;
-constexpr u32 segment_load = 1, segment_interpreter = 3, segment_stack = 0x6474e551;
-constexpr u32 segment_x = 1, segment_w = 2, segment_r = 4;
-constexpr usize max_headers = 128;
 constexpr u32 max_script_depth = 5;
 constexpr u64 dynamic_base = core::user_end / 3 * 2;
 constexpr usize max_argument = 32 * page_size;
@@ -47,27 +44,25 @@ Result<void> read_exactly(io::File& f, void* to, usize size, u64 offset) {
 /// The headers of one ELF file.
 struct Image {
   Ref<io::File> file;
-  uapi::elf64_ehdr header;
+  elf::Header header;
+  elf::Segment* segments = nullptr;  ///< owned
   usize count = 0;
-  std::array<uapi::elf64_phdr, max_headers> segments;
 
-  std::span<const uapi::elf64_phdr> all() const { return std::span(segments).first(count); }
+  Image() = default;
+  ~Image() { mem::free(segments); }
+  Image(const Image&) = delete;
+  Image& operator=(const Image&) = delete;
+  std::span<const elf::Segment> all() const { return {segments, count}; }
 };
 
 Result<void> read_image(Image& image) {
-  TRY(read_exactly(*image.file, &image.header, sizeof(image.header), 0));
-  const uapi::elf64_ehdr& h = image.header;
-  constexpr u8 class_64 = 2, little_endian = 1;
-  if (h.e_ident[0] != 0x7f || h.e_ident[1] != 'E' || h.e_ident[2] != 'L' || h.e_ident[3] != 'F' ||
-      h.e_ident[4] != class_64 || h.e_ident[5] != little_endian)
-    return Errno::enoexec;
-  if ((h.e_type != elf_exec && h.e_type != elf_dyn) || h.e_machine != hardware::elf_machine)
-    return Errno::enoexec;
-  if (h.e_phentsize != sizeof(uapi::elf64_phdr) || h.e_phnum == 0 || h.e_phnum > max_headers)
-    return Errno::enoexec;
-  image.count = h.e_phnum;
-  return read_exactly(*image.file, image.segments.data(), image.count * sizeof(uapi::elf64_phdr),
-                      h.e_phoff);
+  std::array<byte, sizeof(elf::Header)> start{};
+  TRY(read_exactly(*image.file, start.data(), start.size(), 0));
+  image.header = TRY(elf::parse_header(start, hardware::elf_machine));
+  const usize size = image.header.e_phnum * sizeof(elf::Segment);
+  image.segments = static_cast<elf::Segment*>(TRY(mem::allocate(ALLOC_SITE, size)));
+  image.count = image.header.e_phnum;
+  return read_exactly(*image.file, image.segments, size, image.header.e_phoff);
 }
 
 /// Where an image came to lie.
@@ -79,35 +74,32 @@ struct Loaded {
 
 VmaFlags rights_of(u32 p) {
   VmaFlags f;
-  if ((p & segment_r) != 0) f |= VmaFlag::read;
-  if ((p & segment_w) != 0) f |= VmaFlag::write;
-  if ((p & segment_x) != 0) f |= VmaFlag::execute;
+  if ((p & uapi::pf_r) != 0) f |= VmaFlag::read;
+  if ((p & uapi::pf_w) != 0) f |= VmaFlag::write;
+  if ((p & uapi::pf_x) != 0) f |= VmaFlag::execute;
   return f;
 }
 
-Result<void> map_segment(AddressSpace& space, Image& image, const uapi::elf64_phdr& p, u64 bias) {
-  const u64 skip = p.p_vaddr % page_size;
-  if (p.p_offset % page_size != skip) return Errno::enoexec;
-  const UserAddr start(bias + p.p_vaddr - skip);
-  const u64 in_file = p.p_filesz == 0 ? 0 : align_up(p.p_filesz + skip, page_size);
-  const u64 in_memory = align_up(p.p_memsz + skip, page_size);
-  if (!core::is_user_range(start, in_memory) || p.p_filesz > p.p_memsz) return Errno::enoexec;
-  const VmaFlags rights = rights_of(p.p_flags);
-  if (in_file > 0) {
+Result<void> map_segment(AddressSpace& space, Image& image, const elf::Segment& s, u64 bias) {
+  const elf::Placement p = TRY(elf::place(s));
+  const UserAddr start(bias + p.start);
+  if (!core::is_user_range(start, p.in_memory)) return Errno::enoexec;
+  const VmaFlags rights = rights_of(s.p_flags);
+  if (p.in_file > 0) {
     MapRequest r;
     r.hint = start;
-    r.size = in_file;
+    r.size = p.in_file;
     r.flags = rights;
     r.fixed = true;
     r.object = TRY(image.file->map_object());
     r.backing = Ref<vm::Backing>(*image.file);
-    r.page_offset = p.p_offset / page_size;
+    r.page_offset = p.file_page;
     TRY(space.map(std::move(r)));
   }
-  if (in_memory > in_file) {
+  if (p.in_memory > p.in_file) {
     MapRequest r;
-    r.hint = start + in_file;
-    r.size = in_memory - in_file;
+    r.hint = start + p.in_file;
+    r.size = p.in_memory - p.in_file;
     r.flags = rights;
     r.fixed = true;
     TRY(space.map(std::move(r)));
@@ -117,82 +109,50 @@ Result<void> map_segment(AddressSpace& space, Image& image, const uapi::elf64_ph
 
 /// `base`: where a position-independent image goes; 0 lets the space choose.
 Result<void> map_image(AddressSpace& space, Image& image, u64 base, Loaded& out) {
-  UserAddr low(~u64{0}), high;
-  u64 alignment = page_size;
-  for (const uapi::elf64_phdr& p : image.all()) {
-    if (p.p_type != segment_load) continue;
-    if (p.p_vaddr >= core::user_end || p.p_memsz >= core::user_end) return Errno::enoexec;
-    low = std::min(low, UserAddr(align_down(p.p_vaddr, page_size)));
-    high = std::max(high, UserAddr(align_up(p.p_vaddr + p.p_memsz, page_size)));
-    if (std::has_single_bit(p.p_align)) alignment = std::max(alignment, p.p_align);
-  }
-  if (low >= high) return Errno::enoexec;
+  const elf::Extent extent = TRY(elf::extent_of(image.all()));
   u64 bias = 0;
-  if (image.header.e_type == elf_dyn) {
+  if (elf::is_position_independent(image.header)) {
     if (base == 0) {
       // The whole extent at once finds the place; the segments then cover it.
       MapRequest r;
-      r.size = high - low;
+      r.size = extent.size();
       const UserAddr at = TRY(space.map(std::move(r)));
-      TRY(space.unmap(at, high - low));
+      TRY(space.unmap(at, extent.size()));
       base = at.value;
     }
-    bias = align_down(base, alignment) - low.value;
+    bias = align_down(base, extent.alignment) - extent.low;
   }
   out.bias = bias;
-  for (const uapi::elf64_phdr& p : image.all()) {
-    if (p.p_type != segment_load) continue;
-    TRY(map_segment(space, image, p, bias));
-    const UserAddr start(bias + p.p_vaddr);
-    if (p.p_offset <= image.header.e_phoff && image.header.e_phoff < p.p_offset + p.p_filesz)
-      out.headers = start + (image.header.e_phoff - p.p_offset);
-    if ((p.p_flags & segment_x) != 0) {
+  for (const elf::Segment& s : image.all()) {
+    if (s.p_type != uapi::pt_load) continue;
+    TRY(map_segment(space, image, s, bias));
+    const UserAddr start(bias + s.p_vaddr);
+    if ((s.p_flags & uapi::pf_x) != 0) {
       out.code_start = std::min(out.code_start, start);
-      out.code_end = std::max(out.code_end, start + p.p_filesz);
+      out.code_end = std::max(out.code_end, start + s.p_filesz);
     }
     if (start >= out.data_start) {
       out.data_start = start;
-      out.data_end = start + p.p_filesz;
+      out.data_end = start + s.p_filesz;
     }
   }
+  if (const auto headers = elf::headers_address(image.header, image.all()))
+    out.headers = UserAddr(bias + *headers);
   out.entry = UserAddr(bias + image.header.e_entry);
-  out.lowest = low + bias;
-  out.highest = high + bias;
+  out.lowest = UserAddr(bias + extent.low);
+  out.highest = UserAddr(bias + extent.high);
   return {};
 }
 
 /// The bytes of a segment's last page behind the file's are zero: now that the space is loaded.
 Result<void> clear_tails(const Image& image, u64 bias) {
-  for (const uapi::elf64_phdr& p : image.all()) {
-    if (p.p_type != segment_load || p.p_memsz <= p.p_filesz || (p.p_flags & segment_w) == 0)
-      continue;
-    const UserAddr end(bias + p.p_vaddr + p.p_filesz);
-    const u64 rest = align_up(end.value, page_size) - end.value;
-    if (p.p_filesz != 0 && rest != 0) TRY(core::clear_user(end, rest));
+  for (const elf::Segment& s : image.all()) {
+    const u64 tail = s.p_type == uapi::pt_load ? elf::tail_of(s) : 0;
+    if (tail == 0) continue;
+    const UserAddr end(bias + tail);
+    TRY(core::clear_user(end, align_up(end.value, page_size) - end.value));
   }
   return {};
-}
-
-/// Takes "#!" apart: the interpreter, and its one argument.
-struct ScriptLine {
-  std::array<char, 256> text{};
-  std::string_view interpreter, argument;
-};
-
-bool parse_script(ScriptLine& s) {
-  const std::string_view all(s.text.data(), s.text.size());
-  std::string_view line = all.substr(2, std::min(all.find('\n'), all.find('\0')) - 2);
-  const auto trim = [&] {
-    while (line.starts_with(' ') || line.starts_with('\t')) line.remove_prefix(1);
-    while (line.ends_with(' ') || line.ends_with('\t')) line.remove_suffix(1);
-  };
-  trim();
-  const usize end = std::min(line.find_first_of(" \t"), line.size());
-  s.interpreter = line.substr(0, end);
-  line.remove_prefix(end);
-  trim();
-  s.argument = line;
-  return !s.interpreter.empty();
 }
 
 /// What the stack of a fresh program holds, written from the top down.
@@ -235,7 +195,7 @@ Result<UserAddr> write_stack(Task& me, UserAddr top, const ArgumentBlock& block,
       {uapi::at_pagesz, page_size},
       {uapi::at_clktck, 100},
       {uapi::at_phdr, program.headers.value},
-      {uapi::at_phent, sizeof(uapi::elf64_phdr)},
+      {uapi::at_phent, sizeof(elf::Segment)},
       {uapi::at_phnum, image.count},
       {uapi::at_base, interpreter_base.value},
       {uapi::at_flags, 0},
@@ -291,22 +251,31 @@ struct Prepared {
   UserAddr stack_top;
 };
 
+/// EACCES for what is no regular file, or may not be executed.
+Result<Ref<io::File>> open_executable(Task& me, std::string_view path) {
+  const vfs::Asker who = me.asker();
+  const vfs::Path at = TRY(vfs::find(who, {}, path, vfs::WalkFlag::follow));
+  if (!at.inode().is_regular()) return Errno::eacces;
+  TRY(vfs::check_access(who.cred, at, vfs::Want::execute));
+  return vfs::open_path(who, at, 0, true);
+}
+
 AUK_NOINLINE Result<void> prepare_program(Task& me, Image& image, const ArgumentBlock& block,
                                           Prepared& out) {
   mem::Box<Image>& interpreter = out.interpreter;
-  for (const uapi::elf64_phdr& p : image.all()) {
-    if (p.p_type != segment_interpreter) continue;
-    std::array<char, 256> name{};
-    if (p.p_filesz < 2 || p.p_filesz > name.size()) return Errno::enoexec;
-    TRY(read_exactly(*image.file, name.data(), p.p_filesz, p.p_offset));
-    if (name[p.p_filesz - 1] != '\0') return Errno::enoexec;
+  if (const elf::Segment* const s = elf::interpreter_of(image.all())) {
+    if (s->p_filesz > elf::max_interpreter) return Errno::enoexec;
+    struct Name {
+      std::array<char, elf::max_interpreter> text;
+    };
+    const mem::Box<Name> bytes = TRY(mem::Box<Name>::make(ALLOC_SITE));
+    const auto text = std::span(bytes->text).first(s->p_filesz);
+    TRY(read_exactly(*image.file, text.data(), text.size(), s->p_offset));
     interpreter = TRY(mem::Box<Image>::make(ALLOC_SITE));
-    const vfs::Asker who = me.asker();
-    const vfs::Path at = TRY(vfs::find(who, {}, name.data(), vfs::WalkFlag::follow));
-    TRY(vfs::check_access(who.cred, at, vfs::Want::execute));
-    interpreter->file = TRY(vfs::open_path(who, at, 0, true));
-    TRY(read_image(*interpreter));
-    break;
+    interpreter->file = TRY(open_executable(me, TRY(elf::interpreter_name(text))));
+    const Result<void> read = read_image(*interpreter);
+    // A loader that is none is worse than no program: Linux's word for it.
+    if (!read.ok()) return read.error() == Errno::enoexec ? Errno::elibbad : read.error();
   }
 
   out.space = TRY(AddressSpace::create());
@@ -319,9 +288,6 @@ AUK_NOINLINE Result<void> prepare_program(Task& me, Image& image, const Argument
       std::clamp<u64>(stack_limit, u64{128} * mib, core::user_end / 6 * 5) + (u64{1} << 34);
   layout.mmap_top =
       UserAddr(align_down(core::user_end - stack_room - random_pages(mmap_bits), page_size));
-  bool executable_stack = false;
-  for (const uapi::elf64_phdr& p : image.all())
-    if (p.p_type == segment_stack) executable_stack = (p.p_flags & segment_x) != 0;
   {
     MapRequest r;
     constexpr u64 initial = 132 * kib;
@@ -329,7 +295,7 @@ AUK_NOINLINE Result<void> prepare_program(Task& me, Image& image, const Argument
     r.hint = out.stack_top - r.size;
     r.fixed = true;
     r.flags = VmaFlags(VmaFlag::read) | VmaFlag::write | VmaFlag::grows_down | VmaFlag::stack;
-    if (executable_stack) r.flags |= VmaFlag::execute;
+    if (elf::wants_executable_stack(image.all())) r.flags |= VmaFlag::execute;
     TRY(space->map(std::move(r)));
   }
   Loaded& program = out.program;
@@ -352,13 +318,16 @@ AUK_NOINLINE Result<void> become(Task& me, Image& image, Prepared& p, std::strin
                                  const ArgumentBlock& block) {
   // The point of no return.
   TRY(end_other_threads(me));
+  Result<Privileges> privileges = privileges_for(me, *image.file);
+  if (!privileges.ok()) exit_group(me, uapi::sigkill);
   drop_space(me);
   (void)me.set_space(std::move(p.space));
   {
     auto t = tree.lock();
     me.group->has_execed = true;
-    me.group->is_dumpable = true;
   }
+  const bool is_secure = privileges->is_secure;
+  assume(me, privileges.take());
   finish_vfork(me);
   if (me.files->ref_count() > 1) {
     Result<Ref<io::FdTable>> own = me.files->copy();
@@ -384,7 +353,7 @@ AUK_NOINLINE Result<void> become(Task& me, Image& image, Prepared& p, std::strin
     TRY(clear_tails(image, p.program.bias));
     if (p.interpreter) TRY(clear_tails(*p.interpreter, p.loader.bias));
     return write_stack(me, p.stack_top, block, image, p.program,
-                       p.interpreter ? UserAddr(p.loader.bias) : UserAddr(0), path, false);
+                       p.interpreter ? UserAddr(p.loader.bias) : UserAddr(0), path, is_secure);
   };
   Result<UserAddr> stack = fill();
   if (!stack.ok()) exit_group(me, uapi::sigsegv);
@@ -453,30 +422,27 @@ Result<void> ArgumentBlock::replace_first(std::span<const std::string_view> fres
 
 Result<void> exec(Task& me, Ref<io::File> file, std::string_view path, ArgumentBlock& block) {
   mem::Box<Image> image = TRY(mem::Box<Image>::make(ALLOC_SITE));
-  mem::Box<ScriptLine> script;
+  struct Start {
+    std::array<char, script::line_max> text{};
+  };
+  mem::Box<Start> start, before;
   for (u32 depth = 0;; ++depth) {
-    std::array<byte, 2> magic{};
-    io::IoBuf buf{std::span(magic)};
-    if (TRY(file->read_at(buf, 0)) < magic.size() || magic[0] != '#' || magic[1] != '!') break;
+    // The words of the line before live until the next has been read.
+    before = std::exchange(start, TRY(mem::Box<Start>::make(ALLOC_SITE)));
+    io::IoBuf buf{std::span(reinterpret_cast<byte*>(start->text.data()), start->text.size())};
+    const std::string_view text(start->text.data(), TRY(file->read_at(buf, 0)));
+    if (!script::is_script(text)) break;
     if (depth == max_script_depth) return Errno::eloop;
-    mem::Box<ScriptLine> line = TRY(mem::Box<ScriptLine>::make(ALLOC_SITE));
-    io::IoBuf whole{std::span(reinterpret_cast<byte*>(line->text.data()), line->text.size() - 1)};
-    TRY(file->read_at(whole, 0));
-    if (!parse_script(*line)) return Errno::enoexec;
-    std::array<std::string_view, 3> words{line->interpreter, line->argument, path};
-    if (line->argument.empty()) {
+    const script::Line line = TRY(script::parse(text));
+    std::array<std::string_view, 3> words{line.interpreter, line.argument, path};
+    if (line.argument.empty()) {
       words[1] = path;
       TRY(block.replace_first(std::span(words).first(2)));
     } else {
       TRY(block.replace_first(words));
     }
-    const vfs::Asker who = me.asker();
-    const vfs::Path at = TRY(vfs::find(who, {}, line->interpreter, vfs::WalkFlag::follow));
-    if (!at.inode().is_regular()) return Errno::eacces;
-    TRY(vfs::check_access(who.cred, at, vfs::Want::execute));
-    file = TRY(vfs::open_path(who, at, 0, true));
-    path = line->interpreter;
-    script = std::move(line);
+    file = TRY(open_executable(me, line.interpreter));
+    path = line.interpreter;
   }
   image->file = std::move(file);
   TRY(read_image(*image));
@@ -487,7 +453,9 @@ void set_default_limits(Limits& l) {
   const auto set = [&](int which, u64 soft, u64 hard) {
     l[static_cast<usize>(which)] = {soft, hard};
   };
-  const u64 threads = mem::count_pages().managed / 8;
+  // Linux's rule: all stacks of kernel threads may take an eighth of the memory.
+  constexpr u64 stack_pages = 4;
+  const u64 threads = mem::count_pages().managed / (8 * stack_pages);
   set(uapi::rlimit_stack, 8 * mib, uapi::rlim_infinity);
   set(uapi::rlimit_core, 0, uapi::rlim_infinity);
   set(uapi::rlimit_nproc, threads / 2, threads / 2);
@@ -502,10 +470,7 @@ void set_default_limits(Limits& l) {
 namespace {
 
 Result<void> try_program(Task& me, std::string_view path, const FirstProgram& p) {
-  const vfs::Asker who = me.asker();
-  const vfs::Path at = TRY(vfs::find(who, {}, path, vfs::WalkFlag::follow));
-  if (!at.inode().is_regular()) return Errno::eacces;
-  TRY(vfs::check_access(who.cred, at, vfs::Want::execute));
+  Ref<io::File> file = TRY(open_executable(me, path));
   mem::Box<ArgumentBlock> block = TRY(mem::Box<ArgumentBlock>::make(ALLOC_SITE));
   TRY(block->prepare());
   TRY(block->add(path));
@@ -518,7 +483,7 @@ Result<void> try_program(Task& me, std::string_view path, const FirstProgram& p)
     TRY(block->add(e));
     ++block->environment;
   }
-  return exec(me, TRY(vfs::open_path(who, at, 0, true)), path, *block);
+  return exec(me, std::move(file), path, *block);
 }
 
 }  // namespace

@@ -58,6 +58,11 @@ RunQueue& queue_of(CpuId cpu) { return *run_queues.on(cpu); }
 
 }  // namespace
 
+void Thread::set_nice(i32 nice) {
+  nice_.store_relaxed(nice);
+  weight_.store_relaxed(weights[static_cast<u32>(nice + 20)]);
+}
+
 class RunQueue {
   core::SpinWord lock_;
   CpuId cpu_;
@@ -86,7 +91,7 @@ class RunQueue {
     const u64 ran = now - t.ran_since_;
     t.ran_since_ = now;
     t.run_time_.store_relaxed(t.run_time_.load_relaxed() + ran);
-    t.virtual_time_ += ran * nice_0_weight / t.weight_;
+    t.virtual_time_ += ran * nice_0_weight / t.weight_.load_relaxed();
     u64 least = t.virtual_time_;
     if (!waiting_.empty() && static_cast<i64>(waiting_.begin()->virtual_time_ - least) < 0)
       least = waiting_.begin()->virtual_time_;
@@ -403,8 +408,7 @@ Result<void> RunQueue::prepare(Thread& t, std::string_view name, ThreadMain& bod
   t.set_name(name);
   t.id = next_id.fetch_add_relaxed(1);
   t.canary = machine::hardware_entropy() & ~u64{0xff};
-  t.nice_ = std::clamp(options.nice, -20, 19);
-  t.weight_ = weights[static_cast<u32>(t.nice_ + 20)];
+  t.set_nice(std::clamp(options.nice, -20, 19));
   t.pinned_ = options.pinned;
   t.cpu_.store_relaxed(options.cpu.value);
   return {};

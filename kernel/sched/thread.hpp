@@ -67,8 +67,8 @@ class Thread : public core::ThreadCore, public RefCounted<Thread> {
   ThreadMain* main_ = nullptr;
   Atomic<State> state_{State::running};
   Atomic<u32> cpu_{0};
-  u32 weight_ = 1024;
-  i32 nice_ = 0;
+  Atomic<u32> weight_{1024};
+  Atomic<i32> nice_{0};
   bool queued_ = false;
   bool pinned_ = false;
   bool is_user_;
@@ -98,7 +98,10 @@ class Thread : public core::ThreadCore, public RefCounted<Thread> {
   bool is_dead() const { return state_.load_acquire() == State::dead; }
   bool is_user() const { return is_user_; }
   VirtAddr stack_top() const { return stack_->start() + stack_->size(); }
-  i32 nice() const { return nice_; }
+  i32 nice() const { return nice_.load_relaxed(); }
+  /// -20 to 19. What it has run since it was last accounted for counts with the new weight. Any
+  /// context.
+  void set_nice(i32 nice);
   void set_name(std::string_view name);
   /// Bytes at the top of the stack that stay free: the user registers. Before start_thread().
   void reserve_at_top(u32 bytes) { reserved_at_top_ = bytes; }

@@ -45,6 +45,24 @@ Value fdatasync(Task&, Fd);
 Value sync(Task&);
 Value sendfile(Task&, Fd to, Fd from, UserAddr offset, u64 count);
 
+Value copy_file_range(Task&, Fd from, UserAddr from_offset, Fd to, UserAddr to_offset, u64 size,
+                      u32 flags);
+Value fadvise64(Task&, Fd, i64 offset, i64 size, int advice);
+
+// xattr.cpp
+Value setxattr(Task&, UserStr path, UserStr name, UserAddr value, u64 size, u32 flags);
+Value lsetxattr(Task&, UserStr path, UserStr name, UserAddr value, u64 size, u32 flags);
+Value fsetxattr(Task&, Fd, UserStr name, UserAddr value, u64 size, u32 flags);
+Value getxattr(Task&, UserStr path, UserStr name, UserAddr value, u64 size);
+Value lgetxattr(Task&, UserStr path, UserStr name, UserAddr value, u64 size);
+Value fgetxattr(Task&, Fd, UserStr name, UserAddr value, u64 size);
+Value listxattr(Task&, UserStr path, UserAddr list, u64 size);
+Value llistxattr(Task&, UserStr path, UserAddr list, u64 size);
+Value flistxattr(Task&, Fd, UserAddr list, u64 size);
+Value removexattr(Task&, UserStr path, UserStr name);
+Value lremovexattr(Task&, UserStr path, UserStr name);
+Value fremovexattr(Task&, Fd, UserStr name);
+
 // path.cpp
 Value open(Task&, UserStr path, u32 flags, u32 mode);
 Value openat(Task&, Fd dir, UserStr path, u32 flags, u32 mode);
@@ -142,6 +160,7 @@ Value set_robust_list(Task&, UserAddr head, u64 size);
 Value sched_yield(Task&);
 Value sched_getaffinity(Task&, int pid, u32 size, UserAddr mask);
 Value getpriority(Task&, int which, int who);
+Value setpriority(Task&, int which, int who, int nice);
 Value prctl(Task&, int option, u64 a, u64 b, u64 c, u64 d);
 Value getcpu(Task&, UserOut<u32> cpu, UserOut<u32> node);
 

@@ -3,6 +3,7 @@
 
 #include "generated/uapi/fcntl.hpp"
 #include "generated/uapi/resource.hpp"
+#include "generated/uapi/unistd.hpp"
 #include "io/pipe.hpp"
 #include "syscall/calls.hpp"
 #include "syscall/support.hpp"
@@ -301,8 +302,9 @@ Value sync(Task&) { return u64{0}; }
 
 namespace {
 
-/// Moves up to `count` bytes through one page; stops early like read and write do.
-Result<u64> copy_between(io::File& from, u64* offset, io::File& to, u64 count) {
+/// Moves up to `count` bytes through one page; stops early like read and write do. Without an
+/// offset the file's own position counts.
+Result<u64> copy_between(io::File& from, u64* offset, io::File& to, u64* to_offset, u64 count) {
   struct Page {
     std::array<byte, page_size> bytes;
   };
@@ -315,10 +317,11 @@ Result<u64> copy_between(io::File& from, u64* offset, io::File& to, u64 count) {
     if (!got.ok()) return done > 0 ? Result<u64>(done) : got.error();
     if (*got == 0) break;
     io::IoBuf out(std::span(page->bytes).first(*got));
-    Result<usize> put = to.write(out);
+    Result<usize> put = to_offset != nullptr ? to.write_at(out, *to_offset) : to.write(out);
     if (!put.ok()) return done > 0 ? Result<u64>(done) : put.error();
     done += *put;
     if (offset != nullptr) *offset += *put;
+    if (to_offset != nullptr) *to_offset += *put;
     if (*put < *got) break;
   }
   return done;
@@ -332,12 +335,69 @@ Value sendfile(Task& me, Fd to, Fd from, UserAddr offset, u64 count) {
   // Only files with pages can be sent without a copy by the program; pipes and terminals cannot.
   if (!in->map_object().ok()) return Errno::einval;
   count = std::min(count, most_bytes);
-  if (offset.value == 0) return copy_between(*in, nullptr, *out, count);
+  if (offset.value == 0) return copy_between(*in, nullptr, *out, nullptr, count);
   u64 at = TRY(UserIn<u64>(offset).load());
   if (static_cast<i64>(at) < 0) return Errno::einval;
-  const u64 done = TRY(copy_between(*in, &at, *out, count));
+  const u64 done = TRY(copy_between(*in, &at, *out, nullptr, count));
   TRY(UserOut<u64>(offset).store(at));
   return done;
+}
+
+namespace {
+
+/// An offset of the program, or the file's position. EINVAL below zero.
+Result<u64> start_offset(io::File& f, UserAddr offset) {
+  const i64 at =
+      offset.value == 0 ? TRY(f.seek(0, uapi::seek_cur)) : TRY(UserIn<i64>(offset).load());
+  return at < 0 ? Result<u64>(Errno::einval) : Result<u64>(static_cast<u64>(at));
+}
+Result<void> keep_offset(io::File& f, UserAddr offset, u64 at) {
+  if (offset.value != 0) return UserOut<u64>(offset).store(at);
+  TRY(f.seek(static_cast<i64>(at), uapi::seek_set));
+  return {};
+}
+
+Result<void> check_regular(const io::File& f) {
+  const vfs::Inode* const i = vfs::inode_of(f);
+  if (i != nullptr && i->is_directory()) return Errno::eisdir;
+  return i != nullptr && i->is_regular() ? Result<void>() : Result<void>(Errno::einval);
+}
+
+}  // namespace
+
+Value copy_file_range(Task& me, Fd from, UserAddr from_offset, Fd to, UserAddr to_offset, u64 size,
+                      u32 flags) {
+  const Ref<io::File> in = TRY(file_of(me, from));
+  const Ref<io::File> out = TRY(file_of(me, to));
+  if (flags != 0) return Errno::einval;
+  TRY(check_regular(*in));
+  TRY(check_regular(*out));
+  u64 in_at = TRY(start_offset(*in, from_offset));
+  u64 out_at = TRY(start_offset(*out, to_offset));
+  if (!in->is_readable() || !out->is_writable()) return Errno::ebadf;
+  if ((out->flags() & vfs::open_flag::append) != 0) return Errno::ebadf;
+  constexpr u64 last = INT64_MAX;
+  if (size > last - in_at || size > last - out_at) return Errno::eoverflow;
+  size = std::min(size, most_bytes);
+  const bool is_same = vfs::inode_of(*in) == vfs::inode_of(*out);
+  if (is_same && in_at < out_at + size && out_at < in_at + size) return Errno::einval;
+  if (size == 0) return u64{0};
+  TRY(check_file_size(me, out_at + 1));
+  const u64 done = TRY(copy_between(*in, &in_at, *out, &out_at, size));
+  if (done > 0) {
+    TRY(keep_offset(*in, from_offset, in_at));
+    TRY(keep_offset(*out, to_offset, out_at));
+  }
+  return done;
+}
+
+Value fadvise64(Task& me, Fd fd, i64, i64 size, int advice) {
+  const Ref<io::File> f = TRY(file_of(me, fd));
+  if (f->pipe_capacity() != 0) return Errno::espipe;
+  if (size < 0 || advice < uapi::posix_fadv_normal || advice > uapi::posix_fadv_noreuse)
+    return Errno::einval;
+  // Files in memory can neither be read ahead nor dropped.
+  return u64{0};
 }
 
 }  // namespace auk::syscall::calls

@@ -93,6 +93,16 @@ Value get_three(const Cred& c, const Ids& k, UserOut<u32> real, UserOut<u32> eff
   return u64{0};
 }
 
+/// capabilities(7): those over files follow the user id for files.
+void follow_file_id(u32 before, Cred& c) {
+  constexpr auto bit = [](Cap cap) { return u64{1} << static_cast<u32>(cap); };
+  constexpr u64 over_files = bit(Cap::chown) | bit(Cap::mknod) | bit(Cap::dac_override) |
+                             bit(Cap::dac_read_search) | bit(Cap::fowner) | bit(Cap::fsetid) |
+                             bit(Cap::linux_immutable) | bit(Cap::mac_override);
+  if (before == 0 && c.fsuid != 0) c.effective &= ~over_files;
+  if (before != 0 && c.fsuid == 0) c.effective |= c.permitted & over_files;
+}
+
 /// The id for files alone; the answer is the one before, whatever happens.
 Value set_files(Task& me, const Ids& k, u32 id) {
   const Cred& old = me.cred();
@@ -102,6 +112,7 @@ Value set_files(Task& me, const Ids& k, u32 id) {
   if (!made.ok()) return u64{before};
   Ref<Cred> c = made.take();
   (*c).*k.files = id;
+  if (k.files == &Cred::fsuid) follow_file_id(before, *c);
   me.set_cred(std::move(c));
   return u64{before};
 }

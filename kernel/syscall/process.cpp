@@ -254,6 +254,30 @@ Value getpriority(Task& me, int which, int who) {
   return static_cast<u64>(20 - t->nice());
 }
 
+namespace {
+
+/// setpriority(2): the caller's own threads, or CAP_SYS_NICE; and up only as RLIMIT_NICE allows.
+Result<void> check_nice(Task& me, Task& t, int nice) {
+  const ident::Cred& c = me.cred();
+  if (c.has(ident::Cap::sys_nice)) return {};
+  const Ref<ident::Cred> other = t.cred_ref();
+  if (other->uid != c.euid && other->euid != c.euid) return Errno::eperm;
+  const auto wanted = static_cast<u64>(20 - nice);
+  if (nice < t.nice() && wanted > t.group->limit(uapi::rlimit_nice)) return Errno::eacces;
+  return {};
+}
+
+}  // namespace
+
+Value setpriority(Task& me, int which, int who, int nice) {
+  if (which != uapi::prio_process || who < 0) return which > 2 ? Errno::einval : Errno::esrch;
+  nice = std::clamp(nice, -20, 19);
+  const Ref<Task> t = who == 0 ? Ref<Task>(me) : TRY(proc::find_task(static_cast<u32>(who)));
+  TRY(check_nice(me, *t, nice));
+  t->set_nice(nice);
+  return u64{0};
+}
+
 Value prctl(Task& me, int option, u64 a, u64 b, u64 c, u64 d) {
   switch (option) {
     case uapi::pr_set_name: {

@@ -148,6 +148,15 @@ class Inode : public RefCounted<Inode>, public core::RcuHead {
   /// A link that leads to an object instead of a path, as those of /proc/PID do.
   virtual bool is_magic_link() const { return false; }
   virtual Result<Path> jump();
+  /// Extended attributes; the inode's lock is held, rights are checked (xattr.hpp).
+  virtual Result<usize> get_attribute(std::string_view, std::span<byte>) {
+    return Errno::eopnotsupp;
+  }
+  virtual Result<void> set_attribute(std::string_view, std::span<const byte>, u32) {
+    return Errno::eopnotsupp;
+  }
+  virtual Result<void> remove_attribute(std::string_view) { return Errno::eopnotsupp; }
+  virtual Result<usize> list_attributes(bool /*with_trusted*/, std::span<char>) { return usize{0}; }
   /// The open file for inodes that are not regular files or directories. ENXIO.
   virtual Result<Ref<io::File>> open_special(const Path& path, u32 flags);
 

@@ -110,7 +110,10 @@ Result<Ref<PageCache>> PageCache::create_promised(u64 size, const commit::Asker&
   return c;
 }
 
-PageCache::~PageCache() { commit::release(promised_ != 0 ? promised_ : pages_.load_relaxed()); }
+PageCache::~PageCache() {
+  if (budget_) budget_->give_back(pages());
+  commit::release(promised_ != 0 ? promised_ : pages_.load_relaxed());
+}
 
 Result<Ref<Folio>> PageCache::find(u64 index) {
   auto tree = tree_.lock();

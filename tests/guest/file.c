@@ -1,6 +1,8 @@
 // Open files: read, write, positions, descriptors and their flags.
 #include "ktap.h"
 
+#include <linux/close_range.h>
+
 TEST(open_creates) {
   int const file = (int)WORKS(open("new", O_RDWR | O_CREAT | O_EXCL, 0640));
   struct stat facts;
@@ -396,4 +398,91 @@ TEST(sharing_after_fork) {
   IS(IN_CHILD(_exit(read(file, &byte, 1) == 1 && byte == '0' ? 0 : 1)), 0);
   IS(read(file, &byte, 1), 1);
   IS(byte, '1');
+}
+
+TEST(copying_ranges) {
+  int const from = make_file("from", "0123456789");
+  int const to = make_file("to", "abcdefghij");
+  off_t in = 2, out = 5;
+  IS(SYS(copy_file_range, from, &in, to, &out, 3, 0), 3);
+  IS(in, 5);
+  IS(out, 8);
+  IS(lseek(from, 0, SEEK_CUR), 0);
+  char text[32] = {0};
+  IS(pread(to, text, sizeof text, 0), 10);
+  IS(strcmp(text, "abcde234ij"), 0);
+  IS(SYS(copy_file_range, from, NULL, to, NULL, 4, 0), 4);
+  IS(lseek(from, 0, SEEK_CUR), 4);
+  IS(lseek(to, 0, SEEK_CUR), 4);
+  IS(SYS(copy_file_range, from, NULL, to, NULL, 100, 0), 6);
+  IS(SYS(copy_file_range, from, NULL, to, NULL, 100, 0), 0);
+  in = 0;
+  IS(SYS(copy_file_range, from, &in, to, NULL, 0, 0), 0);
+  // Parts of one file that do not overlap.
+  in = 0, out = 20;
+  IS(SYS(copy_file_range, to, &in, to, &out, 5, 0), 5);
+  in = 0, out = 4;
+  FAILS(SYS(copy_file_range, to, &in, to, &out, 5, 0), EINVAL);
+  FAILS(SYS(copy_file_range, from, NULL, to, NULL, 1, 1), EINVAL);
+  int ends[2];
+  NEED(pipe(ends));
+  FAILS(SYS(copy_file_range, ends[0], NULL, to, NULL, 1, 0), EINVAL);
+  FAILS(SYS(copy_file_range, from, NULL, ends[1], NULL, 1, 0), EINVAL);
+  int const folder = (int)NEED(open(".", O_RDONLY));
+  FAILS(SYS(copy_file_range, folder, NULL, to, NULL, 1, 0), EISDIR);
+  int const read_only = (int)NEED(open("to", O_RDONLY));
+  FAILS(SYS(copy_file_range, from, NULL, read_only, NULL, 1, 0), EBADF);
+  int const append = (int)NEED(open("to", O_WRONLY | O_APPEND));
+  FAILS(SYS(copy_file_range, from, NULL, append, NULL, 1, 0), EBADF);
+  FAILS(SYS(copy_file_range, -1, NULL, to, NULL, 1, 0), EBADF);
+  FAILS(SYS(copy_file_range, from, BAD_POINTER, to, NULL, 1, 0), EFAULT);
+}
+
+TEST(advice) {
+  int const file = make_file("f", "x");
+  for (int advice = POSIX_FADV_NORMAL; advice <= POSIX_FADV_NOREUSE; ++advice)
+    IS(SYS(fadvise64, file, 0, 0, advice), 0);
+  FAILS(SYS(fadvise64, file, 0, 0, 6), EINVAL);
+  FAILS(SYS(fadvise64, file, 0, -1L, POSIX_FADV_NORMAL), EINVAL);
+  FAILS(SYS(fadvise64, -1, 0, 0, POSIX_FADV_NORMAL), EBADF);
+  int ends[2];
+  NEED(pipe(ends));
+  FAILS(SYS(fadvise64, ends[0], 0, 0, POSIX_FADV_NORMAL), ESPIPE);
+}
+
+TEST(vectors_at_offsets) {
+  int const file = make_file("f", "0123456789");
+  char a[3] = "ab", b[4] = "cde";
+  struct iovec const parts[2] = {{a, 2}, {b, 3}};
+  IS(SYS(pwritev, file, parts, 2, 4, 0), 5);
+  IS(lseek(file, 0, SEEK_CUR), 0);
+  char text[16] = {0};
+  IS(SYS(pread64, file, text, sizeof text, 0), 10);
+  IS(strcmp(text, "0123abcde9"), 0);
+  IS(SYS(pwrite64, file, "XY", 2, 9), 2);
+  IS(SYS(pread64, file, text, sizeof text, 8), 3);
+  IS(memcmp(text, "eXY", 3), 0);
+  FAILS(SYS(pread64, file, text, 1, -1L), EINVAL);
+  FAILS(SYS(pwrite64, file, text, 1, -1L), EINVAL);
+  int ends[2];
+  NEED(pipe(ends));
+  FAILS(SYS(pread64, ends[0], text, 1, 0), ESPIPE);
+  FAILS(SYS(pwritev, ends[1], parts, 2, 0, 0), ESPIPE);
+}
+
+TEST(closing_ranges) {
+  int const first = (int)NEED(dup2(make_file("f", ""), 50));
+  NEED(dup2(first, 51));
+  NEED(dup2(first, 53));
+  WORKS(SYS(close_range, 51, 60, CLOSE_RANGE_CLOEXEC));
+  IS(fcntl(50, F_GETFD), 0);
+  IS(fcntl(51, F_GETFD), FD_CLOEXEC);
+  WORKS(SYS(close_range, 50, 52, 0));
+  FAILS(fcntl(50, F_GETFD), EBADF);
+  FAILS(fcntl(51, F_GETFD), EBADF);
+  IS(fcntl(53, F_GETFD), FD_CLOEXEC);
+  FAILS(SYS(close_range, 2, 1, 0), EINVAL);
+  FAILS(SYS(close_range, 1, 2, 1), EINVAL);
+  WORKS(SYS(close_range, 53, ~0U, CLOSE_RANGE_UNSHARE));
+  FAILS(fcntl(53, F_GETFD), EBADF);
 }

@@ -228,3 +228,28 @@ TEST(registers_survive) {
   IS(r8, 0x888);
   IS(r15, 0xfff);
 }
+
+TEST(rights_over_the_machine) {
+  struct timeval now = {0, 1000000};
+  FAILS(SYS(settimeofday, &now, NULL), EINVAL);
+  WORKS(SYS(settimeofday, NULL, NULL));
+  FAILS(SYS(settimeofday, BAD_POINTER, NULL), EFAULT);
+  FAILS(SYS(reboot, 1, 2, 3, NULL), EINVAL);
+  WORKS(SYS(setdomainname, "example", 7));
+  struct utsname name;
+  NEED(uname(&name));
+  IS(strcmp(name.domainname, "example"), 0);
+  FAILS(SYS(setdomainname, "example", 65), EINVAL);
+  FAILS(SYS(setdomainname, "example", -1), EINVAL);
+  FAILS(SYS(setdomainname, BAD_POINTER, 5), EFAULT);
+  WORKS(SYS(setdomainname, "(none)", 6));
+  IS(IN_CHILD({
+       become_nobody();
+       now.tv_usec = 0;
+       bool good = SYS(settimeofday, &now, NULL) == -1 && errno == EPERM;
+       good &= SYS(setdomainname, "x", 1) == -1 && errno == EPERM;
+       good &= SYS(reboot, 0xfee1dead, 672274793, 0, NULL) == -1 && errno == EPERM;
+       _exit(good ? 0 : 1);
+     }),
+     0);
+}

@@ -409,3 +409,94 @@ TEST(names_and_death_signal) {
      0);
   IS(prctl(PR_GET_DUMPABLE), 1);
 }
+
+TEST(priorities) {
+  IS(SYS(getpriority, PRIO_PROCESS, 0), 20);
+  WORKS(setpriority(PRIO_PROCESS, 0, 5));
+  IS(SYS(getpriority, PRIO_PROCESS, 0), 15);
+  IS(IN_CHILD(_exit(getpriority(PRIO_PROCESS, 0) == 5 ? 0 : 1)), 0);
+  WORKS(setpriority(PRIO_PROCESS, getpid(), 100));
+  IS(SYS(getpriority, PRIO_PROCESS, getpid()), 1);
+  WORKS(setpriority(PRIO_PROCESS, 0, -100));
+  IS(SYS(getpriority, PRIO_PROCESS, 0), 40);
+  WORKS(setpriority(PRIO_PROCESS, 0, 0));
+  FAILS(setpriority(9, 0, 0), EINVAL);
+  FAILS(getpriority(9, 0), EINVAL);
+  FAILS(setpriority(PRIO_PROCESS, 999999, 0), ESRCH);
+  pid_t const root = getpid();
+  IS(IN_CHILD({
+       become_nobody();
+       bool good = setpriority(PRIO_PROCESS, 0, 3) == 0;
+       good &= setpriority(PRIO_PROCESS, 0, 2) == -1 && errno == EACCES;
+       good &= setpriority(PRIO_PROCESS, root, 3) == -1 && errno == EPERM;
+       good &= getpriority(PRIO_PROCESS, root) == 0;
+       _exit(good ? 0 : 1);
+     }),
+     0);
+}
+
+TEST(cloning_by_structure) {
+  struct clone_args args = {.exit_signal = SIGCHLD};
+  pid_t child = (pid_t)SYS(clone3, &args, sizeof args);
+  if (child == 0) _exit(3);
+  OK(child > 0);
+  IS(ktap_status_of(child), EXITED(3));
+  pid_t number = 0;
+  args = (struct clone_args){
+      .flags = CLONE_PARENT_SETTID, .parent_tid = (uintptr_t)&number, .exit_signal = SIGCHLD};
+  child = (pid_t)SYS(clone3, &args, CLONE_ARGS_SIZE_VER0);
+  if (child == 0) _exit(0);
+  OK(number == child);
+  IS(ktap_status_of(child), 0);
+  FAILS(SYS(clone3, &args, 63), EINVAL);
+  FAILS(SYS(clone3, &args, 1 << 20), E2BIG);
+  FAILS(SYS(clone3, BAD_POINTER, sizeof args), EFAULT);
+  args = (struct clone_args){.exit_signal = 65};
+  FAILS(SYS(clone3, &args, sizeof args), EINVAL);
+  args = (struct clone_args){.stack_size = 4096};
+  FAILS(SYS(clone3, &args, sizeof args), EINVAL);
+  args = (struct clone_args){.flags = CLONE_THREAD};
+  FAILS(SYS(clone3, &args, sizeof args), EINVAL);
+}
+
+TEST(executing_descriptors) {
+  char* const yes[] = {"true", NULL};
+  int const program = (int)NEED(open("/bin/busybox", O_PATH));
+  IS(IN_CHILD(SYS(execveat, program, "", yes, environ, AT_EMPTY_PATH); _exit(99)), 0);
+  int const folder = (int)NEED(open("/bin", O_PATH | O_DIRECTORY));
+  IS(IN_CHILD(SYS(execveat, folder, "busybox", yes, environ, 0); _exit(99)), 0);
+  FAILS(SYS(execveat, folder, "nosuch", yes, environ, 0), ENOENT);
+  FAILS(SYS(execveat, program, "", yes, environ, 0), ENOENT);
+  FAILS(SYS(execveat, folder, "", yes, environ, AT_EMPTY_PATH), EACCES);
+  FAILS(SYS(execveat, folder, "busybox", yes, environ, 1), EINVAL);
+  FAILS(SYS(execveat, -1, "busybox", yes, environ, 0), EBADF);
+  NEED(symlink("/bin/busybox", "link"));
+  FAILS(SYS(execveat, AT_FDCWD, "link", yes, environ, AT_SYMLINK_NOFOLLOW), ELOOP);
+}
+
+TEST(ids_of_files_and_groups) {
+  NEED(chmod(".", 0777));
+  IS(SYS(setfsuid, 1000), 0);
+  IS(SYS(setfsuid, -1), 1000);
+  IS(SYS(setfsgid, 1001), 0);
+  IS(SYS(setfsgid, -1), 1001);
+  struct stat s;
+  // Root's rights over files go with the id, and come back with it.
+  FAILS(chmod(".", 0700), EPERM);
+  close(make_file("f", ""));
+  NEED(stat("f", &s));
+  IS(s.st_uid, 1000);
+  IS(s.st_gid, 1001);
+  IS(SYS(setfsuid, 0), 1000);
+  WORKS(chmod(".", 0700));
+  WORKS(SYS(setregid, 5, 6));
+  IS(getgid(), 5);
+  IS(getegid(), 6);
+  IS(SYS(setfsgid, -1), 6);
+  IS(IN_CHILD({
+       NEED(setresuid(NOBODY, NOBODY, NOBODY));
+       bool const good = SYS(setregid, 7, -1) == -1 && errno == EPERM && SYS(setregid, 6, 5) == 0;
+       _exit(good ? 0 : 1);
+     }),
+     0);
+}

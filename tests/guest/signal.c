@@ -503,3 +503,68 @@ TEST(child_end_can_be_unseen) {
   IS(errno, ECHILD);
   IS(calls, 1);
 }
+
+TEST(queueing_signals) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  NEED(sigprocmask(SIG_BLOCK, &set, NULL));
+  struct timespec const none = {0, 0};
+  siginfo_t info;
+  FAILS(SYS(rt_sigtimedwait, &set, &info, &none, 8), EAGAIN);
+  FAILS(SYS(rt_sigtimedwait, &set, &info, &none, 4), EINVAL);
+  siginfo_t sent = {0};
+  sent.si_code = SI_QUEUE;
+  sent.si_pid = getpid();
+  sent.si_value.sival_int = 42;
+  WORKS(SYS(rt_sigqueueinfo, getpid(), SIGUSR1, &sent));
+  IS(SYS(rt_sigtimedwait, &set, &info, &none, 8), SIGUSR1);
+  IS(info.si_code, SI_QUEUE);
+  IS(info.si_value.sival_int, 42);
+  sent.si_value.sival_int = 43;
+  WORKS(SYS(rt_tgsigqueueinfo, getpid(), gettid(), SIGUSR1, &sent));
+  IS(SYS(rt_sigtimedwait, &set, &info, &none, 8), SIGUSR1);
+  IS(info.si_value.sival_int, 43);
+  FAILS(SYS(rt_tgsigqueueinfo, getpid(), 999999, SIGUSR1, &sent), ESRCH);
+  FAILS(SYS(rt_tgsigqueueinfo, getpid(), gettid(), 65, &sent), EINVAL);
+  // Only a process itself may claim that the kernel speaks.
+  sent.si_code = SI_USER;
+  FAILS(SYS(rt_sigqueueinfo, getppid(), SIGUSR1, &sent), EPERM);
+  WORKS(SYS(tkill, gettid(), SIGUSR1));
+  IS(SYS(rt_sigtimedwait, &set, &info, &none, 8), SIGUSR1);
+  IS(info.si_code, SI_TKILL);
+  FAILS(SYS(tkill, 0, SIGUSR1), EINVAL);
+  FAILS(SYS(tkill, 999999, SIGUSR1), ESRCH);
+}
+
+TEST(returns_that_are_none) {
+  // There is nothing to go on with, and no frame to come back from.
+  FAILS(SYS(restart_syscall), EINTR);
+  int const status = IN_CHILD(SYS(rt_sigreturn));
+  IS(WTERMSIG(status), SIGSEGV);
+}
+
+TEST(selecting_with_a_mask) {
+  sigset_t set, all;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  NEED(sigprocmask(SIG_BLOCK, &set, NULL));
+  signal(SIGUSR1, SIG_IGN);
+  struct {
+    sigset_t const* set;
+    size_t size;
+  } mask = {&all, 8};
+  sigfillset(&all);
+  struct timespec none = {0, 0};
+  IS(SYS(pselect6, 0, NULL, NULL, NULL, &none, &mask), 0);
+  mask.size = 4;
+  FAILS(SYS(pselect6, 0, NULL, NULL, NULL, &none, &mask), EINVAL);
+  none.tv_nsec = 1000000000;
+  FAILS(SYS(pselect6, 0, NULL, NULL, NULL, &none, NULL), EINVAL);
+  none.tv_nsec = 0;
+  fd_set reads;
+  FD_ZERO(&reads);
+  FD_SET(30, &reads);
+  FAILS(SYS(pselect6, 31, &reads, NULL, NULL, &none, NULL), EBADF);
+  FAILS(SYS(pselect6, -1, NULL, NULL, NULL, &none, NULL), EINVAL);
+}

@@ -2,6 +2,7 @@
 #include "docs.hpp"
 
 #include "commands.hpp"
+#include "system_calls.hpp"
 #include "tap.hpp"
 
 #include <algorithm>
@@ -11,6 +12,7 @@ namespace auk {
 namespace {
 
 constexpr auto floors_page = "docs/floors.md";
+constexpr auto absent_page = "docs/absent.md";
 constexpr auto status_page = "docs/status.md";
 
 std::string floors_text(Floors const& floors) {
@@ -55,9 +57,19 @@ void check_docs(Floors const& floors, Report& report) {
     report.add(floors_page, 0, "docs", "not what floors.toml says; run ./auk docs");
 }
 
+void check_absent(Report& report) {
+  if (try_read_file(absent_page) != absent_text())
+    report.add(absent_page, 0, "docs", "not what the system-call table says; run ./auk docs");
+}
+
 int docs() {
   if (write_if_changed(floors_page, floors_text(load_floors("floors.toml"))))
     note("wrote {}", floors_page);
+  auto const absent = absent_text();
+  if (absent.empty())
+    note("{} is left as it is: the numbers of system calls come with the first build", absent_page);
+  else if (write_if_changed(absent_page, absent))
+    note("wrote {}", absent_page);
   return exit_ok;
 }
 

@@ -7,5 +7,7 @@ namespace auk {
 
 // Finds docs/floors.md out of date.
 void check_docs(Floors const&, Report&);
+// The page made from the system-call table; after a build.
+void check_absent(Report&);
 
 }  // namespace auk

@@ -31,7 +31,9 @@ void add_run_options(CLI::App& app, RunWords& words) {
   app.add_option("--kernel", options.kernel, "a kernel image, or \"linux\" for Debian's 6.12");
   app.add_option("--profile", options.profile, "which build of Auk to boot")
       ->check(CLI::IsMember({"dev", "debug", "release"}));
-  app.add_option("--initrd", options.initrd, "the root instead of busybox");
+  auto* const root = app.add_option("--root", options.root, "debian (the default) or busybox")
+                         ->check(CLI::IsMember({"debian", "busybox"}));
+  app.add_option("--initrd", options.initrd, "a root of your own")->excludes(root);
   app.add_option("-m,--memory", options.memory_mib, "MiB")->check(CLI::Range(16, 1 << 20));
   app.add_option("-c,--cpus", options.cpus, "processors")->check(CLI::Range(1, 255));
   app.add_option("-M,--machine", options.machine, "microvm, q35 or pc");
@@ -109,7 +111,7 @@ int dispatch(int argc, char** argv) {
   add_run_options(*run_subcommand, run_words);
 
   auto* fmt_command = app.add_subcommand("fmt", "format the sources");
-  auto* docs_command = app.add_subcommand("docs", "write docs/floors.md");
+  auto* docs_command = app.add_subcommand("docs", "write docs/floors.md and docs/absent.md");
   auto* status_command = app.add_subcommand("status", "write docs/status.md from build/log");
 
   try {

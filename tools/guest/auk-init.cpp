@@ -134,10 +134,27 @@ struct Pipe {
 int exit_code_of(int error) { return error == ENOENT || error == ENOTDIR ? 127 : 126; }
 
 [[noreturn]] void complain(char const* subject, int error, int code) {
-  char text[512];
-  int const size = snprintf(text, sizeof text, "auk: %s: %s\n", subject, strerror(error));
-  (void)!write(2, text, static_cast<size_t>(size));
+  char text[4300];
+  snprintf(text, sizeof text, "auk: %s: %s\n", subject, strerror(error));
+  (void)!write(2, text, strlen(text));
   _exit(code);
+}
+
+[[noreturn]] void complain_missing(char const* name, char const* places) {
+  char text[4300];
+  snprintf(text, sizeof text, "auk: %s: no such program in %s of the guest\n", name, places);
+  (void)!write(2, text, strlen(text));
+  _exit(exit_code_of(ENOENT));
+}
+
+// A file that is there and yet "not found" names a loader or an interpreter that is not.
+[[noreturn]] void complain_of(char const* file, int error) {
+  if (error == ENOENT && access(file, F_OK) == 0) {
+    char text[4200];
+    snprintf(text, sizeof text, "%s: the loader or interpreter it names", file);
+    complain(text, error, exit_code_of(error));
+  }
+  complain(file, error, exit_code_of(error));
 }
 
 [[noreturn]] void become(Command& command) {
@@ -146,16 +163,18 @@ int exit_code_of(int error) { return error == ENOENT || error == ENOTDIR ? 127 :
   int error = ENOENT;
   if (strchr(name, '/')) {
     execve(name, command.arguments, command.environment);
-    complain(name, errno, exit_code_of(errno));
+    complain_of(name, errno);
   }
   for (char const* path = command.search_path(); *path;) {
     size_t const size = strcspn(path, ":");
     char file[4096];
     snprintf(file, sizeof file, "%.*s/%s", static_cast<int>(size), path, name);
     execve(file, command.arguments, command.environment);
+    if (errno == ENOENT && access(file, F_OK) == 0) complain_of(file, ENOENT);
     if (errno != ENOENT && errno != ENOTDIR) error = errno;
     path += size + (path[size] == ':');
   }
+  if (error == ENOENT) complain_missing(name, command.search_path());
   complain(name, error, exit_code_of(error));
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/fmt.hpp"
 #include "core/init_graph.hpp"
+#include "fs/tmpfs/attributes.hpp"
 #include "fs/tmpfs/options.hpp"
 
 namespace auk::fs::tmpfs {
@@ -87,6 +88,7 @@ class TmpInode final : public vfs::Inode {
   std::string_view target_;
   vfs::MemoryDirectory* entries_ = nullptr;  ///< owned; of directories
   bool is_counted_ = false;
+  Attributes attributes_;
   void dispose() override { mem::destroy(this); }
   void evict() override;
   Result<void> fill(const vfs::NewInode& fresh);
@@ -110,6 +112,17 @@ class TmpInode final : public vfs::Inode {
   Result<void> move(const vfs::Move& m) override;
   Result<void> read_dir(vfs::Dentry& dir, u64& position, io::DirSink& sink) override {
     return entries_->read(dir, position, sink);
+  }
+  Result<usize> get_attribute(std::string_view name, std::span<byte> to) override {
+    return attributes_.get(name, to);
+  }
+  Result<void> set_attribute(std::string_view name, std::span<const byte> value,
+                             u32 flags) override {
+    return attributes_.set(name, value, flags);
+  }
+  Result<void> remove_attribute(std::string_view name) override { return attributes_.remove(name); }
+  Result<usize> list_attributes(bool with_trusted, std::span<char> to) override {
+    return attributes_.list(with_trusted, to);
   }
 };
 

@@ -121,6 +121,7 @@ consteval Table make_table() {
   SYSCALL(statfs);
   SYSCALL(fstatfs);
   SYSCALL(getpriority);
+  SYSCALL(setpriority);
   SYSCALL(prctl);
   SYSCALL(arch_prctl);
   SYSCALL(setrlimit);
@@ -134,6 +135,18 @@ consteval Table make_table() {
   SYSCALL(sethostname);
   SYSCALL(setdomainname);
   SYSCALL(gettid);
+  SYSCALL(setxattr);
+  SYSCALL(lsetxattr);
+  SYSCALL(fsetxattr);
+  SYSCALL(getxattr);
+  SYSCALL(lgetxattr);
+  SYSCALL(fgetxattr);
+  SYSCALL(listxattr);
+  SYSCALL(llistxattr);
+  SYSCALL(flistxattr);
+  SYSCALL(removexattr);
+  SYSCALL(lremovexattr);
+  SYSCALL(fremovexattr);
   SYSCALL(tkill);
   SYSCALL(time);
   SYSCALL(futex);
@@ -141,6 +154,7 @@ consteval Table make_table() {
   SYSCALL(getdents64);
   SYSCALL(set_tid_address);
   SYSCALL(restart_syscall);
+  SYSCALL(fadvise64);
   SYSCALL(clock_settime);
   SYSCALL(clock_gettime);
   SYSCALL(clock_getres);
@@ -177,6 +191,7 @@ consteval Table make_table() {
   SYSCALL(renameat2);
   SYSCALL(getrandom);
   SYSCALL(execveat);
+  SYSCALL(copy_file_range);
   SYSCALL(statx);
   SYSCALL(clone3);
   SYSCALL(close_range);

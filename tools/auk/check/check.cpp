@@ -78,6 +78,7 @@ void check_repository(Tree const& tree, CheckOptions const& options, Report& rep
   if (!options.laws_only) {
     check_format(tree, gates, report);
     check_docs(tree.floors, report);
+    check_system_calls(tree, report);
   }
   if (!can_build()) {
     note("no CMakeLists.txt: law 2 and the gates that need a build are left out");
@@ -87,6 +88,7 @@ void check_repository(Tree const& tree, CheckOptions const& options, Report& rep
   auto entries = load_compile_db(tree, repository() / "build/dev");
   check_links(tree, entries, report);
   if (options.laws_only) return;
+  check_absent(report);
   check_static_constructors(tree, entries, report);
   // What only the host profile compiles has its flags there.
   bool const host = std::ranges::any_of(

@@ -46,6 +46,9 @@ void check_headers_text(Tree const&, Report&);
 void check_unanalysed(Tree const&, Report&, fs::path const& list);
 void check_words_and_length(Tree const&, Report&);
 
+// system_calls.cpp: each row of the table has a test
+void check_system_calls(Tree const&, Report&);
+
 // objects.cpp
 void check_static_constructors(Tree const&, std::vector<CompileEntry> const&, Report&);
 

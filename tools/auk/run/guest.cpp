@@ -11,7 +11,6 @@ namespace auk {
 
 namespace {
 
-constexpr auto busybox = "/bin/busybox";
 constexpr auto init_sources = "tools/guest";
 constexpr auto init_program = "build/guest/auk-init";
 
@@ -49,29 +48,13 @@ void add_devices(Cpio& root) {
     root.add_device(std::format("/dev/{}", name), S_IFCHR | mode, major, minor);
 }
 
-// Debian's busybox knows where each of its names stands: "usr/bin/env".
-void add_busybox(Cpio& root) {
-  auto const names = capture({.argv = {busybox, "--list-full"}});
-  if (names.status != 0) fail("cannot ask {} for its names", busybox);
-  root.add_file("/bin/busybox", read_file(busybox), 0755);
-  for (auto const line : lines_of(names.output))
-    if (auto const name = trimmed(line); !name.empty() && name != "bin/busybox")
-      root.add_link(std::format("/{}", name), busybox);
-}
-
 std::string make_busybox_root() {
   Cpio root;
-  for (auto const* folder : {"/bin", "/sbin", "/usr", "/usr/bin", "/usr/sbin", "/etc", "/home",
-                             "/mnt", "/proc", "/sys", "/run", "/var"})
+  for (auto const* folder : {"/bin", "/sbin", "/usr", "/usr/bin", "/usr/sbin"})
     root.add_folder(folder);
-  root.add_folder("/root", 0700);
-  root.add_folder("/tmp", 01777);
-  add_busybox(root);
-  root.add_file("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n"
-                               "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n");
-  root.add_file("/etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n");
-  root.add_file("/etc/hostname", "auk\n");
-  root.add_file("/etc/hosts", "127.0.0.1 localhost auk\n");
+  root.add_copy("/bin/busybox", busybox_program);
+  for (auto const& name : busybox_names()) root.add_link(name, busybox_program);
+  add_common_files(root, "/bin/sh");
   return root.finish();
 }
 
@@ -102,10 +85,34 @@ void add_parents(Cpio& archive, std::string const& path) {
 
 }  // namespace
 
+std::vector<std::string> busybox_names() {
+  auto const listed = capture({.argv = {busybox_program, "--list-full"}});
+  if (listed.status != 0) fail("cannot ask {} for its names", busybox_program);
+  std::vector<std::string> names;
+  for (auto const line : lines_of(listed.output))
+    if (auto const name = trimmed(line); !name.empty() && name != "bin/busybox")
+      names.emplace_back(name);
+  return names;
+}
+
+void add_common_files(Cpio& root, std::string_view shell) {
+  for (auto const* folder : {"/etc", "/home", "/mnt", "/proc", "/sys", "/run", "/var"})
+    root.add_folder(folder);
+  root.add_folder("/root", 0700);
+  root.add_folder("/tmp", 01777);
+  root.add_file("/etc/passwd", std::format("root:x:0:0:root:/root:{}\n"
+                                           "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
+                                           shell));
+  root.add_file("/etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n");
+  root.add_file("/etc/hostname", "auk\n");
+  root.add_file("/etc/hosts", "127.0.0.1 localhost auk\n");
+}
+
 fs::path busybox_root() {
   FileLock const lock("build/lock/guest");
   fs::path const archive = "build/guest/busybox.cpio";
-  if (is_newer_than_all(archive, {busybox, fs::canonical("/proc/self/exe")})) return archive;
+  if (is_newer_than_all(archive, {busybox_program, fs::canonical("/proc/self/exe")}))
+    return archive;
   write_file(archive, make_busybox_root());
   return archive;
 }

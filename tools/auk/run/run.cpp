@@ -46,6 +46,11 @@ std::string command_line(RunOptions const& options, bool kvm) {
   return line;
 }
 
+fs::path find_root(RunOptions const& options) {
+  if (!options.initrd.empty()) return options.initrd;
+  return options.root == "busybox" ? busybox_root() : debian_root();
+}
+
 std::vector<std::string> environment(RunOptions const& options, bool terminal) {
   std::vector<std::string> list{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                 "HOME=/root", "USER=root"};
@@ -97,13 +102,14 @@ int console_code(RunResult const& result) {
 
 int run_guest(RunOptions options) {
   bool const command = !options.command.empty() || options.initrd.empty();
-  if (command && options.command.empty()) options.command = {"sh", "-l"};
+  if (command && options.command.empty())
+    options.command = {options.root == "debian" ? "bash" : "sh", "-l"};
   bool const terminal = on_terminal();
   options.environment = environment(options, terminal);
   auto const terminal_of_guest = terminal ? std::optional(terminal_size()) : std::nullopt;
   bool const kvm = choose_kvm(terminal);
   VmOptions vm{.kernel = find_kernel(options),
-               .initrd = read_file(options.initrd.empty() ? busybox_root() : options.initrd),
+               .initrd = read_file(find_root(options)),
                .machine = options.machine,
                .command_line = command_line(options, kvm),
                .memory_mib = options.memory_mib,

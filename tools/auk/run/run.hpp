@@ -22,7 +22,8 @@ struct GuestCopy {
 struct RunOptions {
   std::string kernel;  // a file, or "linux" for the judge; empty: the profile's image
   std::string profile = "dev";
-  fs::path initrd;  // empty: busybox
+  std::string root = "debian";  // or "busybox"
+  fs::path initrd;              // instead of a root
   std::string machine = "microvm";
   int memory_mib = 512;
   int cpus = 0;  // 0: as many as there are, at most four
@@ -37,8 +38,19 @@ struct RunOptions {
 };
 
 // --- guest.cpp: what the guest's first root is made of --------------------------------------
-// busybox with all its names, devices, and auk-init; made anew only if one of them changed.
+constexpr auto busybox_program = "/bin/busybox";
+// Where each of its names stands: "usr/bin/env".
+std::vector<std::string> busybox_names();
+class Cpio;
+// The folders of any root and the files of /etc, for users with this shell.
+void add_common_files(Cpio& root, std::string_view shell);
+// busybox with all its names; made anew only if it or the tool changed.
 fs::path busybox_root();
+// --- debian.cpp -----------------------------------------------------------------------------
+// The programs of tools/guest/debian.txt, and busybox's names where they leave a gap; made anew
+// only if the list or Debian's versions changed.
+fs::path debian_root();
+
 // auk-init, the command and the copies, to follow any root.
 struct TerminalSize {
   int rows = 0, columns = 0;

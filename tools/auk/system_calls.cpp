@@ -1,0 +1,100 @@
+#include "system_calls.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace auk {
+
+namespace {
+
+constexpr auto table_folder = "kernel/syscall";
+constexpr std::string_view row_mark = "SYSCALL(";
+constexpr auto numbers = "build/uapi/include/generated/uapi/syscall_nr.hpp";
+
+// What a call that is there does not know yet. One row a family: what, and the answer.
+struct Family {
+  std::string_view what, answer;
+};
+constexpr Family families[] = {
+    {"sockets: every address family (AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_VSOCK)",
+     "`socket` and its kin are absent: ENOSYS, as Linux without CONFIG_NET"},
+    {"System V IPC and POSIX message queues", "ENOSYS, as without CONFIG_SYSVIPC and "
+                                              "CONFIG_POSIX_MQUEUE"},
+    {"32-bit programs and `int 0x80`", "ENOEXEC; the interrupt is a fault, as without "
+                                       "CONFIG_IA32_EMULATION"},
+    {"restartable sequences", "ENOSYS, and no AT_RSEQ entries, as without CONFIG_RSEQ"},
+    {"the vDSO", "no AT_SYSINFO_EHDR, as with `vdso=0`"},
+    {"namespaces: clone and unshare flags CLONE_NEW*", "EINVAL, as without CONFIG_NAMESPACES"},
+    {"access control lists (system.posix_acl_*) and capabilities of files",
+     "EOPNOTSUPP; `security.capability` is kept and has no effect"},
+    {"block devices and file systems on them", "`mount` knows tmpfs: ENODEV for others"},
+    {"ioctl sets beyond terminals, FIONREAD, FIOCLEX, FIONCLEX and FIONBIO", "ENOTTY"},
+    {"ITIMER_VIRTUAL, ITIMER_PROF", "EINVAL"},
+    {"getpriority and setpriority for process groups and users", "ESRCH"},
+};
+
+SystemCallTable load_table(fs::path const& tree, fs::path const& file) {
+  SystemCallTable table{.path = file.lexically_relative(tree).string(), .rows = {}};
+  int line = 0;
+  auto const text = read_file(file);
+  for (auto const whole : lines_of(text)) {
+    ++line;
+    auto row = trimmed(whole);
+    if (!row.starts_with(row_mark) || !row.ends_with(");")) continue;
+    row.remove_prefix(row_mark.size());
+    row.remove_suffix(2);
+    table.rows.push_back({std::string(row), line});
+  }
+  return table;
+}
+
+// Linux's calls of the machine by number.
+std::map<int, std::string> linux_calls(std::string_view header) {
+  std::map<int, std::string> calls;
+  for (auto const whole : lines_of(header)) {
+    constexpr std::string_view mark = "inline constexpr unsigned ";
+    auto line = trimmed(whole);
+    if (!line.starts_with(mark)) continue;
+    line.remove_prefix(mark.size());
+    auto const space = line.find(" = ");
+    if (space == line.npos) continue;
+    calls[std::stoi(std::string(line.substr(space + 3)))] = line.substr(0, space);
+  }
+  return calls;
+}
+
+}  // namespace
+
+std::vector<SystemCallTable> system_call_tables(fs::path const& tree) {
+  std::vector<SystemCallTable> tables;
+  for (auto const& file : files_below(tree / table_folder))
+    if (file.filename() == "table.cpp") tables.push_back(load_table(tree, file));
+  return tables;
+}
+
+std::string absent_text() {
+  auto const header = try_read_file(numbers);
+  if (!header) return {};
+  std::set<std::string, std::less<>> there;
+  for (auto const& table : system_call_tables("."))
+    for (auto const& row : table.rows) there.insert(row.name);
+  std::string list;
+  unsigned absent = 0;
+  auto const calls = linux_calls(*header);
+  for (auto const& [number, name] : calls)
+    if (!there.contains(name)) {
+      list += std::format("| {} | {} |\n", number, name);
+      ++absent;
+    }
+  auto text = std::format("# What is absent\n\n"
+                          "Made from the table of system calls by `./auk docs`. Of {} calls of "
+                          "Linux 6.12 on x86-64 {} are there. The others answer ENOSYS, and the "
+                          "log names each once with its arguments.\n\n"
+                          "## Families\n\n| what | how it answers |\n|---|---|\n",
+                          calls.size(), calls.size() - absent);
+  for (auto const& [what, answer] : families) text += std::format("| {} | {} |\n", what, answer);
+  return text + "\n## System calls\n\n| number | call |\n|---:|---|\n" + list;
+}
+
+}  // namespace auk
