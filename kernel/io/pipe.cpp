@@ -213,6 +213,7 @@ class PipeFile final : public File {
 
   Result<usize> read(IoBuf& buf) override { return pipe_->read(buf, is_nonblocking()); }
   Result<usize> write(IoBuf& buf) override { return pipe_->write(buf, is_nonblocking()); }
+  bool can_poll() const override { return true; }
   PollEvents poll(PollTable* table) override { return pipe_->poll(table, sides_, writers_before_); }
   Result<u64> ioctl(u32 command, IoctlArg arg) override {
     if (command != uapi::fionread) return Errno::enotty;
