@@ -93,7 +93,12 @@ AUK_LOCK_POSITION(completion, work_pool);
 // What a file with events has to say; wakes who waits for it.
 AUK_LOCK_POSITION(event, completion);
 AUK_LOCK_POSITION(file_links, event);
-AUK_LOCK_POSITION(waitqueue, file_links);
+AUK_LOCK_POSITION(file_lock, file_links);
+AUK_LOCK_POSITION(lock_graph, file_lock);
+AUK_LOCK_POSITION(watches, lock_graph);
+AUK_LOCK_POSITION(inotify, watches);
+AUK_LOCK_POSITION(inotify_users, inotify);
+AUK_LOCK_POSITION(waitqueue, inotify_users);
 AUK_LOCK_POSITION(runqueue, waitqueue);
 AUK_LOCK_POSITION(timer, runqueue);
 // Kernel address space: taken while allocating objects, before the pages behind them.

@@ -8,6 +8,7 @@ namespace {
 constexpr u64 device = 14, inode = 1;
 /// When the inode was first looked at: it has to be some moment, and always the same.
 constinit Atomic<i64> born_ns{0};
+constinit LockSpace locks;
 
 i64 birth() {
   i64 none = 0;
@@ -22,6 +23,8 @@ Result<i64> AnonFile::seek(i64, int whence) {
   if (whence < 0 || whence > last_whence) return Errno::einval;
   return i64{0};
 }
+
+LockSpace* AnonFile::lock_space() { return &locks; }
 
 Result<void> AnonFile::stat(FileStat& s) {
   constexpr u32 no_type_owner_only = 0600;

@@ -15,6 +15,7 @@ class AnonFile : public File {
   /// There is a position, but nothing moves it.
   Result<i64> seek(i64 offset, int whence) override;
   Result<void> stat(FileStat& s) final;
+  LockSpace* lock_space() final;
 
  protected:
   ~AnonFile() = default;

@@ -19,7 +19,14 @@ void File::link(FileLink& l) {
 
 void File::unlink(FileLink& l) { links_.lock()->remove(l); }
 
+void File::closing(const FdTable& table) {
+  LockSpace* const s = lock_space();
+  if (s != nullptr && s->was_used()) s->release(&table);
+}
+
 void File::released() {
+  if (has_locks_.load_relaxed()) lock_space()->release(this);
+  if (origin_ != nullptr) origin_->closed(*this);
   if (!was_linked_.load_relaxed()) return;
   for (;;) {
     Ref<LinkOwner> owner;

@@ -8,6 +8,7 @@
 #pragma once
 #include "base/own.hpp"
 #include "base/result.hpp"
+#include "io/file_lock.hpp"
 #include "io/iobuf.hpp"
 #include "io/poll.hpp"
 #include "vm/object.hpp"
@@ -38,12 +39,17 @@ struct IoctlArg {
   UserAddr address() const { return UserAddr(value); }
 };
 
+class File;
+
 /// Where a file was opened; vfs's business, carried along here.
 class FileOrigin {
  public:
   virtual void dispose() = 0;
   /// stat(2) of what was opened.
   virtual void stat(FileStat& s) const = 0;
+  virtual LockSpace& lock_space() const = 0;
+  /// The last reference to the file is gone.
+  virtual void closed(const File& f) const = 0;
 
  protected:
   constexpr FileOrigin() = default;
@@ -55,7 +61,7 @@ struct FileKind {
   std::string_view name;
 };
 
-class File;
+class FdTable;
 
 /// Has links to files without keeping them.
 class LinkOwner : public RefCounted<LinkOwner> {
@@ -80,6 +86,7 @@ class File : public vm::Backing {
   using Links = List<FileLink, &FileLink::file_node>;
   core::Guarded<core::level::file_links, Links, core::SpinPreemptOff> links_;
   Atomic<bool> was_linked_{false};
+  Atomic<bool> has_locks_{false};
   Atomic<u32> flags_;
   FileOrigin* origin_ = nullptr;
 
@@ -124,8 +131,12 @@ class File : public vm::Backing {
   void released() final;
   /// Bytes a pipe holds; 0 for other files.
   virtual u64 pipe_capacity() const { return 0; }
-  /// An fd that points here is closed by somebody (F_GETLK locks, flush).
-  virtual void closing() {}
+  /// Where programs' locks on it are kept; null where there can be none.
+  virtual LockSpace* lock_space() { return origin_ == nullptr ? nullptr : &origin_->lock_space(); }
+  /// Locks of the open file itself are given up with it, from the first one on.
+  void note_lock() { has_locks_.store_relaxed(true); }
+  /// A descriptor that points here was closed in a table, which gives up its POSIX locks.
+  void closing(const FdTable& table);
   Identity identity() const override { return {}; }
 
  protected:

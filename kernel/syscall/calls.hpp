@@ -220,6 +220,14 @@ Value epoll_pwait2(Task&, Fd epoll, UserAddr events, int most, UserAddr timeout,
 Value futex(Task&, UserAddr word, int operation, u32 value, u64 timeout, UserAddr word2,
             u32 value3);
 
+Value inotify_init(Task&);
+Value inotify_init1(Task&, u32 flags);
+Value inotify_add_watch(Task&, Fd, UserStr path, u32 mask);
+Value inotify_rm_watch(Task&, Fd, int number);
+
+// lock.cpp
+Value flock(Task&, Fd, int operation);
+
 // event.cpp
 Value eventfd(Task&, u32 count);
 Value eventfd2(Task&, u32 count, u32 flags);

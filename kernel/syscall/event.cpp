@@ -1,5 +1,6 @@
-// Descriptors to wait on: see eventfd(2), timerfd_create(2), signalfd(2).
+// Descriptors to wait on: see eventfd(2), timerfd_create(2), signalfd(2), inotify(7).
 #include "generated/uapi/eventfd.hpp"
+#include "generated/uapi/inotify.hpp"
 #include "generated/uapi/signalfd.hpp"
 #include "generated/uapi/time.hpp"
 #include "generated/uapi/timerfd.hpp"
@@ -8,6 +9,7 @@
 #include "proc/signalfd.hpp"
 #include "syscall/calls.hpp"
 #include "syscall/support.hpp"
+#include "vfs/inotify.hpp"
 
 namespace auk::syscall::calls {
 namespace {
@@ -87,6 +89,37 @@ Value signalfd4(Task& me, Fd fd, UserIn<u64> mask, u64 set_size, u32 flags) {
 
 Value signalfd(Task& me, Fd fd, UserIn<u64> mask, u64 set_size) {
   return signalfd4(me, fd, mask, set_size, 0);
+}
+
+Value inotify_init1(Task& me, u32 flags) {
+  if ((flags & ~(close_on_exec | non_block)) != 0) return Errno::einval;
+  return install(me, TRY(vfs::make_inotify(me.cred().uid, flags)), (flags & close_on_exec) != 0);
+}
+
+Value inotify_init(Task& me) { return inotify_init1(me, 0); }
+
+Value inotify_add_watch(Task& me, Fd fd, UserStr path, u32 mask) {
+  constexpr auto bit = [](int flag) { return static_cast<u32>(flag); };
+  constexpr u32 known = bit(uapi::in_all_events) | bit(uapi::in_unmount) |
+                        bit(uapi::in_q_overflow) | bit(uapi::in_ignored) | bit(uapi::in_onlydir) |
+                        bit(uapi::in_dont_follow) | bit(uapi::in_excl_unlink) |
+                        bit(uapi::in_mask_create) | bit(uapi::in_mask_add) | bit(uapi::in_isdir) |
+                        uapi::in_oneshot;
+  if ((mask & known) == 0) return Errno::einval;
+  const Ref<io::File> f = TRY(file_of(me, fd));
+  constexpr u32 both = bit(uapi::in_mask_add) | bit(uapi::in_mask_create);
+  if ((mask & both) == both) return Errno::einval;
+  vfs::Inotify& n = *TRY(vfs::inotify_of(*f));
+  const bool follows = (mask & bit(uapi::in_dont_follow)) == 0;
+  const vfs::Path at = TRY(find_path(me, cwd, path, follows ? 0 : uapi::at_symlink_nofollow));
+  if ((mask & bit(uapi::in_onlydir)) != 0 && !at.inode().is_directory()) return Errno::enotdir;
+  TRY(vfs::check_permission(at.inode(), me.cred(), vfs::Want::read));
+  return u64{TRY(vfs::add_watch(n, at.inode(), mask))};
+}
+
+Value inotify_rm_watch(Task& me, Fd fd, int number) {
+  const Ref<io::File> f = TRY(file_of(me, fd));
+  return done(vfs::remove_watch(*TRY(vfs::inotify_of(*f)), number));
 }
 
 }  // namespace auk::syscall::calls

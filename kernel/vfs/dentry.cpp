@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "vfs/notify.hpp"
+
 namespace auk::vfs {
 namespace {
 
@@ -18,6 +20,16 @@ constinit core::Guarded<core::level::rename, RenameLockNothing, sched::SleepLock
 Dentry::~Dentry() {
   mem::free(name_memory_);
   (void)Ref<Dentry>::adopt(parent_.load_relaxed());
+}
+
+void Dentry::destroy(Dentry* d) {
+  if (d->inode().links.load_relaxed() == 0) notify::removed(d->inode());
+  // The parent goes without a grace period, so that it can end right after its last child; but not
+  // if this is its last reference: a long chain would be taken apart in one recursion.
+  Dentry* const parent = d->parent_.load_relaxed();
+  if (parent != nullptr && parent->ref_count() > 1)
+    (void)Ref<Dentry>::adopt(d->parent_.exchange_acq_rel(nullptr));
+  core::rcu_call(*d);
 }
 
 Ref<Dentry> Dentry::parent() const {
@@ -38,11 +50,20 @@ Result<Ref<Dentry>> Dentry::create(std::string_view name, Ref<Inode> inode) {
 }
 
 Result<void> Dentry::set_name(std::string_view name) {
-  char* const fresh = TRY(copy_name(name));
-  mem::free(name_memory_);
-  name_memory_ = fresh;
-  name_ = {fresh, name.size()};
+  char* old = TRY(copy_name(name));
+  {
+    // For who reads the name from outside: copy_of_name().
+    auto c = children_.lock();
+    std::swap(name_memory_, old);
+    name_ = {name_memory_, name.size()};
+  }
+  mem::free(old);
   return {};
+}
+
+std::string_view Dentry::copy_of_name(std::span<char, name_max> to) {
+  auto c = children_.lock();
+  return {to.data(), name_.copy(to.data(), to.size())};
 }
 
 bool Dentry::has_children() { return !children_.lock()->by_name.empty(); }

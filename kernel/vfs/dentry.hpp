@@ -54,7 +54,7 @@ class Dentry final : public RefCounted<Dentry>, public core::RcuHead {
   ~Dentry();
   static Result<Ref<Dentry>> create(std::string_view name, Ref<Inode> inode);
   /// Freed a grace period later: walks look at parents without a lock.
-  static void destroy(Dentry* d) { core::rcu_call(*d); }
+  static void destroy(Dentry* d);
   void retire() override { mem::destroy(this); }
 
   Inode& inode() const { return *inode_; }
@@ -63,6 +63,8 @@ class Dentry final : public RefCounted<Dentry>, public core::RcuHead {
   /// The rename lock is held.
   Dentry* stable_parent() const { return parent_.load_acquire(); }
   std::string_view name() const { return name_; }
+  /// For who holds nothing that keeps the name still.
+  std::string_view copy_of_name(std::span<char, name_max> to);
   bool is_mountpoint() const { return mounts_.load_acquire() != 0; }
   bool is_linked() const { return name_hook_.is_linked(); }
   bool has_children();

@@ -12,6 +12,7 @@
 #include "io/file.hpp"
 #include "io/pipe.hpp"
 #include "sched/lock.hpp"
+#include "vfs/watch.hpp"
 #include "vm/object.hpp"
 
 namespace auk::vfs {
@@ -42,6 +43,7 @@ class Superblock : public RefCounted<Superblock> {
 
  public:
   Superblock();
+  Atomic<u32> watches{0};  ///< of its inodes, by inotify(7)
   static void destroy(Superblock* s) { s->dispose(); }
   u64 device() const { return device_; }
   u64 new_inode_number() { return next_inode_.fetch_add_relaxed(1); }
@@ -65,6 +67,8 @@ class Inode : public RefCounted<Inode> {
   u64 raw_device;
   Atomic<i64> atime_ns, mtime_ns, ctime_ns;
   i64 btime_ns;
+  io::LockSpace lock_space;
+  WatchList watches;
   struct Nothing {};
   /// For entries of a directory, and for changes of size. The second of two inodes is locked as
   /// level inode_twin.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "vfs/inode_file.hpp"
+#include "vfs/notify.hpp"
 
 namespace auk::vfs {
 namespace {
@@ -48,6 +49,7 @@ Result<Ref<Dentry>> make_entry(const Asker& who, const WalkEnd& end, NewInode fr
   }
   dir.dentry->link(*entry);
   parent.touch(true);
+  notify::entry(parent, uapi::in_create, end.name(), inode->is_directory());
   return entry;
 }
 
@@ -111,14 +113,20 @@ Result<Ref<io::File>> open_path(const Asker& who, const Path& at, u32 flags, boo
     Ref<io::File> f = TRY(inode.open_special(at, flags & kept));
     mem::Box<PathOrigin> origin = TRY(mem::Box<PathOrigin>::make(ALLOC_SITE, at, true));
     f->set_origin(origin.release());
+    notify::happened(*at.dentry, uapi::in_open);
     return f;
   }
+  Ref<io::File> f = TRY(mem::make_ref<InodeFile>(ALLOC_SITE, flags & kept, at));
+  notify::happened(*at.dentry, uapi::in_open);
   if (inode.is_regular() && (flags & open_flag::truncate) != 0 && !created) {
-    auto changing = inode.lock.lock();
-    inode.pages()->truncate(0);
-    inode.touch(true);
+    {
+      auto changing = inode.lock.lock();
+      inode.pages()->truncate(0);
+      inode.touch(true);
+    }
+    notify::happened(*at.dentry, uapi::in_modify);
   }
-  return Ref<io::File>(TRY(mem::make_ref<InodeFile>(ALLOC_SITE, flags & kept, at)));
+  return f;
 }
 
 Result<Ref<io::File>> open(const Asker& who, const Path& start, std::string_view path, u32 flags,
@@ -198,6 +206,8 @@ Result<void> make_link(const Asker& who, const Path& from, const Path& start,
   inode.touch(false);
   end->parent.dentry->link(*entry);
   end->parent.inode().touch(true);
+  notify::happened(inode, uapi::in_attrib);
+  notify::entry(end->parent.inode(), uapi::in_create, end->name(), false);
   return {};
 }
 
@@ -215,6 +225,10 @@ Result<void> unlink(const Asker& who, const Path& start, std::string_view path) 
   end->parent.dentry->unlink(*victim);
   drop_link(inode, 1);
   end->parent.inode().touch(true);
+  notify::happened(inode, uapi::in_attrib);
+  end->path = {};
+  victim = {};
+  notify::entry(end->parent.inode(), uapi::in_delete, end->name(), false);
   return {};
 }
 
@@ -239,6 +253,9 @@ Result<void> remove_directory(const Asker& who, const Path& start, std::string_v
   end->parent.dentry->unlink(*victim);
   drop_link(end->parent.inode(), 1);
   end->parent.inode().touch(true);
+  end->path = {};
+  victim = {};
+  notify::entry(end->parent.inode(), uapi::in_delete, end->name(), true);
   return {};
 }
 
@@ -248,6 +265,15 @@ bool is_ancestor(const Dentry& ancestor, const Dentry& d) {
   for (const Dentry* at = &d; at != nullptr; at = at->stable_parent())
     if (at == &ancestor) return true;
   return false;
+}
+
+void tell_of_move(const WalkEnd& from, const WalkEnd& to, Inode& moved, Inode* replaced) {
+  const u32 cookie = notify::new_cookie();
+  const bool is_directory = moved.is_directory();
+  notify::entry(from.parent.inode(), uapi::in_moved_from, from.name(), is_directory, cookie);
+  notify::entry(to.parent.inode(), uapi::in_moved_to, to.name(), is_directory, cookie);
+  if (replaced != nullptr) notify::happened(*replaced, uapi::in_attrib);
+  notify::happened(moved, uapi::in_move_self);
 }
 
 /// Both directories are locked.
@@ -321,6 +347,9 @@ Result<void> move_entry(const Asker& who, const WalkEnd& from, const WalkEnd& to
   inode.touch(false);
   from_dir.touch(true);
   to_dir.touch(true);
+  const bool swapped = (flags & exchange) != 0;
+  tell_of_move(from, to, inode, swapped || !victim ? nullptr : &victim->inode());
+  if (swapped) tell_of_move(to, from, victim->inode(), nullptr);
   return {};
 }
 

@@ -62,6 +62,7 @@ consteval Table make_table() {
   SYSCALL(kill);
   SYSCALL(uname);
   SYSCALL(fcntl);
+  SYSCALL(flock);
   SYSCALL(fsync);
   SYSCALL(fdatasync);
   SYSCALL(truncate);
@@ -177,6 +178,10 @@ consteval Table make_table() {
   SYSCALL(timerfd_gettime);
   SYSCALL(signalfd4);
   SYSCALL(eventfd2);
+  SYSCALL(inotify_init);
+  SYSCALL(inotify_add_watch);
+  SYSCALL(inotify_rm_watch);
+  SYSCALL(inotify_init1);
   SYSCALL(dup3);
   SYSCALL(pipe2);
   SYSCALL(preadv);
