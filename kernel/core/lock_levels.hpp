@@ -43,8 +43,18 @@ AUK_LOCK_POSITION(fs_private, fs_journal);
 AUK_LOCK_POSITION(socket, fs_private);
 AUK_LOCK_POSITION(pipe, socket);
 AUK_LOCK_POSITION(tty, pipe);
+AUK_LOCK_POSITION(timer_list, tty);
+AUK_LOCK_POSITION(timer_file, timer_list);
+// The graph of epoll files in epoll files, then one of them, then those inside it, and so on.
+AUK_LOCK_POSITION(epoll_graph, timer_file);
+AUK_LOCK_POSITION(epoll, epoll_graph);
+AUK_LOCK_POSITION(epoll_inner_1, epoll);
+AUK_LOCK_POSITION(epoll_inner_2, epoll_inner_1);
+AUK_LOCK_POSITION(epoll_inner_3, epoll_inner_2);
+AUK_LOCK_POSITION(epoll_inner_4, epoll_inner_3);
+AUK_LOCK_POSITION(epoll_inner_5, epoll_inner_4);
 // Behind everything that copies to and from user memory: the copy may fault.
-AUK_LOCK_POSITION(space, tty);
+AUK_LOCK_POSITION(space, epoll_inner_5);
 // Faults in one area: a change that holds the space waits for them.
 AUK_LOCK_POSITION(area, space);
 AUK_LOCK_POSITION(invalidate, area);
@@ -86,7 +96,15 @@ AUK_LOCK_POSITION(driver, tty_line);
 AUK_LOCK_POSITION(workqueue, driver);
 AUK_LOCK_POSITION(work_pool, workqueue);
 AUK_LOCK_POSITION(completion, work_pool);
-AUK_LOCK_POSITION(waitqueue, completion);
+// What a file with events has to say; wakes who waits for it.
+AUK_LOCK_POSITION(event, completion);
+AUK_LOCK_POSITION(file_links, event);
+AUK_LOCK_POSITION(file_lock, file_links);
+AUK_LOCK_POSITION(lock_graph, file_lock);
+AUK_LOCK_POSITION(watches, lock_graph);
+AUK_LOCK_POSITION(inotify, watches);
+AUK_LOCK_POSITION(inotify_users, inotify);
+AUK_LOCK_POSITION(waitqueue, inotify_users);
 AUK_LOCK_POSITION(runqueue, waitqueue);
 AUK_LOCK_POSITION(timer, runqueue);
 // Kernel address space: taken while allocating objects, before the pages behind them.

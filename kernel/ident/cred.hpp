@@ -33,6 +33,7 @@ enum class Cap : u32 {
   sys_time = 25,
   mknod = 27,
   mac_override = 32,
+  wake_alarm = 35,
 };
 inline constexpr u64 all_caps = (u64{1} << 41) - 1;
 

@@ -28,7 +28,7 @@ FdTable::~FdTable() {
   if (s == nullptr) return;
   for (u32 i = 0; i < s->count; ++i)
     if (File* const f = s->at[i].file.load_relaxed()) {
-      f->closing();
+      f->closing(*this);
       (void)Ref<File>::adopt(f);
     }
   s->retire();
@@ -196,7 +196,7 @@ void FdTable::close_for_exec() {
     Result<bool> close = close_on_exec(fd);
     if (!close.ok() || !close.take()) continue;
     Result<Ref<File>> file = remove(fd);
-    if (file.ok()) file.take()->closing();
+    if (file.ok()) file.take()->closing(*this);
   }
 }
 
@@ -210,7 +210,7 @@ void FdTable::close_range(u32 first, u32 last, bool only_mark) {
     if (only_mark) {
       (void)set_close_on_exec(static_cast<int>(fd), true);
     } else if (Result<Ref<File>> file = remove(static_cast<int>(fd)); file.ok()) {
-      file.take()->closing();
+      file.take()->closing(*this);
     }
   }
 }

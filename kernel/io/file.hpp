@@ -1,12 +1,14 @@
 // File: an open file description. What read(2), write(2) and their family act on.
 //
 // Data model: FdTable -> File (counted) -> whatever it is open on. The position belongs to the
-// File, under its own lock when the file has one. Locking: position lock at level inode's outside.
+// File, under its own lock when the file has one. Who watches a file without keeping it has a
+// FileLink in it. Locking: position lock at level inode's outside; level file_links for the links.
 // Context: threads. Differences from Linux: one abstract class; what a file cannot do answers with
 // the errno here.
 #pragma once
 #include "base/own.hpp"
 #include "base/result.hpp"
+#include "io/file_lock.hpp"
 #include "io/iobuf.hpp"
 #include "io/poll.hpp"
 #include "vm/object.hpp"
@@ -37,19 +39,54 @@ struct IoctlArg {
   UserAddr address() const { return UserAddr(value); }
 };
 
+class File;
+
 /// Where a file was opened; vfs's business, carried along here.
 class FileOrigin {
  public:
   virtual void dispose() = 0;
   /// stat(2) of what was opened.
   virtual void stat(FileStat& s) const = 0;
+  virtual LockSpace& lock_space() const = 0;
+  /// The last reference to the file is gone.
+  virtual void closed(const File& f) const = 0;
 
  protected:
   constexpr FileOrigin() = default;
   ~FileOrigin() = default;
 };
 
+/// What a file without a name is, as /proc/PID/fd calls it. One object for each class.
+struct FileKind {
+  std::string_view name;
+};
+
+class FdTable;
+
+/// Has links to files without keeping them.
+class LinkOwner : public RefCounted<LinkOwner> {
+ public:
+  static void destroy(LinkOwner* o) { o->dispose(); }
+  /// The file's last reference is gone: drops every link to it. The file is whole until then.
+  virtual void file_gone(File& f) = 0;
+
+ protected:
+  LinkOwner() = default;
+  ~LinkOwner() = default;
+  virtual void dispose() = 0;
+};
+
+struct FileLink {
+  Ref<LinkOwner> owner;
+  ListNode file_node;
+  explicit FileLink(Ref<LinkOwner> o) : owner(std::move(o)) {}
+};
+
 class File : public vm::Backing {
+  using Links = List<FileLink, &FileLink::file_node>;
+  core::Guarded<core::level::file_links, Links, core::SpinPreemptOff> links_;
+  Atomic<bool> was_linked_{false};
+  Atomic<bool> has_locks_{false};
   Atomic<u32> flags_;
   FileOrigin* origin_ = nullptr;
 
@@ -81,12 +118,25 @@ class File : public vm::Backing {
   virtual Result<void> read_dir(DirSink& sink);
   /// ENODEV where nothing can be mapped.
   virtual Result<Ref<vm::MemObject>> map_object();
-  /// What is ready now; registers with `table` if that is given.
+  /// Null for files with a name.
+  virtual const FileKind* kind() const { return nullptr; }
+  /// There is something to wait for; otherwise poll() answers "always", and epoll refuses.
+  virtual bool can_poll() const { return false; }
+  /// What is ready now; registers with `table` if that is given. Takes no sleeping lock before
+  /// level epoll, and does not keep the file.
   virtual PollEvents poll(PollTable* table);
+  /// The caller has a reference; unlink() may come when nobody has.
+  void link(FileLink& l);
+  void unlink(FileLink& l);
+  void released() final;
   /// Bytes a pipe holds; 0 for other files.
   virtual u64 pipe_capacity() const { return 0; }
-  /// An fd that points here is closed by somebody (F_GETLK locks, flush).
-  virtual void closing() {}
+  /// Where programs' locks on it are kept; null where there can be none.
+  virtual LockSpace* lock_space() { return origin_ == nullptr ? nullptr : &origin_->lock_space(); }
+  /// Locks of the open file itself are given up with it, from the first one on.
+  void note_lock() { has_locks_.store_relaxed(true); }
+  /// A descriptor that points here was closed in a table, which gives up its POSIX locks.
+  void closing(const FdTable& table);
   Identity identity() const override { return {}; }
 
  protected:

@@ -26,6 +26,7 @@ class Pipe final : public RefCounted<Pipe> {
   Atomic<u32> reader_opens_{0}, writer_opens_{0};
   sched::WaitQueue readable_, writable_;
   u64 inode_;
+  LockSpace lock_space_;
 
   static byte*& page_of(Ring& r, u64 at) { return r.pages[at / page_size % pipe_buffers]; }
   u64 used() const { return head_.load_seq_cst() - tail_.load_seq_cst(); }
@@ -38,6 +39,7 @@ class Pipe final : public RefCounted<Pipe> {
   static void destroy(Pipe* p) { mem::destroy(p); }
 
   u64 inode() const { return inode_; }
+  LockSpace& lock_space() { return lock_space_; }
   Result<usize> read(IoBuf& buf, bool nonblocking);
   Result<usize> write(IoBuf& buf, bool nonblocking);
   void open(Sides sides);
@@ -213,11 +215,15 @@ class PipeFile final : public File {
 
   Result<usize> read(IoBuf& buf) override { return pipe_->read(buf, is_nonblocking()); }
   Result<usize> write(IoBuf& buf) override { return pipe_->write(buf, is_nonblocking()); }
+  bool can_poll() const override { return true; }
   PollEvents poll(PollTable* table) override { return pipe_->poll(table, sides_, writers_before_); }
   Result<u64> ioctl(u32 command, IoctlArg arg) override {
     if (command != uapi::fionread) return Errno::enotty;
     TRY(core::UserOut<u32>(arg.address()).store(static_cast<u32>(pipe_->bytes_waiting())));
     return u64{0};
+  }
+  LockSpace* lock_space() override {
+    return origin() != nullptr ? &origin()->lock_space() : &pipe_->lock_space();
   }
   u64 pipe_capacity() const override { return Pipe::capacity; }
   Result<void> stat(FileStat& s) override {

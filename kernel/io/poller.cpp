@@ -11,6 +11,8 @@ struct Poller::Chunk {
   static constexpr usize capacity = 8;
   struct Slot {
     alignas(sched::Waiter) std::array<byte, sizeof(sched::Waiter)> memory;
+    Ref<File> file;
+    Ref<SharedQueue> keeper;
     sched::Waiter& waiter() { return *reinterpret_cast<sched::Waiter*>(memory.data()); }
   };
   std::array<Slot, capacity> slots;
@@ -26,7 +28,12 @@ Poller::~Poller() {
   }
 }
 
-void Poller::watch(sched::WaitQueue& queue) {
+PollEvents Poller::look_at(const Ref<File>& f) {
+  file_ = &f;
+  return f->poll(this);
+}
+
+void Poller::add(sched::WaitQueue& queue, PollEvents, Ref<SharedQueue> keeper) {
   if (first_ == nullptr || first_->used == Chunk::capacity) {
     Result<mem::Box<Chunk>> made = mem::Box<Chunk>::make(ALLOC_SITE);
     if (!made.ok()) {
@@ -37,7 +44,10 @@ void Poller::watch(sched::WaitQueue& queue) {
     fresh->next = first_;
     first_ = fresh;
   }
-  ::new (first_->slots[first_->used++].memory.data()) sched::Waiter(queue);
+  Chunk::Slot& slot = first_->slots[first_->used++];
+  slot.file = *file_;
+  slot.keeper = std::move(keeper);
+  ::new (slot.memory.data()) sched::Waiter(queue);
 }
 
 void Poller::prepare() {

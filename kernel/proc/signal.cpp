@@ -121,6 +121,7 @@ void Sending::send_locked(Group& g, Task* only, const uapi::siginfo& info) {
     if (dropped) return;
     add(only != nullptr ? only->pending : s->pending, info, fresh_);
   }
+  g.handlers->wake_watchers();
   if (blocked) return;
   if (!is_fatal(g, signal, action)) return sched::notify(*target, core::work::signal);
   for (Task& task : g.tasks)
@@ -186,6 +187,15 @@ Result<Ref<Handlers>> Handlers::copy() {
   Ref<Handlers> twin = TRY(mem::make_ref<Handlers>(ALLOC_SITE));
   twin->actions.alone() = *actions.lock();
   return twin;
+}
+
+Result<Ref<io::SharedQueue>> Handlers::watched() {
+  io::SharedQueue* there = watched_.load_acquire();
+  if (there == nullptr) {
+    Ref<io::SharedQueue> fresh = TRY(mem::make_ref<io::SharedQueue>(ALLOC_SITE));
+    if (watched_.cas_acq_rel(there, fresh.get())) there = fresh.release();
+  }
+  return Ref<io::SharedQueue>(*there);
 }
 
 void Handlers::reset_caught() {
@@ -340,12 +350,30 @@ SignalSet pending_signals(Task& me) {
   return me.pending.bits | s->pending.bits;
 }
 
-Result<u32> wait_for_signal(Task& me, SignalSet wanted, u64 deadline_ns, uapi::siginfo& out) {
+namespace {
+
+/// Like take_pending(), but what has to be done behind it is left to the caller.
+bool take_quietly(Task& me, SignalSet wanted, uapi::siginfo& out) {
   QueuedSignal* used = nullptr;
-  const auto take = [&] {
+  bool found = false;
+  {
     auto s = me.group->signals.lock();
-    return take_from(me.pending, wanted, out, used) || take_from(s->pending, wanted, out, used);
-  };
+    found = take_from(me.pending, wanted, out, used) || take_from(s->pending, wanted, out, used);
+  }
+  if (used != nullptr) queue_cache.free(used);
+  return found;
+}
+
+}  // namespace
+
+bool take_pending(Task& me, SignalSet wanted, uapi::siginfo& out) {
+  const bool found = take_quietly(me, wanted, out);
+  if (found) recompute_work(me);
+  return found;
+}
+
+Result<u32> wait_for_signal(Task& me, SignalSet wanted, u64 deadline_ns, uapi::siginfo& out) {
+  const auto take = [&] { return take_quietly(me, wanted, out); };
   // Unblocked while we wait, so that senders wake us; taken before anything else looks.
   const SignalSet mask = me.blocked;
   bool found = take();
@@ -358,10 +386,7 @@ Result<u32> wait_for_signal(Task& me, SignalSet wanted, u64 deadline_ns, uapi::s
     set_blocked(me, mask);
   }
   recompute_work(me);
-  if (found) {
-    if (used != nullptr) queue_cache.free(used);
-    return static_cast<u32>(out.signo);
-  }
+  if (found) return static_cast<u32>(out.signo);
   return r == sched::WaitResult::interrupted ? Errno::eintr : Errno::eagain;
 }
 

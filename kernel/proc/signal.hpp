@@ -13,6 +13,7 @@
 #include "base/own.hpp"
 #include "core/spin.hpp"
 #include "generated/uapi/signal.hpp"
+#include "io/poll.hpp"
 #include "mem/box.hpp"
 #include "uapi/isa/signal.hpp"
 
@@ -40,14 +41,23 @@ enum class DefaultAction : u8 { terminate, core, ignore, stop, resume };
 DefaultAction default_action(u32 signal);
 
 class Handlers final : public RefCounted<Handlers> {
+  Atomic<io::SharedQueue*> watched_{nullptr};  ///< counted; made when it is first asked for
+
  public:
   using Actions = std::array<Action, signal_count>;
   core::Guarded<core::level::handlers, Actions, core::SpinIrqOff> actions;
+  ~Handlers() { (void)Ref<io::SharedQueue>::adopt(watched_.load_relaxed()); }
   static void destroy(Handlers* h) { mem::destroy(h); }
   Result<Ref<Handlers>> copy();
   Action get(u32 signal) { return (*actions.lock())[signal - 1]; }
   /// What exec does: caught signals go back to the default.
   void reset_caught();
+  /// The queue of those who wait for signals by signalfd(2). ENOMEM.
+  Result<Ref<io::SharedQueue>> watched();
+  /// A signal is pending.
+  void wake_watchers() {
+    if (io::SharedQueue* const q = watched_.load_seq_cst(); q != nullptr) q->queue.wake_all();
+  }
 };
 
 struct QueuedSignal {
@@ -106,6 +116,8 @@ SignalSet pending_signals(Task& me);
 /// sigwaitinfo(2): takes one of a set without running a handler. EAGAIN when the deadline has
 /// passed, EINTR when another signal came.
 Result<u32> wait_for_signal(Task& me, SignalSet wanted, u64 deadline_ns, uapi::siginfo& out);
+/// Takes one of a set, whether blocked or not, if one is pending for the thread or its process.
+bool take_pending(Task& me, SignalSet wanted, uapi::siginfo& out);
 /// After changes: sets or clears the work bit of the current thread.
 void recompute_work(Task& me);
 /// Does any unblocked signal wait for the thread?

@@ -8,6 +8,7 @@
 #include "syscall/calls.hpp"
 #include "syscall/support.hpp"
 #include "vfs/device.hpp"
+#include "vfs/notify.hpp"
 
 namespace auk::syscall::calls {
 namespace {
@@ -234,22 +235,35 @@ Result<vfs::Path> path_behind(Task& me, Fd fd) {
   return *p;
 }
 
+/// What a call that changes attributes answers; watches are told.
+Value changed(const vfs::Path& at, Result<void> r, u32 event = uapi::in_attrib) {
+  if (r.ok()) vfs::notify::happened(*at.dentry, event);
+  return done(r);
+}
+
+Value change_times(Task& me, const vfs::Path& at, const vfs::NewTimes& times) {
+  u32 event = uapi::in_attrib;
+  if (times.mtime_ns == vfs::NewTimes::omit) event = uapi::in_access;
+  if (times.atime_ns == vfs::NewTimes::omit) event = uapi::in_modify;
+  return changed(at, vfs::change_times(me.asker(), at, times), event);
+}
+
 }  // namespace
 
 Value fchmodat(Task& me, Fd dir, UserStr path, u32 mode) {
   const vfs::Path at = TRY(find_path(me, dir, path, 0));
-  return done(vfs::change_mode(me.asker(), at, mode));
+  return changed(at, vfs::change_mode(me.asker(), at, mode));
 }
 Value chmod(Task& me, UserStr path, u32 mode) { return fchmodat(me, cwd, path, mode); }
 Value fchmod(Task& me, Fd fd, u32 mode) {
   const vfs::Path at = TRY(path_behind(me, fd));
-  return done(vfs::change_mode(me.asker(), at, mode));
+  return changed(at, vfs::change_mode(me.asker(), at, mode));
 }
 
 Value fchownat(Task& me, Fd dir, UserStr path, u32 uid, u32 gid, int flags) {
   if ((flags & ~(uapi::at_symlink_nofollow | uapi::at_empty_path)) != 0) return Errno::einval;
   const vfs::Path at = TRY(find_path(me, dir, path, flags));
-  return done(vfs::change_owner(me.asker(), at, uid, gid));
+  return changed(at, vfs::change_owner(me.asker(), at, uid, gid));
 }
 Value chown(Task& me, UserStr path, u32 uid, u32 gid) {
   return fchownat(me, cwd, path, uid, gid, 0);
@@ -259,7 +273,7 @@ Value lchown(Task& me, UserStr path, u32 uid, u32 gid) {
 }
 Value fchown(Task& me, Fd fd, u32 uid, u32 gid) {
   const vfs::Path at = TRY(path_behind(me, fd));
-  return done(vfs::change_owner(me.asker(), at, uid, gid));
+  return changed(at, vfs::change_owner(me.asker(), at, uid, gid));
 }
 
 namespace {
@@ -287,8 +301,7 @@ vfs::NewTimes both_now() {
 }
 
 Value set_times(Task& me, UserStr path, const vfs::NewTimes& times) {
-  const vfs::Path at = TRY(find_path(me, cwd, path, 0));
-  return done(vfs::change_times(me.asker(), at, times));
+  return change_times(me, TRY(find_path(me, cwd, path, 0)), times);
 }
 
 }  // namespace
@@ -305,11 +318,9 @@ Value utimensat(Task& me, Fd dir, UserStr path, UserAddr times, int flags) {
   if (path.is_null()) {
     if (dir.number == uapi::at_fdcwd) return Errno::efault;
     if (flags != 0) return Errno::einval;
-    const vfs::Path at = TRY(path_behind(me, dir));
-    return done(vfs::change_times(me.asker(), at, want));
+    return change_times(me, TRY(path_behind(me, dir)), want);
   }
-  const vfs::Path at = TRY(find_path(me, dir, path, flags));
-  return done(vfs::change_times(me.asker(), at, want));
+  return change_times(me, TRY(find_path(me, dir, path, flags)), want);
 }
 
 Value utimes(Task& me, UserStr path, UserAddr times) {
@@ -394,6 +405,7 @@ Value read_entries(Task& me, Fd fd, UserAddr buffer, u32 size, bool old_layout) 
   const Ref<io::File> f = TRY(file_of(me, fd));
   UserDirSink sink(buffer, size, old_layout);
   TRY(f->read_dir(sink));
+  vfs::notify::happened(*f, uapi::in_access);
   return sink.result();
 }
 

@@ -233,8 +233,34 @@ Value ppoll(Task&, UserAddr fds, u32 count, UserAddr timeout, UserIn<u64> mask, 
 Value select(Task&, int count, UserAddr in, UserAddr out, UserAddr except, UserAddr timeout);
 Value pselect6(Task&, int count, UserAddr in, UserAddr out, UserAddr except, UserAddr timeout,
                UserAddr mask);
+Value epoll_create(Task&, int size);
+Value epoll_create1(Task&, u32 flags);
+Value epoll_ctl(Task&, Fd epoll, int operation, Fd fd, UserIn<uapi::epoll_event> in);
+Value epoll_wait(Task&, Fd epoll, UserAddr events, int most, int timeout_ms);
+Value epoll_pwait(Task&, Fd epoll, UserAddr events, int most, int timeout_ms, UserIn<u64> mask,
+                  u64 set_size);
+Value epoll_pwait2(Task&, Fd epoll, UserAddr events, int most, UserAddr timeout, UserIn<u64> mask,
+                   u64 set_size);
 Value futex(Task&, UserAddr word, int operation, u32 value, u64 timeout, UserAddr word2,
             u32 value3);
+
+Value inotify_init(Task&);
+Value inotify_init1(Task&, u32 flags);
+Value inotify_add_watch(Task&, Fd, UserStr path, u32 mask);
+Value inotify_rm_watch(Task&, Fd, int number);
+
+// lock.cpp
+Value flock(Task&, Fd, int operation);
+
+// event.cpp
+Value eventfd(Task&, u32 count);
+Value eventfd2(Task&, u32 count, u32 flags);
+Value timerfd_create(Task&, int clock, u32 flags);
+Value timerfd_settime(Task&, Fd, u32 flags, UserIn<uapi::itimerspec> in,
+                      UserOut<uapi::itimerspec> out);
+Value timerfd_gettime(Task&, Fd, UserOut<uapi::itimerspec> out);
+Value signalfd(Task&, Fd, UserIn<u64> mask, u64 set_size);
+Value signalfd4(Task&, Fd, UserIn<u64> mask, u64 set_size, u32 flags);
 
 // isa/calls.cpp
 Value arch_prctl(Task&, int option, u64 arg);

@@ -1,5 +1,6 @@
 // Time: see clock_gettime(2), gettimeofday(2), nanosleep(2), clock_nanosleep(2), setitimer(2).
 #include "generated/uapi/time.hpp"
+#include "io/timerfd.hpp"
 #include "proc/usage.hpp"
 #include "syscall/calls.hpp"
 #include "syscall/poll.hpp"
@@ -39,6 +40,7 @@ Result<i64> load_time_of_day(UserAddr from) {
 Value set_real_time(Task& me, i64 now_ns) {
   if (!me.cred().has(ident::Cap::sys_time)) return Errno::eperm;
   core::real_offset_ns.store_relaxed(now_ns - static_cast<i64>(core::clock_ns()));
+  io::clock_was_set();
   return u64{0};
 }
 

@@ -6,7 +6,9 @@
 #include "generated/uapi/unistd.hpp"
 #include "io/pipe.hpp"
 #include "syscall/calls.hpp"
+#include "syscall/lock.hpp"
 #include "syscall/support.hpp"
+#include "vfs/notify.hpp"
 
 namespace auk::syscall::calls {
 namespace {
@@ -73,18 +75,23 @@ void signal_writer(Task& me, int signal) {
 
 /// Writes by `how`, within the caller's limit. That nobody reads, or that the limit is reached, is
 /// also a signal.
-template <class F> Value write_with(Task& me, io::IoBuf& buf, F how) {
+template <class F> Value write_with(Task& me, io::File& f, io::IoBuf& buf, F how) {
   const u64 limit = me.group->limit(uapi::rlimit_fsize);
   buf.limit_file_size(limit);
   Result<usize> r = how(buf);
-  if (r.ok()) return u64{*r};
+  if (r.ok()) {
+    if (*r > 0) vfs::notify::happened(f, uapi::in_modify);
+    return u64{*r};
+  }
   if (r.error() == Errno::epipe) signal_writer(me, uapi::sigpipe);
   if (r.error() == Errno::efbig && limit != uapi::rlim_infinity) signal_writer(me, uapi::sigxfsz);
   return r.error();
 }
 
-Value moved(Result<usize> r) {
+/// What a read answers; watches are told.
+Value moved(const io::File& f, Result<usize> r) {
   if (!r.ok()) return r.error();
+  if (*r > 0) vfs::notify::happened(f, uapi::in_access);
   return u64{*r};
 }
 
@@ -93,27 +100,27 @@ Value moved(Result<usize> r) {
 Value read(Task& me, Fd fd, UserAddr buffer, u64 size) {
   const Ref<io::File> f = TRY(readable(me, fd));
   io::IoBuf buf(TRY(range_of(buffer, size)));
-  return moved(f->read(buf));
+  return moved(*f, f->read(buf));
 }
 
 Value write(Task& me, Fd fd, UserAddr buffer, u64 size) {
   const Ref<io::File> f = TRY(writable(me, fd));
   io::IoBuf buf(TRY(range_of(buffer, size)));
-  return write_with(me, buf, [&](io::IoBuf& b) { return f->write(b); });
+  return write_with(me, *f, buf, [&](io::IoBuf& b) { return f->write(b); });
 }
 
 Value pread64(Task& me, Fd fd, UserAddr buffer, u64 size, i64 offset) {
   if (offset < 0) return Errno::einval;
   const Ref<io::File> f = TRY(readable(me, fd));
   io::IoBuf buf(TRY(range_of(buffer, size)));
-  return moved(f->read_at(buf, static_cast<u64>(offset)));
+  return moved(*f, f->read_at(buf, static_cast<u64>(offset)));
 }
 
 Value pwrite64(Task& me, Fd fd, UserAddr buffer, u64 size, i64 offset) {
   if (offset < 0) return Errno::einval;
   const Ref<io::File> f = TRY(writable(me, fd));
   io::IoBuf buf(TRY(range_of(buffer, size)));
-  return write_with(me, buf,
+  return write_with(me, *f, buf,
                     [&](io::IoBuf& b) { return f->write_at(b, static_cast<u64>(offset)); });
 }
 
@@ -122,7 +129,7 @@ Value readv(Task& me, Fd fd, UserAddr vector, u64 count) {
   Ranges ranges;
   TRY(ranges.load(vector, count));
   io::IoBuf buf(ranges.all());
-  return moved(f->read(buf));
+  return moved(*f, f->read(buf));
 }
 
 Value writev(Task& me, Fd fd, UserAddr vector, u64 count) {
@@ -130,7 +137,7 @@ Value writev(Task& me, Fd fd, UserAddr vector, u64 count) {
   Ranges ranges;
   TRY(ranges.load(vector, count));
   io::IoBuf buf(ranges.all());
-  return write_with(me, buf, [&](io::IoBuf& b) { return f->write(b); });
+  return write_with(me, *f, buf, [&](io::IoBuf& b) { return f->write(b); });
 }
 
 Value preadv(Task& me, Fd fd, UserAddr vector, u64 count, i64 offset) {
@@ -139,7 +146,7 @@ Value preadv(Task& me, Fd fd, UserAddr vector, u64 count, i64 offset) {
   Ranges ranges;
   TRY(ranges.load(vector, count));
   io::IoBuf buf(ranges.all());
-  return moved(f->read_at(buf, static_cast<u64>(offset)));
+  return moved(*f, f->read_at(buf, static_cast<u64>(offset)));
 }
 
 Value pwritev(Task& me, Fd fd, UserAddr vector, u64 count, i64 offset) {
@@ -148,13 +155,13 @@ Value pwritev(Task& me, Fd fd, UserAddr vector, u64 count, i64 offset) {
   Ranges ranges;
   TRY(ranges.load(vector, count));
   io::IoBuf buf(ranges.all());
-  return write_with(me, buf,
+  return write_with(me, *f, buf,
                     [&](io::IoBuf& b) { return f->write_at(b, static_cast<u64>(offset)); });
 }
 
 Value close(Task& me, Fd fd) {
   const Ref<io::File> f = TRY(me.files->remove(fd.number));
-  f->closing();
+  f->closing(*me.files);
   return u64{0};
 }
 
@@ -181,7 +188,7 @@ Value dup_to(Task& me, Fd from, Fd to, bool close_on_exec) {
   if (to.number < 0 || static_cast<u64>(to.number) >= me.group->limit(uapi::rlimit_nofile))
     return Errno::ebadf;
   const Ref<io::File> old = TRY(me.files->replace(to.number, std::move(f), close_on_exec));
-  if (old) old->closing();
+  if (old) old->closing(*me.files);
   return static_cast<u64>(to.number);
 }
 
@@ -232,9 +239,14 @@ Value fcntl(Task& me, Fd fd, u32 command, u64 arg) {
       if (is_path) return Errno::ebadf;
       if (f->pipe_capacity() == 0) return Errno::ebadf;
       return f->pipe_capacity();
-    // As Linux built without file locks.
+    case uapi::f_getlk:
     case uapi::f_setlk:
-    case uapi::f_setlkw: return Errno::eacces;
+    case uapi::f_setlkw:
+    case uapi::f_ofd_getlk:
+    case uapi::f_ofd_setlk:
+    case uapi::f_ofd_setlkw:
+      if (is_path) return Errno::ebadf;
+      return record_lock(me, fd, std::move(f), command, UserAddr(arg));
     default: return is_path ? Errno::ebadf : Errno::einval;
   }
 }
@@ -286,6 +298,7 @@ Value ftruncate(Task& me, Fd fd, i64 size) {
   if (!f->is_writable()) return Errno::einval;
   TRY(check_file_size(me, static_cast<u64>(size)));
   TRY(f->truncate(static_cast<u64>(size)));
+  vfs::notify::happened(*f, uapi::in_modify);
   return u64{0};
 }
 
@@ -320,6 +333,8 @@ Result<u64> copy_between(io::File& from, u64* offset, io::File& to, u64* to_offs
     Result<usize> put = to_offset != nullptr ? to.write_at(out, *to_offset) : to.write(out);
     if (!put.ok()) return done > 0 ? Result<u64>(done) : put.error();
     done += *put;
+    vfs::notify::happened(from, uapi::in_access);
+    vfs::notify::happened(to, uapi::in_modify);
     if (offset != nullptr) *offset += *put;
     if (to_offset != nullptr) *to_offset += *put;
     if (*put < *got) break;

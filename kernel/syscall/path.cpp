@@ -3,6 +3,7 @@
 #include "generated/uapi/fcntl.hpp"
 #include "syscall/calls.hpp"
 #include "syscall/support.hpp"
+#include "vfs/notify.hpp"
 
 namespace auk::syscall::calls {
 namespace {
@@ -160,7 +161,9 @@ Value truncate(Task& me, UserStr path, i64 size) {
   if (size < 0) return Errno::einval;
   const vfs::Path at = TRY(find_path(me, cwd, path, 0));
   if (at.inode().is_regular()) TRY(check_file_size(me, static_cast<u64>(size)));
-  return done(vfs::truncate(me.asker(), at, static_cast<u64>(size)));
+  TRY(vfs::truncate(me.asker(), at, static_cast<u64>(size)));
+  vfs::notify::happened(*at.dentry, uapi::in_modify);
+  return u64{0};
 }
 
 namespace {

@@ -1,10 +1,13 @@
-// Waiting for files, and futexes: see poll(2), select(2), futex(2).
+// Waiting for files, and futexes: see poll(2), select(2), epoll_ctl(2), epoll_wait(2), futex(2).
 #include "syscall/poll.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "generated/uapi/futex.hpp"
+#include "generated/uapi/poll.hpp"
 #include "generated/uapi/resource.hpp"
+#include "io/epoll.hpp"
 #include "io/poller.hpp"
 #include "proc/futex.hpp"
 #include "syscall/calls.hpp"
@@ -20,7 +23,7 @@ using uapi::pollfd;
 /// What is looked at between two sleeps; returns how many files are ready.
 class Scan {
  public:
-  virtual u32 look(io::PollTable* table) = 0;
+  virtual u32 look(io::Poller* poller) = 0;
 
  protected:
   ~Scan() = default;
@@ -32,14 +35,19 @@ Result<u32> wait_for_files(Task& me, Scan& scan, u64 deadline_ns) {
   if (const u32 ready = scan.look(deadline_ns == 0 ? nullptr : &poller); ready != 0) return ready;
   if (deadline_ns == 0) return u32{0};
   if (poller.out_of_memory()) return Errno::enomem;
-  const sched::InterruptibleSleep sleeping(me);
   for (bool in_time = true;;) {
     poller.prepare();
     if (const u32 ready = scan.look(nullptr); ready != 0) return ready;
     if (!in_time) return u32{0};
+    // Behind the look, which may itself have slept for a lock.
+    const sched::InterruptibleSleep sleeping(me);
     if (me.has_work(sched::Interruptible::any)) return Errno::eintr;
     in_time = poller.sleep(deadline_ns);
   }
+}
+
+PollEvents look_at(const Ref<io::File>& f, io::Poller* poller) {
+  return poller == nullptr ? f->poll(nullptr) : poller->look_at(f);
 }
 
 PollEvents always() {
@@ -53,14 +61,14 @@ class PollScan final : public Scan {
  public:
   PollScan(Task& me, std::span<pollfd> fds) : me_(me), fds_(fds) {}
   ~PollScan() = default;
-  u32 look(io::PollTable* table) override {
+  u32 look(io::Poller* poller) override {
     u32 ready = 0;
     for (pollfd& p : fds_) {
       PollEvents found;
       if (p.fd >= 0) {
         Result<Ref<io::File>> f = file_of(me_, {p.fd});
         if (f.ok())
-          found = f.take()->poll(table) &
+          found = look_at(f.take(), poller) &
                   (PollEvents::from_bits(static_cast<u16>(p.events)) | always());
         else
           found = PollEvent::invalid;
@@ -131,6 +139,13 @@ Result<u64> load_timeout(UserAddr at) {
   return ns == 0 ? u64{0} : deadline_in(ns);
 }
 
+/// Negative times wait for ever.
+u64 deadline_of(int timeout_ms) {
+  if (timeout_ms == 0) return 0;
+  if (timeout_ms < 0) return sched::no_deadline;
+  return deadline_in(static_cast<u64>(timeout_ms) * ns_per_ms);
+}
+
 /// What is left goes back to the program; that it cannot be written is no failure.
 void store_rest(UserAddr at, u64 deadline) {
   if (at.value == 0) return;
@@ -160,7 +175,7 @@ class SelectScan final : public Scan {
   SelectScan(Task& me, u32 count) : me_(me), count_(count) {}
   ~SelectScan() = default;
 
-  u32 look(io::PollTable* table) override {
+  u32 look(io::Poller* poller) override {
     constexpr std::array kinds{
         PollEvents::from_bits(0x1 | 0x8 | 0x10 | 0x40 | 0x80),
         PollEvents::from_bits(0x4 | 0x8 | 0x100 | 0x200),
@@ -177,7 +192,7 @@ class SelectScan final : public Scan {
         error = Errno::ebadf;
         return 1;
       }
-      const PollEvents events = f.take()->poll(table);
+      const PollEvents events = look_at(f.take(), poller);
       for (usize k = 0; k < kinds.size(); ++k)
         if ((wanted[k][word] & bit) != 0 && events.any(kinds[k])) {
           found[k][word] |= bit;
@@ -206,16 +221,14 @@ Value do_select(Task& me, int count, const std::array<UserAddr, 3>& sets, u64 de
 }  // namespace
 
 Value poll(Task& me, UserAddr fds, u32 count, int timeout_ms) {
-  u64 deadline = sched::no_deadline;
-  if (timeout_ms == 0) deadline = 0;
-  if (timeout_ms > 0) deadline = deadline_in(static_cast<u64>(timeout_ms) * ns_per_ms);
-  return poll_until(me, fds, count, deadline);
+  return poll_until(me, fds, count, deadline_of(timeout_ms));
 }
 
 Value ppoll(Task& me, UserAddr fds, u32 count, UserAddr timeout, UserIn<u64> mask, u64 set_size) {
   const u64 deadline = TRY(load_timeout(timeout));
   TRY(load_mask(me, mask.address(), set_size));
   Value v = poll_until(me, fds, count, deadline);
+  if (v.ok()) end_temporary_mask(me);
   store_rest(timeout, deadline);
   if (!v.ok() && v.error() == restart::block) return restart::no_hand;
   return v;
@@ -251,8 +264,74 @@ Value pselect6(Task& me, int count, UserAddr in, UserAddr out, UserAddr except, 
     TRY(load_mask(me, UserAddr(argument[0]), argument[1]));
   }
   Value v = do_select(me, count, {in, out, except}, deadline);
+  if (v.ok()) end_temporary_mask(me);
   store_rest(timeout, deadline);
   return v;
+}
+
+Value epoll_create1(Task& me, u32 flags) {
+  constexpr u32 close_on_exec = uapi::epoll_cloexec;
+  if ((flags & ~close_on_exec) != 0) return Errno::einval;
+  return install(me, TRY(io::make_epoll(flags)), flags != 0);
+}
+
+Value epoll_create(Task& me, int size) {
+  return size <= 0 ? Value(Errno::einval) : epoll_create1(me, 0);
+}
+
+Value epoll_ctl(Task& me, Fd epoll, int operation, Fd fd, UserIn<uapi::epoll_event> in) {
+  io::EpollEvent event;
+  if (operation != uapi::epoll_ctl_del) {
+    const uapi::epoll_event e = TRY(in.load());
+    event = {e.events, e.data};
+  }
+  const Ref<io::File> f = TRY(file_of(me, epoll));
+  const Ref<io::File> target = TRY(file_of(me, fd));
+  io::EpollChange change{};
+  switch (operation) {
+    case uapi::epoll_ctl_add: change = io::EpollChange::add; break;
+    case uapi::epoll_ctl_del: change = io::EpollChange::remove; break;
+    case uapi::epoll_ctl_mod: change = io::EpollChange::modify; break;
+    default: return target->can_poll() ? Errno::einval : Errno::eperm;
+  }
+  return done(io::change_epoll(*f, change, *target, fd.number, event));
+}
+
+namespace {
+
+Value wait_on_epoll(Task& me, Fd epoll, UserAddr events, int most, u64 deadline) {
+  constexpr u64 size = sizeof(uapi::epoll_event);
+  constexpr int limit = std::numeric_limits<int>::max() / static_cast<int>(size);
+  if (most <= 0 || most > limit) return Errno::einval;
+  if (!core::is_user_range(events, static_cast<u64>(most) * size)) return Errno::efault;
+  const Ref<io::File> f = TRY(file_of(me, epoll));
+  return u64{
+      TRY(io::wait_for_events(*TRY(io::epoll_of(*f)), events, static_cast<u32>(most), deadline))};
+}
+
+/// The same under another mask, which only an interrupted wait hands on to the handler.
+Value wait_with_mask(Task& me, Fd epoll, UserAddr events, int most, u64 deadline, UserIn<u64> mask,
+                     u64 set_size) {
+  TRY(load_mask(me, mask.address(), set_size));
+  Value v = wait_on_epoll(me, epoll, events, most, deadline);
+  if (v.ok() || v.error() != Errno::eintr) end_temporary_mask(me);
+  return v;
+}
+
+}  // namespace
+
+Value epoll_wait(Task& me, Fd epoll, UserAddr events, int most, int timeout_ms) {
+  return wait_on_epoll(me, epoll, events, most, deadline_of(timeout_ms));
+}
+
+Value epoll_pwait(Task& me, Fd epoll, UserAddr events, int most, int timeout_ms, UserIn<u64> mask,
+                  u64 set_size) {
+  return wait_with_mask(me, epoll, events, most, deadline_of(timeout_ms), mask, set_size);
+}
+
+Value epoll_pwait2(Task& me, Fd epoll, UserAddr events, int most, UserAddr timeout,
+                   UserIn<u64> mask, u64 set_size) {
+  return wait_with_mask(me, epoll, events, most, TRY(load_timeout(timeout)), mask, set_size);
 }
 
 namespace {

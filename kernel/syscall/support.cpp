@@ -79,4 +79,9 @@ void set_temporary_mask(Task& me, proc::SignalSet mask) {
   proc::set_blocked(me, mask);
 }
 
+void end_temporary_mask(Task& me) {
+  if ((me.work_bits.fetch_and_acq_rel(~core::work::restore_mask) & core::work::restore_mask) != 0)
+    proc::set_blocked(me, me.saved_mask);
+}
+
 }  // namespace auk::syscall

@@ -64,5 +64,7 @@ u64 deadline_in(u64 ns);
 sched::WaitResult sleep_until_signal(u64 deadline_ns);
 /// A mask for the duration of a call: it comes back when the call ends, or in the signal frame.
 void set_temporary_mask(Task& me, proc::SignalSet mask);
+/// It comes back now: the call has something to say, and what it let through waits again.
+void end_temporary_mask(Task& me);
 
 }  // namespace auk::syscall

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "vfs/notify.hpp"
+
 namespace auk::vfs {
 
 Dentry::~Dentry() {
@@ -19,6 +21,7 @@ void Dentry::destroy(Dentry* d) {
     // A dentry that was only a cache still has its name.
     if (d->has_name()) unlink_name(*d);
     Dentry* const dir = d->directory();
+    if (d->inode_ != nullptr && d->inode_->links.load_relaxed() == 0) notify::removed(*d->inode_);
     if (d->inode_ != nullptr) (void)Ref<Inode>::adopt(d->inode_);
     core::rcu_call(*d);
     d = dir != nullptr && dir->drop() ? dir : nullptr;

@@ -16,6 +16,7 @@
 #include "io/file.hpp"
 #include "io/pipe.hpp"
 #include "sched/lock.hpp"
+#include "vfs/watch.hpp"
 #include "vm/object.hpp"
 
 namespace auk::vfs {
@@ -58,6 +59,7 @@ class Superblock : public RefCounted<Superblock>, public core::RcuHead {
   core::Guarded<core::level::rename, RenameNothing, sched::SleepLock> rename_lock;
 
   Superblock();
+  Atomic<u32> watches{0};  ///< of its inodes, by inotify(7)
   static void destroy(Superblock* s);
   void retire() override { dispose(); }
   void set_root(Ref<Dentry> root);
@@ -102,6 +104,8 @@ class Inode : public RefCounted<Inode>, public core::RcuHead {
   u64 raw_device;
   Atomic<i64> atime_ns, mtime_ns, ctime_ns;
   i64 btime_ns;
+  io::LockSpace lock_space;
+  WatchList watches;
   struct Nothing {};
   /// For entries of a directory, and for changes of size. The second of two inodes is locked as
   /// level inode_twin; entries that go are third and fourth.

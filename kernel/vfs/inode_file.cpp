@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "generated/uapi/ioctl.hpp"
+#include "vfs/notify.hpp"
 #include "vfs/operations.hpp"
 
 namespace auk::vfs {
@@ -12,6 +13,11 @@ constexpr int seek_set = 0, seek_cur = 1, seek_end = 2, seek_data = 3, seek_hole
 constexpr u64 max_size = ~u64{0} >> 1;
 
 }  // namespace
+
+void PathOrigin::closed(const io::File& f) const {
+  if ((f.flags() & open_flag::path) != 0) return;
+  notify::happened(*path.dentry, f.is_writable() ? uapi::in_close_write : uapi::in_close_nowrite);
+}
 
 Result<usize> InodeFile::copy_out(io::IoBuf& buf, u64 offset) {
   if (inode().is_directory()) return Errno::eisdir;

@@ -19,6 +19,8 @@ class PathOrigin final : public io::FileOrigin {
     if (on_heap_) mem::destroy(this);
   }
   void stat(io::FileStat& s) const override { path.inode().fill_stat(s); }
+  io::LockSpace& lock_space() const override { return path.inode().lock_space; }
+  void closed(const io::File& f) const override;
 };
 
 class InodeFile final : public io::File {

@@ -1,5 +1,6 @@
 // open(2) and openat2(2), behind the decoding.
 #include "vfs/inode_file.hpp"
+#include "vfs/notify.hpp"
 #include "vfs/rights.hpp"
 
 namespace auk::vfs {
@@ -72,16 +73,21 @@ Result<Ref<io::File>> open_path(const Asker& who, const Path& at, u32 flags, boo
     Ref<io::File> f = TRY(inode.open_special(at, flags & kept));
     mem::Box<PathOrigin> origin = TRY(mem::Box<PathOrigin>::make(ALLOC_SITE, at, true));
     f->set_origin(origin.release());
+    notify::happened(*at.dentry, uapi::in_open);
     return f;
   }
   Ref<InodeFile> f = TRY(mem::make_ref<InodeFile>(ALLOC_SITE, flags & kept, at));
   if (f->is_writable()) TRY(f->begin_write());
+  notify::happened(*at.dentry, uapi::in_open);
   if (inode.is_regular() && (flags & open_flag::truncate) != 0 && !created) {
     WriteAccess write;
     TRY(write.begin(*at.mount));
-    auto changing = inode.lock.lock();
-    inode.pages()->truncate(0);
-    inode.touch(true);
+    {
+      auto changing = inode.lock.lock();
+      inode.pages()->truncate(0);
+      inode.touch(true);
+    }
+    notify::happened(*at.dentry, uapi::in_modify);
   }
   return Ref<io::File>(std::move(f));
 }

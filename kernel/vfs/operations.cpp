@@ -3,6 +3,7 @@
 #include "vfs/inode_file.hpp"
 #include "vfs/mount_table.hpp"
 #include "vfs/mounting.hpp"
+#include "vfs/notify.hpp"
 #include "vfs/rights.hpp"
 
 namespace auk::vfs {
@@ -41,6 +42,7 @@ Result<Ref<Dentry>> make_entry(const Asker& who, Dentry& dir, std::string_view n
   mem::Box<Name> text = TRY(Name::create(dir, *entry, name));
   entry->set_inode(TRY(parent.create(*entry, fresh)));
   link_dentry(dir, *entry, std::move(text));
+  notify::entry(parent, uapi::in_create, name, entry->inode().is_directory());
   return entry;
 }
 
@@ -154,6 +156,8 @@ Result<void> make_link(const Asker& who, const Path& from, const Path& start,
                       TRY(dir.inode().link(*entry, inode));
                       inode.may_be_linked.store_relaxed(false);
                       link_dentry(dir, *entry, std::move(text));
+                      notify::happened(inode, uapi::in_attrib);
+                      notify::entry(dir.inode(), uapi::in_create, name, false);
                       return {};
                     });
 }
@@ -165,6 +169,7 @@ Result<void> unlink(const Asker& who, const Path& start, std::string_view path) 
   WriteAccess write;
   TRY(write.begin(*end.parent.mount));
   Ref<Dentry> victim;
+  Ref<Inode> last;  // let go of without the locks
   return unless_mounted(who, [&](Ref<Dentry>& point) -> Result<void> {
     Inode& dir = end.parent.inode();
     auto changing = dir.lock.lock();
@@ -173,13 +178,20 @@ Result<void> unlink(const Asker& who, const Path& start, std::string_view path) 
     if (end.trailing_slash) return inode.is_directory() ? Errno::eisdir : Errno::enotdir;
     TRY(may_remove(who, dir, inode));
     if (inode.is_directory()) return Errno::eisdir;
-    auto going = inode.lock.lock_as<core::level::inode_twin>();
-    if (victim->is_mountpoint()) {
-      point = victim;
-      return {};
+    {
+      auto going = inode.lock.lock_as<core::level::inode_twin>();
+      if (victim->is_mountpoint()) {
+        point = victim;
+        return {};
+      }
+      TRY(dir.remove(*victim));
+      unlink_dentry(*victim);
     }
-    TRY(dir.remove(*victim));
-    unlink_dentry(*victim);
+    notify::happened(inode, uapi::in_attrib);
+    last = Ref<Inode>(inode);
+    // The file's own watches hear of its end first.
+    victim = {};
+    notify::entry(dir, uapi::in_delete, end.name, false);
     return {};
   });
 }
@@ -196,6 +208,7 @@ Result<void> remove_directory(const Asker& who, const Path& start, std::string_v
   WriteAccess write;
   TRY(write.begin(*end.parent.mount));
   Ref<Dentry> victim;
+  Ref<Inode> last;  // let go of without the locks
   return unless_mounted(who, [&](Ref<Dentry>& point) -> Result<void> {
     Inode& dir = end.parent.inode();
     auto changing = dir.lock.lock();
@@ -203,13 +216,18 @@ Result<void> remove_directory(const Asker& who, const Path& start, std::string_v
     Inode& inode = victim->inode();
     TRY(may_remove(who, dir, inode));
     if (!inode.is_directory()) return Errno::enotdir;
-    auto going = inode.lock.lock_as<core::level::inode_twin>();
-    if (victim->is_mountpoint()) {
-      point = victim;
-      return {};
+    {
+      auto going = inode.lock.lock_as<core::level::inode_twin>();
+      if (victim->is_mountpoint()) {
+        point = victim;
+        return {};
+      }
+      TRY(dir.remove(*victim));
+      unlink_dentry(*victim);
     }
-    TRY(dir.remove(*victim));
-    unlink_dentry(*victim);
+    last = Ref<Inode>(inode);
+    victim = {};
+    notify::entry(dir, uapi::in_delete, end.name, true);
     return {};
   });
 }
@@ -256,6 +274,15 @@ Result<void> Renaming::check_rights() const {
   return {};
 }
 
+void tell_of_move(const WalkEnd& from, const WalkEnd& to, Inode& moved, Inode* replaced) {
+  const u32 cookie = notify::new_cookie();
+  const bool is_directory = moved.is_directory();
+  notify::entry(from.parent.inode(), uapi::in_moved_from, from.name, is_directory, cookie);
+  notify::entry(to.parent.inode(), uapi::in_moved_to, to.name, is_directory, cookie);
+  if (replaced != nullptr) notify::happened(*replaced, uapi::in_attrib);
+  notify::happened(moved, uapi::in_move_self);
+}
+
 Result<void> Renaming::run() {
   moving = TRY(look_up(*from.parent.dentry, from.name));
   Result<Ref<Dentry>> there = look_up(*to.parent.dentry, to.name);
@@ -283,7 +310,12 @@ Result<void> Renaming::run() {
       point = Ref<Dentry>(*d);
       return {};
     }
-  return (flags & exchange) != 0 ? swap() : move();
+  const bool swaps = (flags & exchange) != 0;
+  TRY(swaps ? swap() : move());
+  if (point) return {};
+  tell_of_move(from, to, moving->inode(), swaps || !victim ? nullptr : &victim->inode());
+  if (swaps) tell_of_move(to, from, victim->inode(), nullptr);
+  return {};
 }
 
 Result<void> Renaming::move() {

@@ -60,7 +60,10 @@ class MemObject : public RefCounted<MemObject> {
 /// What a mapping of a file keeps alive, and what its name is. io::File implements it.
 class Backing : public RefCounted<Backing> {
  public:
-  static void destroy(Backing* b) { b->dispose(); }
+  static void destroy(Backing* b) {
+    b->released();
+    b->dispose();
+  }
   /// Numbers for /proc/PID/maps.
   struct Identity {
     u64 device = 0;
@@ -69,6 +72,8 @@ class Backing : public RefCounted<Backing> {
   virtual Identity identity() const = 0;
 
  protected:
+  /// The last reference is gone; the object is still whole.
+  virtual void released() {}
   Backing() = default;
   ~Backing() = default;
   virtual void dispose() = 0;

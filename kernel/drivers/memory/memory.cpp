@@ -69,6 +69,7 @@ class MemoryFile final : public io::File {
   Result<usize> read_at(io::IoBuf& buf, u64) override { return read(buf); }
   Result<usize> write_at(io::IoBuf& buf, u64) override { return write(buf); }
   Result<i64> seek(i64, int) override { return i64{0}; }
+  bool can_poll() const override { return kind_ == Minor::random || kind_ == Minor::urandom; }
   Result<void> stat(io::FileStat& s) override { return vfs::stat_opened(*this, s); }
   /// A private mapping of /dev/zero is anonymous memory.
   Result<Ref<vm::MemObject>> map_object() override {

@@ -18,6 +18,7 @@ class TtyFile final : public io::File {
   Result<usize> read(io::IoBuf& buf) override { return tty_->read(buf, is_nonblocking()); }
   Result<usize> write(io::IoBuf& buf) override { return tty_->write(buf, is_nonblocking()); }
   Result<u64> ioctl(u32 command, io::IoctlArg arg) override { return tty_->ioctl(command, arg); }
+  bool can_poll() const override { return true; }
   io::PollEvents poll(io::PollTable* table) override { return tty_->poll(table); }
   Result<void> stat(io::FileStat& s) override { return vfs::stat_opened(*this, s); }
 };
