@@ -48,8 +48,9 @@ FaultResult AddressSpace::handle_anonymous(UserAddr page, Access access, const V
       if (there != nullptr && (there->is_exclusive() || there->ref_count() == 1)) {
         // The only reference is ours: nobody else can see the page, nor will.
         there->set_exclusive(true);
+        // More rights for the same page: a CPU that remembers fewer faults once more, and finds
+        // this.
         e = Pte::leaf(e.address(), entry_rights(v.flags, true), 1);
-        root_->flush(page, page + page_size);
         return FaultResult::done;
       }
       if (fresh) {
@@ -94,7 +95,8 @@ FaultResult AddressSpace::handle_object(Vma& v, UserAddr page, Access access, Pt
   const bool shared = v.flags.has(VmaFlag::shared);
   if (shared || access != Access::write) {
     auto entries = table.lock.lock();
-    if (!v.object->has_index(v.index_of(page))) return FaultResult::no_page;
+    // The object was cut off meanwhile: the fault is taken again.
+    if (!v.object->holds(v.index_of(page), *folio)) return FaultResult::done;
     Pte& e = table.entry(page);
     const bool writable = shared && v.flags.has(VmaFlag::write);
     if (e.has_page()) {
@@ -103,7 +105,6 @@ FaultResult AddressSpace::handle_object(Vma& v, UserAddr page, Access access, Pt
       else if (const Folio* own = mem::folio_of(pfn_of(e.address())); own != nullptr && !shared)
         e = Pte::leaf(e.address(),
                       entry_rights(v.flags, own->is_exclusive() && v.flags.has(VmaFlag::write)), 1);
-      root_->flush(page, page + page_size);
       return FaultResult::done;
     }
     e = Pte::leaf(folio->address(), entry_rights(v.flags, writable), 1);
@@ -121,7 +122,8 @@ FaultResult AddressSpace::handle_object(Vma& v, UserAddr page, Access access, Pt
   Ref<Folio> old;
   {
     auto entries = table.lock.lock();
-    if (!v.object->has_index(v.index_of(page))) return FaultResult::no_page;
+    // The object was cut off meanwhile: the fault is taken again.
+    if (!v.object->holds(v.index_of(page), *folio)) return FaultResult::done;
     Pte& e = table.entry(page);
     if (e.has_page() && e.address() != folio->address()) return FaultResult::done;
     if (e.has_page()) {
@@ -156,7 +158,8 @@ void AddressSpace::map_around(const Vma& v, UserAddr page, PteTable& table) {
   u32 added = 0;
   for (usize i = 0; i < found.size(); ++i) {
     const UserAddr at = start + i * page_size;
-    if (!found[i] || table.entry(at).has_page() || !v.object->has_index(v.index_of(at))) continue;
+    if (!found[i] || table.entry(at).has_page() || !v.object->holds(v.index_of(at), *found[i]))
+      continue;
     table.entry(at) = Pte::leaf(found[i].release()->address(), rights, 1);
     ++added;
   }

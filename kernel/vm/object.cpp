@@ -176,6 +176,12 @@ Result<Ref<Folio>> PageCache::folio(u64 index) {
   return find_or_make(index);
 }
 
+bool PageCache::holds(u64 index, const Folio& f) const {
+  // First the end: whoever moved it back had taken the page out of the tree before. The nodes of
+  // the tree stay as long as the cache, so they can be looked at without the lock.
+  return index < (size() + page_size - 1) / page_size && look_->find(index) == &f;
+}
+
 void MemObject::unmap_from(u64 index) {
   auto list = mappings.lock();
   for (Mapping& m : *list) {

@@ -45,9 +45,9 @@ class MemObject : public RefCounted<MemObject> {
   virtual Result<Ref<Folio>> folio(u64 index) = 0;
   /// Pages from an index on that are there already, into `out`; gaps stay empty.
   virtual void resident(u64 index, std::span<Ref<Folio>> out) = 0;
-  /// The index lies before the end. Asked under the lock of the page table that the page goes into,
-  /// since the end may have moved since folio().
-  virtual bool has_index(u64 index) const = 0;
+  /// The page is the object's at this index. Asked under the lock of the page table that the page
+  /// goes into: the end may have moved since folio(), and back again.
+  virtual bool holds(u64 index, const Folio& f) const = 0;
 
  protected:
   MemObject() = default;
@@ -125,6 +125,7 @@ class PageBudget : public RefCounted<PageBudget> {
 
 class PageCache final : public MemObject {
   core::Guarded<core::level::mapping_tree, FolioTree, core::SpinIrqOff> tree_;
+  const FolioTree* const look_ = &tree_.alone();  ///< for a look without the lock
   Atomic<u64> size_{0};
   Atomic<u64> pages_{0};
   u64 promised_ = 0;  ///< pages charged at once; without, each page is charged when it is made
@@ -157,7 +158,7 @@ class PageCache final : public MemObject {
   Result<Ref<Folio>> find_or_make(u64 index);
   Result<Ref<Folio>> folio(u64 index) override;
   void resident(u64 index, std::span<Ref<Folio>> out) override;
-  bool has_index(u64 index) const override { return index < (size() + page_size - 1) / page_size; }
+  bool holds(u64 index, const Folio& f) const override;
 };
 
 }  // namespace auk::vm

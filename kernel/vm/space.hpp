@@ -116,7 +116,8 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   Result<void> unmap_range(Change& change, UserAddr start, UserAddr end);
   Result<void> extend(Change& change, UserAddr at, u64 size, VmaFlags flags, const Allowance& a);
   template <class F>
-  Result<void> change_flags(Change& change, UserAddr start, UserAddr end, bool over_holes, F flags);
+  Result<void> change_flags(Change& change, UserAddr start, UserAddr end, bool over_holes,
+                            F wanted);
   void note_peak();
 
   // entries.cpp: page-table entries of a range.
@@ -186,7 +187,7 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   Result<void> discard(UserAddr start, u64 size, Discard what);
   /// ENOMEM at holes, after all that is there was changed. EINVAL: `only_anonymous`, and an area is
   /// not.
-  Result<void> advise(UserAddr start, u64 size, FlagChange change, bool only_anonymous);
+  Result<void> advise(UserAddr start, u64 size, FlagChange wanted, bool only_anonymous);
   /// Which pages of a range are in memory: one byte for each. ENOMEM.
   Result<void> residency(UserAddr start, std::span<byte> out);
   /// ENOMEM: a hole; EBUSY: locked pages must not be invalidated.
