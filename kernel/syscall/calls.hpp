@@ -136,6 +136,12 @@ Value munlock(Task&, UserAddr at, u64 size);
 Value mlockall(Task&, int flags);
 Value munlockall(Task&);
 
+// other_memory.cpp
+Value process_vm_readv(Task&, int pid, UserAddr own, u64 own_count, UserAddr theirs,
+                       u64 their_count, u64 flags);
+Value process_vm_writev(Task&, int pid, UserAddr own, u64 own_count, UserAddr theirs,
+                        u64 their_count, u64 flags);
+
 // process.cpp
 Value fork(Task&);
 Value vfork(Task&);

@@ -7,51 +7,12 @@
 #include "io/pipe.hpp"
 #include "syscall/calls.hpp"
 #include "syscall/lock.hpp"
+#include "syscall/ranges.hpp"
 #include "syscall/support.hpp"
 #include "vfs/notify.hpp"
 
 namespace auk::syscall::calls {
 namespace {
-
-/// What one call moves at most: Linux's MAX_RW_COUNT.
-constexpr u64 most_bytes = 0x7ffff000;
-constexpr u64 most_ranges = 1024;
-
-/// A vector of ranges, copied in and checked.
-class Ranges {
-  static constexpr usize inline_count = 8;
-  std::array<io::UserRange, inline_count> few_{};
-  io::UserRange* many_ = nullptr;
-  usize count_ = 0;
-
- public:
-  Ranges() = default;
-  ~Ranges() { mem::free(many_); }
-  Ranges(const Ranges&) = delete;
-  Ranges& operator=(const Ranges&) = delete;
-
-  Result<void> load(UserAddr vector, u64 count) {
-    if (count > most_ranges) return Errno::einval;
-    io::UserRange* to = few_.data();
-    if (count > inline_count)
-      to = many_ = static_cast<io::UserRange*>(
-          TRY(mem::allocate(ALLOC_SITE, count * sizeof(io::UserRange))));
-    u64 total = 0;
-    for (u64 i = 0; i < count; ++i) {
-      const uapi::iovec v = TRY((UserIn<uapi::iovec>(vector) + i).load());
-      if (static_cast<i64>(v.iov_len) < 0) return Errno::einval;
-      const u64 size = std::min(v.iov_len, most_bytes - total);
-      if (!core::is_user_range(UserAddr(v.iov_base), v.iov_len)) return Errno::efault;
-      to[i] = {UserAddr(v.iov_base), size};
-      total += size;
-    }
-    count_ = count;
-    return {};
-  }
-  std::span<const io::UserRange> all() const {
-    return {many_ != nullptr ? many_ : few_.data(), count_};
-  }
-};
 
 Result<Ref<io::File>> readable(Task& me, Fd fd) {
   Ref<io::File> f = TRY(file_of(me, fd));

@@ -44,6 +44,8 @@ consteval Table make_table() {
   SYSCALL(munlock);
   SYSCALL(mlockall);
   SYSCALL(munlockall);
+  SYSCALL(process_vm_readv);
+  SYSCALL(process_vm_writev);
   SYSCALL(dup);
   SYSCALL(dup2);
   SYSCALL(pause);
