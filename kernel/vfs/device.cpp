@@ -21,9 +21,29 @@ class CharDrivers {
   }
 };
 
+class DeviceNodes {
+  Atomic<DeviceNode*> first_{nullptr};
+
+ public:
+  constexpr DeviceNodes() = default;
+  void add(DeviceNode& n) {
+    DeviceNode* seen = first_.load_relaxed();
+    do {
+      n.next_ = seen;
+    } while (!first_.cas_release(seen, &n));
+  }
+  const DeviceNode* next(const DeviceNode* n) const {
+    return n == nullptr ? first_.load_acquire() : n->next_;
+  }
+};
+
 namespace {
+constinit DeviceNodes nodes;
 constinit core::Guarded<core::level::driver, CharDrivers, core::SpinPreemptOff> drivers;
-}
+}  // namespace
+
+void register_device_node(DeviceNode& n) { nodes.add(n); }
+const DeviceNode* next_device_node(const DeviceNode* n) { return nodes.next(n); }
 
 void register_char_driver(CharDriver& d) { drivers.lock()->add(d); }
 

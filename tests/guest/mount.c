@@ -658,3 +658,45 @@ TEST(signal_behind_a_full_file_system) {
   OK(WIFSIGNALED(status));
   IS(WTERMSIG(status), SIGBUS);
 }
+
+TEST(devices_by_name) {
+  NEED(mkdir("one", 0755));
+  NEED(mkdir("two", 0755));
+  WORKS(mount("none", "one", "devtmpfs", 0, NULL));
+  WORKS(mount("none", "two", "devtmpfs", MS_NOSUID, NULL));
+  struct stat facts, other;
+  struct {
+    char const* name;
+    mode_t mode;
+    dev_t number;
+  } const nodes[] = {
+      {"one/null", S_IFCHR | 0666, makedev(1, 3)},    {"one/zero", S_IFCHR | 0666, makedev(1, 5)},
+      {"one/full", S_IFCHR | 0666, makedev(1, 7)},    {"one/random", S_IFCHR | 0666, makedev(1, 8)},
+      {"one/urandom", S_IFCHR | 0666, makedev(1, 9)}, {"one/tty", S_IFCHR | 0666, makedev(5, 0)},
+      {"one/console", S_IFCHR | 0600, makedev(5, 1)}, {"one/ttyS0", S_IFCHR | 0600, makedev(4, 64)},
+  };
+  for (size_t i = 0; i < sizeof nodes / sizeof nodes[0]; ++i) {
+    IS(stat(nodes[i].name, &facts), 0);
+    IS(facts.st_mode, nodes[i].mode);
+    IS(facts.st_rdev, nodes[i].number);
+    IS(facts.st_uid, 0);
+  }
+  int const zero = (int)WORKS(open("one/zero", O_RDONLY));
+  char byte = 1;
+  IS(read(zero, &byte, 1), 1);
+  IS(byte, 0);
+  FAILS(umount("one"), EBUSY);
+  NEED(close(zero));
+  // One file system, however often it is mounted.
+  IS(stat("one", &facts), 0);
+  IS(stat("two", &other), 0);
+  OK(facts.st_dev == other.st_dev && facts.st_ino == other.st_ino);
+  IS(facts.st_mode, S_IFDIR | 0755);
+  WORKS(mkdir("one/made-here", 0700));
+  IS(stat("two/made-here", &other), 0);
+  WORKS(umount("one"));
+  WORKS(umount2("two", DETACH));
+  WORKS(mount("none", "one", "devtmpfs", 0, NULL));
+  WORKS(rmdir("one/made-here"));
+  WORKS(umount2("one", DETACH));
+}

@@ -98,7 +98,20 @@ class Driver final : public vfs::CharDriver {
 };
 constinit Driver driver;
 
-void setup() { vfs::register_char_driver(driver); }
+constexpr u32 for_all = vfs::mode::character | 0666;
+constexpr u64 number_of(Minor m) { return vfs::make_device(major, static_cast<u32>(m)); }
+constinit std::array<vfs::DeviceNode, 5> nodes{{
+    {"null", for_all, number_of(Minor::null)},
+    {"zero", for_all, number_of(Minor::zero)},
+    {"full", for_all, number_of(Minor::full)},
+    {"random", for_all, number_of(Minor::random)},
+    {"urandom", for_all, number_of(Minor::urandom)},
+}};
+
+void setup() {
+  vfs::register_char_driver(driver);
+  for (vfs::DeviceNode& n : nodes) vfs::register_device_node(n);
+}
 INIT_TASK(memory_devices, "", "memory_devices", setup);
 
 }  // namespace

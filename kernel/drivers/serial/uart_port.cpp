@@ -165,6 +165,10 @@ void setup_ports() {
     if (!made.ok()) return core::log_err("serial: out of memory for ttyS{}", n);
     const Ref<tty::Tty> tty = made.take();
     if (!tty::add_terminal(tty, n == console_number()).ok()) return;
+    const char name[] = {'t', 't', 'y', 'S', static_cast<char>('0' + n), '\0'};
+    Result<mem::Box<vfs::DeviceNode>> node = mem::Box<vfs::DeviceNode>::make(
+        ALLOC_SITE, name, vfs::mode::character | 0600, vfs::make_device(major, first_minor + n));
+    if (node.ok()) vfs::register_device_node(*node.take().release());
     // A port's terminal lives for ever.
     p.start(*Ref<tty::Tty>(tty).release());
     for (usize i = 0; i < lines.size(); ++i) wanted[i] = wanted[i] || lines[i].irq() == p.irq();

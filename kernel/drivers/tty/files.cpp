@@ -89,6 +89,9 @@ constinit SerialNumbers serial_numbers;
 constinit OwnTerminal own_terminal;
 constinit ConsoleNumber console_number;
 constinit bool registered = false;
+constinit vfs::DeviceNode own_node("tty", vfs::mode::character | 0666, vfs::make_device(5, 0));
+constinit vfs::DeviceNode console_node("console", vfs::mode::character | 0600,
+                                       vfs::make_device(5, 1));
 
 }  // namespace
 
@@ -105,6 +108,8 @@ Result<void> add_terminal(Ref<Tty> tty, bool is_console) {
   vfs::register_char_driver(serial_numbers);
   vfs::register_char_driver(own_terminal);
   vfs::register_char_driver(console_number);
+  vfs::register_device_node(own_node);
+  vfs::register_device_node(console_node);
   return {};
 }
 

@@ -258,6 +258,14 @@ usize TmpSuper::show_options(std::span<char> out) {
   return text.text().size();
 }
 
+}  // namespace
+
+Options default_options() {
+  Options o;
+  o.blocks = o.inodes = default_limit();
+  return o;
+}
+
 Result<Ref<vfs::Superblock>> make_super(std::string_view type, const Options& o) {
   Ref<Budget> budget = TRY(mem::make_ref<Budget>(ALLOC_SITE, o.blocks));
   Ref<TmpSuper> super = TRY(mem::make_ref<TmpSuper>(ALLOC_SITE, type, o, std::move(budget)));
@@ -267,12 +275,13 @@ Result<Ref<vfs::Superblock>> make_super(std::string_view type, const Options& o)
   return Ref<vfs::Superblock>(std::move(super));
 }
 
+namespace {
+
 class Tmpfs final : public vfs::FileSystem {
  public:
   constexpr explicit Tmpfs(std::string_view name) : FileSystem(name) {}
   Result<Ref<vfs::Superblock>> open(std::string_view, std::string_view options) override {
-    Options o;
-    o.blocks = o.inodes = default_limit();
+    Options o = default_options();
     TRY(parse_options(options, mem::count_pages().managed, o));
     return make_super(name(), o);
   }
@@ -304,8 +313,7 @@ INIT_TASK(tmpfs, "", "tmpfs", setup);
 }  // namespace
 
 Result<Ref<vfs::Mount>> make_root() {
-  Options o;
-  o.blocks = o.inodes = default_limit();
+  Options o = default_options();
   o.mode = 0755;
   Ref<vfs::Superblock> super = TRY(make_super("rootfs", o));
   Ref<vfs::Dentry> root(super->root());
