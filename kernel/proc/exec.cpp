@@ -162,6 +162,7 @@ class StackWriter {
  public:
   explicit StackWriter(UserAddr top) : at_(top) {}
   UserAddr here() const { return at_; }
+  void skip(u64 size) { at_ -= size; }
   void align(u64 a) { at_ = UserAddr(align_down(at_.value, a)); }
   Result<UserAddr> push(const void* bytes, usize size) {
     at_ -= size;
@@ -185,6 +186,9 @@ Result<UserAddr> write_stack(Task& me, UserAddr top, const ArgumentBlock& block,
   const auto strings = block.bytes();
   const UserAddr text = TRY(w.push(strings.data(), strings.size()));
   const std::array<u64, 2> seed{random::next_u64(), random::next_u64()};
+  // Also within the page: Linux's arch_align_stack().
+  constexpr u64 most_skipped = 8192;
+  w.skip(random::next_u64() % most_skipped);
   w.align(16);
   const UserAddr random_at = TRY(w.push(seed.data(), sizeof(seed)));
   const UserAddr platform = TRY(w.push(hardware::platform.data(), hardware::platform.size() + 1));
@@ -281,7 +285,7 @@ AUK_NOINLINE Result<void> prepare_program(Task& me, Image& image, const Argument
   out.space = TRY(AddressSpace::create());
   Ref<AddressSpace>& space = out.space;
   vm::SpaceLayout& layout = space->layout();
-  constexpr unsigned stack_bits = 22, mmap_bits = 28, brk_bits = 13;
+  constexpr unsigned stack_bits = 22, mmap_bits = 28, brk_bits = 18;
   out.stack_top = UserAddr(core::user_end - random_pages(stack_bits) - page_size);
   const u64 stack_limit = me.group->limit(uapi::rlimit_stack);
   const u64 stack_room =

@@ -656,3 +656,60 @@ TEST(threads_share_faults) {
   for (long i = 0; i < pages; ++i) sum += shared_place[i * PAGE];
   IS(sum, pages);
 }
+
+// --- random places ---------------------------------------------------------------------------
+
+struct places {
+  unsigned long stack, mapping, heap;
+};
+
+// This program, executed to tell where its things lie.
+__attribute__((constructor)) static void tell_places(void) {
+  if (getenv("TELL_PLACES") == NULL) return;
+  struct places const p = {
+      (unsigned long)__builtin_frame_address(0),
+      (unsigned long)mmap(NULL, PAGE, PROT_READ, ANONYMOUS, -1, 0),
+      (unsigned long)SYS(brk, 0),
+  };
+  _exit(write(1, &p, sizeof p) == sizeof p ? 0 : 1);
+}
+
+static struct places ask_places(void) {
+  int ends[2];
+  NEED(pipe(ends));
+  pid_t const child = fork();
+  if (child == 0) {
+    dup2(ends[1], 1);
+    char* const arguments[] = {program_invocation_name, NULL};
+    char* const environment[] = {"TELL_PLACES=1", NULL};
+    execve(program_invocation_name, arguments, environment);
+    _exit(127);
+  }
+  close(ends[1]);
+  struct places p = {0, 0, 0};
+  if (read(ends[0], &p, sizeof p) != sizeof p) ktap_give_up("places");
+  close(ends[0]);
+  ktap_status_of(child);
+  return p;
+}
+
+// Bits from `low` on, `count` of them.
+static unsigned long bits(int low, int count) { return ((1UL << count) - 1) << low; }
+
+TEST(places_are_random) {
+  struct places const first = ask_places();
+  struct places vary = {0, 0, 0};
+  for (int i = 0; i < 64; ++i) {
+    struct places const p = ask_places();
+    vary.stack |= p.stack ^ first.stack;
+    vary.mapping |= p.mapping ^ first.mapping;
+    vary.heap |= p.heap ^ first.heap;
+  }
+  // In 64 runs each random bit has been seen both ways.
+  IS(vary.stack & bits(4, 30), bits(4, 30));
+  IS(vary.stack >> 36, 0);
+  IS(vary.mapping & bits(12, 28), bits(12, 28));
+  IS(vary.mapping >> 43, 0);
+  IS(vary.heap & bits(12, 18), bits(12, 18));
+  IS(vary.heap >> 32, 0);
+}
