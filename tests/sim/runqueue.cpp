@@ -83,13 +83,15 @@ void generations() {
   SIM_CHECK(born.load_relaxed() == ran.load_relaxed());
 }
 
-/// A thread that spins with preemption on must make room for the one it woke, on the same CPU.
+/// A thread that spins with preemption on must make room for the one it woke, on the same CPU,
+/// however it woke it.
 void spin_for_the_woken() {
   sched::WaitQueue queue;
   Atomic<u32> stage{0};
   const sched::SpawnOptions same{.pinned = true, .cpu = some_cpu()};
   Crowd crowd;
-  (void)crowd.start(
+  const bool by_itself = one_in(2);
+  const Ref<sched::Thread> sleeper = crowd.start(
       [&] {
         (void)sched::wait(queue, [&] { return stage.load_acquire() == 1; });
         stage.store_release(2);
@@ -98,7 +100,13 @@ void spin_for_the_woken() {
   (void)crowd.start(
       [&] {
         stage.store_seq_cst(1);
-        queue.wake_all();
+        if (by_itself) {
+          // As an interrupt that ends in a thread does it.
+          const core::IrqOff irq_off;
+          (void)sched::wake(*sleeper);
+        } else {
+          queue.wake_all();
+        }
         while (stage.load_acquire() != 2) machine::relax();
       },
       same);
