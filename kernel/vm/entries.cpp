@@ -8,9 +8,10 @@ namespace auk::vm {
 using machine::Pte;
 using mem::PteTable;
 
-void AddressSpace::clear_entries(UserAddr start, UserAddr end) {
-  note_peak();
-  Gather gather(*root_);
+/// Calls f(entry, table's count, address) for each entry of a range that has a page. The table's
+/// lock is held, and goes when as many pages wait for the flush as there is room for.
+template <class F>
+void AddressSpace::gather_entries(UserAddr start, UserAddr end, Gather& gather, F f) {
   root_->each_table(start, end, [&](PteTable& t, UserAddr from, UserAddr to) {
     for (UserAddr at = from; at < to;) {
       {
@@ -20,15 +21,10 @@ void AddressSpace::clear_entries(UserAddr start, UserAddr end) {
             at = to;
             break;
           }
-          Pte& e = t.entry(at);
-          if (!e.has_page()) continue;
-          Folio* const f = mem::folio_of(pfn_of(e.address()));
-          e = Pte{};
-          --entries->used;
-          gather.note(at);
-          if (f == nullptr) continue;
-          (void)(f->is_anonymous() ? resident_anonymous_ : resident_object_).fetch_sub_relaxed(1);
-          gather.drop(f);
+          if (Pte& e = t.entry(at); e.has_page()) {
+            gather.note(at);
+            f(e, *entries);
+          }
         }
       }
       if (gather.is_full()) gather.flush();
@@ -36,44 +32,41 @@ void AddressSpace::clear_entries(UserAddr start, UserAddr end) {
   });
 }
 
+/// The entry is gone; its page waits for the flush.
+void AddressSpace::take_page(Pte& e, PteTable::Entries& entries, Gather& gather) {
+  Folio* const f = mem::folio_of(pfn_of(e.address()));
+  e = Pte{};
+  --entries.used;
+  if (f == nullptr) return;
+  (void)(f->is_anonymous() ? resident_anonymous_ : resident_object_).fetch_sub_relaxed(1);
+  gather.drop(f);
+}
+
+void AddressSpace::clear_entries(UserAddr start, UserAddr end) {
+  note_peak();
+  Gather gather(*root_);
+  gather_entries(start, end, gather,
+                 [&](Pte& e, PteTable::Entries& entries) { take_page(e, entries, gather); });
+}
+
 /// The area's rights have changed.
 void AddressSpace::protect_entries(const Vma& v) {
   Gather gather(*root_);
   const bool accessible = is_accessible(v.flags);
-  root_->each_table(v.start, v.end, [&](PteTable& t, UserAddr from, UserAddr to) {
-    for (UserAddr at = from; at < to;) {
-      {
-        auto entries = t.lock.lock();
-        for (; at < to && !gather.is_full(); at += page_size) {
-          if (entries->used == 0) {
-            at = to;
-            break;
-          }
-          Pte& e = t.entry(at);
-          if (!e.has_page()) continue;
-          Folio* const f = mem::folio_of(pfn_of(e.address()));
-          gather.note(at);
-          if (!accessible) {
-            // Private pages must survive: they stay, closed. The rest comes back by fault.
-            if (f != nullptr && f->is_anonymous()) {
-              e = e.closed();
-              continue;
-            }
-            e = Pte{};
-            --entries->used;
-            if (f == nullptr) continue;
-            (void)resident_object_.fetch_sub_relaxed(1);
-            gather.drop(f);
-            continue;
-          }
-          const bool writable =
-              v.flags.has(VmaFlag::write) && f != nullptr &&
-              (v.flags.has(VmaFlag::shared) || (f->is_anonymous() && f->is_exclusive()));
-          e = Pte::leaf(e.address(), entry_rights(v.flags, writable), 1);
-        }
-      }
-      if (gather.is_full()) gather.flush();
+  gather_entries(v.start, v.end, gather, [&](Pte& e, PteTable::Entries& entries) {
+    const Folio* const f = mem::folio_of(pfn_of(e.address()));
+    if (!accessible) {
+      // Private pages must survive: they stay, closed. The rest comes back by fault.
+      if (f != nullptr && f->is_anonymous())
+        e = e.closed();
+      else
+        take_page(e, entries, gather);
+      return;
     }
+    const bool writable =
+        v.flags.has(VmaFlag::write) && f != nullptr &&
+        (v.flags.has(VmaFlag::shared) || (f->is_anonymous() && f->is_exclusive()));
+    e = Pte::leaf(e.address(), entry_rights(v.flags, writable), 1);
   });
 }
 

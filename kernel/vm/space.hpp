@@ -121,6 +121,8 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   void note_peak();
 
   // entries.cpp: page-table entries of a range.
+  template <class F> void gather_entries(UserAddr start, UserAddr end, Gather& gather, F f);
+  void take_page(machine::Pte& e, mem::PteTable::Entries& entries, Gather& gather);
   void clear_entries(UserAddr start, UserAddr end);
   void protect_entries(const Vma& v);
   void move_entries(UserAddr from, u64 size, UserAddr to);

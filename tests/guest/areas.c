@@ -1,40 +1,12 @@
 // Address spaces: what the calls do to parts of areas, and what limits and advice mean.
-#include "ktap.h"
+#include "faults.h"
 
 #include <pthread.h>
-#include <setjmp.h>
 
 #define PAGE 4096L
 #define READ_WRITE (PROT_READ | PROT_WRITE)
 #define ANONYMOUS (MAP_PRIVATE | MAP_ANONYMOUS)
 #define SHARED (MAP_SHARED | MAP_ANONYMOUS)
-
-static sigjmp_buf back;
-static int volatile fault_code;
-
-static void on_fault(int number, siginfo_t* info, void* context) {
-  (void)context;
-  fault_code = info->si_code;
-  siglongjmp(back, number);
-}
-
-static void catch_faults(void) {
-  struct sigaction const action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
-  NEED(sigaction(SIGSEGV, &action, NULL));
-  NEED(sigaction(SIGBUS, &action, NULL));
-}
-
-static int read_at(char const volatile* at) {
-  int const number = sigsetjmp(back, 1);
-  if (number == 0) (void)*at;
-  return number;
-}
-
-static int write_at(char volatile* at) {
-  int const number = sigsetjmp(back, 1);
-  if (number == 0) *at = 1;
-  return number;
-}
 
 static char* map(long pages, int protection, int flags) {
   char* const at = mmap(NULL, (size_t)(pages * PAGE), protection, flags, -1, 0);
