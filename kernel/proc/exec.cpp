@@ -7,6 +7,7 @@
 #include "base/math.hpp"
 #include "core/log.hpp"
 #include "core/panic.hpp"
+#include "core/param.hpp"
 #include "generated/uapi/elf.hpp"
 #include "mem/failure.hpp"
 #include "mem/vmalloc.hpp"
@@ -31,9 +32,15 @@ constexpr u32 max_script_depth = 5;
 constexpr u64 dynamic_base = core::user_end / 3 * 2;
 constexpr usize max_argument = 32 * page_size;
 
-u64 random_pages(unsigned bits) {
-  return (random::next_u64() & ((u64{1} << bits) - 1)) * page_size;
+constinit bool places_are_random = true;
+bool set_no_random_places(std::string_view) {
+  places_are_random = false;
+  return true;
 }
+PARAM("norandmaps", set_no_random_places);
+
+u64 random_below(u64 limit) { return places_are_random ? random::next_u64() % limit : 0; }
+u64 random_pages(unsigned bits) { return random_below(u64{1} << bits) * page_size; }
 
 Result<void> read_exactly(io::File& f, void* to, usize size, u64 offset) {
   io::IoBuf buf(std::span(static_cast<byte*>(to), size));
@@ -188,7 +195,7 @@ Result<UserAddr> write_stack(Task& me, UserAddr top, const ArgumentBlock& block,
   const std::array<u64, 2> seed{random::next_u64(), random::next_u64()};
   // Also within the page: Linux's arch_align_stack().
   constexpr u64 most_skipped = 8192;
-  w.skip(random::next_u64() % most_skipped);
+  w.skip(random_below(most_skipped));
   w.align(16);
   const UserAddr random_at = TRY(w.push(seed.data(), sizeof(seed)));
   const UserAddr platform = TRY(w.push(hardware::platform.data(), hardware::platform.size() + 1));
