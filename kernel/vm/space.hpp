@@ -226,6 +226,7 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   bool reap();
   /// There is nothing to be had here any more, reap() or not.
   void give_up_reaping() { is_reaped_.store_relaxed(true); }
+  bool is_dying() const { return is_dying_.load_relaxed(); }
   bool is_reaped() const { return is_reaped_.load_relaxed(); }
 
   /// Calls f(const Vma&) for each area in order.

@@ -71,7 +71,9 @@ void program_page_fault(Task& me, const Frame& f, u64 address, u64 code) {
       break;
     case FaultResult::no_memory:
       // Doomed already: the way back to user mode ends it.
-      if (me.has_work(sched::Interruptible::fatal) || !proc::oom::is_hopeless()) return;
+      if (me.has_work(sched::Interruptible::fatal)) return;
+      // One who came to share a space that is being emptied goes with it.
+      if (!me.space->is_dying() && !proc::oom::is_hopeless()) return;
       core::log_warn("{}[{}]: out of memory in a page fault", me.name(), me.tid());
       proc::exit_group(me, uapi::sigkill);
   }
@@ -160,7 +162,8 @@ bool handle_user_copy_fault(const Frame& f, u64 address, u64 code) {
   machine::irq_disable();
   // No memory at this moment is no bad address.
   if (r == FaultResult::no_memory)
-    return !me.has_work(sched::Interruptible::fatal) && !proc::oom::is_hopeless();
+    return !me.has_work(sched::Interruptible::fatal) && !me.space->is_dying() &&
+           !proc::oom::is_hopeless();
   return r == FaultResult::done;
 }
 
