@@ -65,9 +65,26 @@ void report_sleep(const char* what, const HeldLocks& held) {
 }  // namespace
 
 namespace lockdep {
+namespace {
+
+/// An interrupt ends in a switch of threads, and that wakes others: notes of this thread, too. They
+/// must not come in the middle of another one.
+class Undisturbed {
+  machine::IrqFlags flags_ = machine::irq_save();
+
+ public:
+  Undisturbed() = default;
+  ~Undisturbed() { machine::irq_restore(flags_); }
+  Undisturbed(const Undisturbed&) = delete;
+  Undisturbed& operator=(const Undisturbed&) = delete;
+};
+
+}  // namespace
 
 void acquire_checked(LockClass& c) {
   if (c.kind == LockKind::sleep) may_sleep_checked();
+  const bool interrupts_on = machine::irqs_enabled();
+  const Undisturbed undisturbed;
   HeldLocks* const held = held_here();
   if (held == nullptr) return;
   const LockClass* top = nullptr;
@@ -77,7 +94,7 @@ void acquire_checked(LockClass& c) {
   u32 usage = 0;
   if (in_interrupt())
     usage = used_in_interrupt;
-  else if (c.kind == LockKind::spin_preempt_off && machine::irqs_enabled())
+  else if (c.kind == LockKind::spin_preempt_off && interrupts_on)
     usage = held_with_interrupts_on;
   constexpr u32 both = used_in_interrupt | held_with_interrupts_on;
   if (usage != 0 && ((c.usage.fetch_or_relaxed(usage) | usage) & both) == both)
@@ -87,6 +104,7 @@ void acquire_checked(LockClass& c) {
 }
 
 void release_checked(LockClass& c) {
+  const Undisturbed undisturbed;
   HeldLocks* const held = held_here();
   if (held == nullptr || held->count == 0) return;
   if (held->count-- > HeldLocks::capacity) return;

@@ -1,7 +1,7 @@
 #include "sched/wait.hpp"
 
 #include "core/clock.hpp"
-#include "core/rcu.hpp"
+#include "core/preempt.hpp"
 #include "time/timer.hpp"
 
 namespace auk::sched {
@@ -85,25 +85,30 @@ class RelayList {
   Relay* first_ = nullptr;
 
  public:
+  /// The queue's lock is held.
   void add(Relay* r) {
     // A relay that is pending elsewhere is run there, after what was marked here.
     if (r == nullptr || r->pending_.exchange_acq_rel(true)) return;
+    // They must outlive the lock: no grace period ends while this CPU may not switch.
+    if (first_ == nullptr) core::preempt_disable();
     r->next_ = first_;
     first_ = r;
   }
+  /// The lock is free.
   void run() {
+    if (first_ == nullptr) return;
     while (Relay* const r = first_) {
       first_ = r->next_;
       // Before it runs: whoever marks from now on runs it again.
       (void)r->pending_.exchange_acq_rel(false);
       r->relay();
     }
+    core::preempt_enable();
   }
 };
 
 void WaitQueue::wake_one() {
   if (!has_waiters()) return;
-  const core::RcuReader relays_stay;
   RelayList relays;
   {
     auto entries = entries_.lock();
@@ -126,7 +131,6 @@ void WaitQueue::wake_one() {
 
 void WaitQueue::wake_all() {
   if (!has_waiters()) return;
-  const core::RcuReader relays_stay;
   RelayList relays;
   {
     auto entries = entries_.lock();

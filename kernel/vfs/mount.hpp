@@ -179,6 +179,16 @@ class Path {
   Ref<Dentry> dentry;
   Path() = default;
   Path(Ref<Mount> m, Ref<Dentry> d) : mount(std::move(m)), dentry(std::move(d)) {}
+  Path(const Path&) = default;
+  Path(Path&&) noexcept = default;
+  ~Path() = default;
+  /// What stood here goes as it does at the end of life: the dentry first, since the mount keeps
+  /// the file system that its inode is in.
+  Path& operator=(Path o) noexcept {
+    std::swap(mount, o.mount);
+    std::swap(dentry, o.dentry);
+    return *this;
+  }
   bool operator==(const Path&) const = default;
   explicit operator bool() const { return static_cast<bool>(dentry); }
   Inode& inode() const { return dentry->inode(); }

@@ -34,23 +34,29 @@ class AreaLock {
   Atomic<u32> faults_{0};
   Atomic<u64> taken_in_{0};
 
+  void drop(AreaRounds& rounds) {
+    if (faults_.fetch_sub_acq_rel(1) == (wanted | 1)) rounds.idle_.wake_all();
+  }
+
  public:
-  /// For a fault that found the area without a lock. False when the area changes, or is gone.
+  /// For a fault that found the area without a lock, in a section of RCU: it does not sleep. False
+  /// when the area changes, or is gone.
   bool try_read(AreaRounds& rounds) {
     u32 n = faults_.load_relaxed();
     do {
       if ((n & wanted) != 0) return false;
     } while (!faults_.cas_acquire(n, n + 1));
-    core::note_acquire(class_);
     const u64 taken = taken_in_.load_relaxed();
     if (taken != gone && taken != rounds.now_.load_acquire()) return true;
-    end_read(rounds);
+    drop(rounds);
     return false;
   }
+  /// Behind the section of RCU: the area counts as a lock that is held while others are taken.
+  void begin_read() { core::note_acquire(class_); }
   /// The area must not be looked at any more.
   void end_read(AreaRounds& rounds) {
     core::note_release(class_);
-    if (faults_.fetch_sub_acq_rel(1) == (wanted | 1)) rounds.idle_.wake_all();
+    drop(rounds);
   }
 
   /// Waits for the faults in the area; until the round ends there are no others.

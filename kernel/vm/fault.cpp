@@ -201,6 +201,7 @@ FaultResult AddressSpace::fault(UserAddr va, Access access) {
   }
   if (v != nullptr) {
     // Counted: it stays as it is. It may be the wrong one, if the tree was changing.
+    v->lock.begin_read();
     const bool right = v->contains(va);
     const FaultResult r = right ? handle(*v, page, access) : FaultResult::no_mapping;
     v->lock.end_read(rounds_);
