@@ -349,13 +349,14 @@ Result<void> Walker::jump() {
 
 void Walker::let_go() {
   begun_ = false;
-  fresh_held_ = at_held_ = root_held_ = {};
-  asked_held_ = {};
-  jump_held_ = {};
-  end_.path = end_.parent = {};
-  end_.name_holder = {};
+  // Inodes and dentries before the mounts that keep their file systems.
   if (deep_)
     while (deep_->held_count > 0) deep_->held[--deep_->held_count] = {};
+  asked_held_ = {};
+  jump_held_ = {};
+  end_.name_holder = {};
+  end_.path = end_.parent = {};
+  fresh_held_ = at_held_ = root_held_ = {};
 }
 
 Result<void> Walker::run() {
