@@ -11,8 +11,11 @@ constinit Atomic<u64> next_device{21};
 Superblock::Superblock() : device_(next_device.fetch_add_relaxed(1)) {}
 
 void Superblock::destroy(Superblock* s) {
-  s->kill();
-  if (s->root_ != nullptr) (void)Ref<Dentry>::adopt(s->root_);
+  // Without a root it never came to be a file system: there was no memory for it.
+  if (s->root_ != nullptr) {
+    s->kill();
+    (void)Ref<Dentry>::adopt(s->root_);
+  }
   core::rcu_call(*s);
 }
 
