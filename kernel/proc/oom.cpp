@@ -29,17 +29,6 @@ class Drain final : public core::CrossCall {
   void run() override { mem::drain_caches(); }
 };
 
-/// What CPUs keep for themselves, and what waits for grace periods.
-void give_back_caches() {
-  sched::drop_cached_stacks();
-  sched::rcu_synchronize();
-  sched::rcu_barrier();
-  Drain drain;
-  core::call_on_others(drain);
-  const core::IrqOff irq_off;
-  drain.run();
-}
-
 u64 used_pages(vm::AddressSpace& s) { return s.resident_pages() + s.translation().table_pages(); }
 
 /// How much a process's end would give back, or 0 for those that are left alone: the first process,
@@ -238,6 +227,16 @@ class Reaper final : public sched::ThreadMain {
 };
 
 }  // namespace
+
+void give_back_caches() {
+  sched::drop_cached_stacks();
+  sched::rcu_synchronize();
+  sched::rcu_barrier();
+  Drain drain;
+  core::call_on_others(drain);
+  const core::IrqOff irq_off;
+  drain.run();
+}
 
 bool is_hopeless() {
   const mem::PageCounts pages = mem::count_pages();

@@ -15,6 +15,9 @@ namespace auk::proc::oom {
 
 /// Starts the reaper; from here on memory that runs out costs a process its life. ENOMEM.
 Result<void> setup();
+/// What CPUs keep for themselves and what waits for grace periods goes back to the allocators. May
+/// sleep.
+void give_back_caches();
 /// After an allocation for a page fault has failed: nothing is free, and nobody is left to be ended
 /// for it. Otherwise the fault is simply taken again.
 bool is_hopeless();

@@ -2,13 +2,11 @@
 
 #include "core/log.hpp"
 #include "core/param.hpp"
-#include "core/preempt.hpp"
-#include "core/smp_call.hpp"
 #include "mem/failure.hpp"
 #include "mem/pages.hpp"
 #include "mem/slab.hpp"
+#include "proc/oom.hpp"
 #include "sched/rcu.hpp"
-#include "sched/thread.hpp"
 
 namespace auk::syscall {
 namespace {
@@ -22,15 +20,6 @@ bool set_report(std::string_view v) {
   return wanted || wants_sites;
 }
 PARAM("auk.report", set_report);
-
-/// Every CPU gives back what it keeps for itself.
-class Drain final : public core::CrossCall {
- public:
-  void run() override {
-    mem::drain_caches();
-    mem::drain_page_cache();
-  }
-};
 
 class Printer final : public mem::CacheVisitor {
  public:
@@ -48,15 +37,7 @@ void report_memory() {
   // threads that are on their way out.
   sched::rcu_synchronize();
   sched::rcu_barrier();
-  sched::drop_cached_stacks();
-  sched::rcu_synchronize();
-  sched::rcu_barrier();
-  Drain drain;
-  core::call_on_others(drain);
-  {
-    const core::IrqOff irq_off;
-    drain.run();
-  }
+  proc::oom::give_back_caches();
   Printer printer;
   mem::visit_caches(printer);
   core::log_info("memory: {} pages free", mem::count_pages().free);
