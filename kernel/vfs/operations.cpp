@@ -162,6 +162,33 @@ Result<void> make_link(const Asker& who, const Path& from, const Path& start,
                     });
 }
 
+namespace {
+
+/// Takes an entry away from its directory, which is locked. If something is mounted on it nothing
+/// is done but to name it as the `point`. `last` keeps the inode until no lock is held.
+Result<void> take_away(Inode& dir, std::string_view name, Ref<Dentry>& victim, Ref<Dentry>& point,
+                       Ref<Inode>& last) {
+  Inode& inode = victim->inode();
+  {
+    auto going = inode.lock.lock_as<core::level::inode_twin>();
+    if (victim->is_mountpoint()) {
+      point = victim;
+      return {};
+    }
+    TRY(dir.remove(*victim));
+    unlink_dentry(*victim);
+  }
+  const bool is_directory = inode.is_directory();
+  if (!is_directory) notify::happened(inode, uapi::in_attrib);
+  last = Ref<Inode>(inode);
+  // The file's own watches hear of its end first.
+  victim = {};
+  notify::entry(dir, uapi::in_delete, name, is_directory);
+  return {};
+}
+
+}  // namespace
+
 Result<void> unlink(const Asker& who, const Path& start, std::string_view path) {
   WalkEnd end;
   TRY(walk(who, start, path, WalkFlag::parent, end));
@@ -178,21 +205,7 @@ Result<void> unlink(const Asker& who, const Path& start, std::string_view path) 
     if (end.trailing_slash) return inode.is_directory() ? Errno::eisdir : Errno::enotdir;
     TRY(may_remove(who, dir, inode));
     if (inode.is_directory()) return Errno::eisdir;
-    {
-      auto going = inode.lock.lock_as<core::level::inode_twin>();
-      if (victim->is_mountpoint()) {
-        point = victim;
-        return {};
-      }
-      TRY(dir.remove(*victim));
-      unlink_dentry(*victim);
-    }
-    notify::happened(inode, uapi::in_attrib);
-    last = Ref<Inode>(inode);
-    // The file's own watches hear of its end first.
-    victim = {};
-    notify::entry(dir, uapi::in_delete, end.name, false);
-    return {};
+    return take_away(dir, end.name, victim, point, last);
   });
 }
 
@@ -216,19 +229,7 @@ Result<void> remove_directory(const Asker& who, const Path& start, std::string_v
     Inode& inode = victim->inode();
     TRY(may_remove(who, dir, inode));
     if (!inode.is_directory()) return Errno::enotdir;
-    {
-      auto going = inode.lock.lock_as<core::level::inode_twin>();
-      if (victim->is_mountpoint()) {
-        point = victim;
-        return {};
-      }
-      TRY(dir.remove(*victim));
-      unlink_dentry(*victim);
-    }
-    last = Ref<Inode>(inode);
-    victim = {};
-    notify::entry(dir, uapi::in_delete, end.name, true);
-    return {};
+    return take_away(dir, end.name, victim, point, last);
   });
 }
 
