@@ -50,6 +50,11 @@ class RangePool {
 constinit core::Guarded<core::level::kernel_map, RangePool::State, core::SpinIrqOff>
     RangePool::state;
 
+Cache& KernelRange::cache() {
+  static constinit Cache cache("kernel_range", align_up(sizeof(KernelRange), 16));
+  return cache;
+}
+
 Result<KernelRange*> map_memory(AllocSite& site, usize pages, usize guard_before) {
   KernelRange* range = TRY(RangePool::take(site, pages, guard_before + 1));
   range->first_ = static_cast<u32>(guard_before);

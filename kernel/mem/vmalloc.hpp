@@ -12,6 +12,7 @@
 #include "base/result.hpp"
 #include "mem/alloc_site.hpp"
 #include "mem/kernel_map.hpp"
+#include "mem/slab.hpp"
 
 namespace auk::mem {
 
@@ -29,6 +30,8 @@ class KernelRange {
   friend void unmap(KernelRange*);
 
  public:
+  /// Of their own: how many there are is the most that ever existed at once.
+  static Cache& cache();
   VirtAddr start() const { return start_ + u64{first_} * page_size; }
   usize size() const { return usize{pages_} * page_size; }
   template <class T> T* as(usize offset = 0) const {
