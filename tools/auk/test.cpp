@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <ranges>
 #include <toml++/toml.h>
 
 namespace auk {
@@ -80,18 +81,36 @@ Counts run_suite(Suite const& suite, std::string const& commit) {
   return counts;
 }
 
+constexpr std::size_t most_failures = 20, shown_lines = 30, lines_before = 5;
+
+void print_lines(std::string const& log, char const* what,
+                 std::vector<std::string_view> const& lines, std::size_t begin, std::size_t end) {
+  std::printf("  %s %s:\n", what, log.c_str());
+  for (auto i = begin; i < end; ++i) std::printf("  | %s\n", printable(lines[i]).c_str());
+}
+
 void print_result(Suite const& suite, Counts const& counts, double seconds) {
   auto line = std::format("{}: {} passed, {} failed", suite.name, counts.passed, counts.failed);
   if (counts.skipped) line += std::format(", {} skipped", counts.skipped);
   std::printf("%s (%.1f s)\n", line.c_str(), seconds);
   if (counts.failed == 0) return;
-  for (auto const& failure : counts.failures) std::printf("  failed: %s\n", failure.c_str());
+  for (auto const& failure : counts.failures | std::views::take(most_failures))
+    std::printf("  failed: %s\n", failure.c_str());
+  if (counts.failures.size() > most_failures)
+    std::printf("  and %zu more\n", counts.failures.size() - most_failures);
   auto const log = log_file(suite.name);
-  std::printf("  the end of %s:\n", log.c_str());
   auto const text = read_file(log);
   auto const lines = lines_of(text);
-  for (auto i = lines.size() > 30 ? lines.size() - 30 : 0; i < lines.size(); ++i)
-    std::printf("  | %s\n", printable(lines[i]).c_str());
+  // The first failure explains most: often the others follow from it.
+  auto const first =
+      std::ranges::find_if(lines, [](auto const& line) { return line.starts_with("not ok"); });
+  auto const tail = lines.size() > shown_lines ? lines.size() - shown_lines : 0;
+  auto const at = static_cast<std::size_t>(first - lines.begin());
+  if (at < tail) {
+    auto const begin = at > lines_before ? at - lines_before : 0;
+    print_lines(log, "the first failure in", lines, begin, std::min(begin + shown_lines, tail));
+  }
+  print_lines(log, "the end of", lines, tail, lines.size());
 }
 
 }  // namespace
