@@ -8,8 +8,8 @@ namespace auk::vm {
 using machine::Pte;
 using mem::PteTable;
 
-/// Calls f(entry, table's count, address) for each entry of a range that has a page. The table's
-/// lock is held, and goes when as many pages wait for the flush as there is room for.
+/// Calls f(entry, its table's entries) for each entry of a range that has a page. The table's lock
+/// is held, and goes when as many pages wait for the flush as there is room for.
 template <class F>
 void AddressSpace::gather_entries(UserAddr start, UserAddr end, Gather& gather, F f) {
   root_->each_table(start, end, [&](PteTable& t, UserAddr from, UserAddr to) {

@@ -57,6 +57,10 @@ void note_trap(Task& me, unsigned vector, u64 code, u64 address) {
   me.user.trap_address = address;
 }
 
+/// Whether a fault that found no memory may find some later. One who came to share a space that is
+/// being emptied goes with it.
+bool may_take_again(const Task& me) { return !me.space->is_dying() && !proc::oom::is_hopeless(); }
+
 void program_page_fault(Task& me, const Frame& f, u64 address, u64 code) {
   FaultResult r = FaultResult::no_mapping;
   if (address < core::user_end) r = mend(me, address, code);
@@ -71,9 +75,7 @@ void program_page_fault(Task& me, const Frame& f, u64 address, u64 code) {
       break;
     case FaultResult::no_memory:
       // Doomed already: the way back to user mode ends it.
-      if (me.has_work(sched::Interruptible::fatal)) return;
-      // One who came to share a space that is being emptied goes with it.
-      if (!me.space->is_dying() && !proc::oom::is_hopeless()) return;
+      if (me.has_work(sched::Interruptible::fatal) || may_take_again(me)) return;
       core::log_warn("{}[{}]: out of memory in a page fault", me.name(), me.tid());
       proc::exit_group(me, uapi::sigkill);
   }
@@ -162,8 +164,7 @@ bool handle_user_copy_fault(const Frame& f, u64 address, u64 code) {
   machine::irq_disable();
   // No memory at this moment is no bad address.
   if (r == FaultResult::no_memory)
-    return !me.has_work(sched::Interruptible::fatal) && !me.space->is_dying() &&
-           !proc::oom::is_hopeless();
+    return !me.has_work(sched::Interruptible::fatal) && may_take_again(me);
   return r == FaultResult::done;
 }
 
