@@ -42,16 +42,18 @@ class Pipe final : public RefCounted<Pipe> {
   LockSpace& lock_space() { return lock_space_; }
   Result<usize> read(IoBuf& buf, bool nonblocking);
   Result<usize> write(IoBuf& buf, bool nonblocking);
-  void open(Sides sides);
+  /// Gives how many opens of the other side this one has missed: once opens() tells another number,
+  /// both sides have been open together. Decided under one lock with the opening itself: the other
+  /// side may come, write and be gone before this thread looks again.
+  u32 open(Sides sides);
   void close(Sides sides);
-  /// Waits until somebody has opened the other side since it was opened `before` times.
-  Result<void> wait_for_opener(Sides mine, u32 before);
+  Result<void> wait_for_opener(Sides mine, u32 missed);
   u32 opens(Side s) const {
     return (s == Side::write ? writer_opens_ : reader_opens_).load_seq_cst();
   }
   bool has_readers() const { return readers_.load_seq_cst() != 0; }
   bool has_writers() const { return writers_.load_seq_cst() != 0; }
-  PollEvents poll(PollTable* table, Sides sides, u32 writers_before);
+  PollEvents poll(PollTable* table, Sides sides, u32 missed);
   u64 bytes_waiting() const { return used(); }
 };
 
@@ -138,9 +140,13 @@ Result<usize> Pipe::write(IoBuf& buf, bool nonblocking) {
   }
 }
 
-void Pipe::open(Sides sides) {
+u32 Pipe::open(Sides sides) {
+  const Side other = sides.has(Side::read) ? Side::write : Side::read;
+  u32 missed = 0;
   {
     auto r = ring_.lock();
+    missed = opens(other);
+    if ((other == Side::write ? r->writers : r->readers) > 0) --missed;
     if (sides.has(Side::read)) readers_.store_seq_cst(++r->readers);
     if (sides.has(Side::write)) writers_.store_seq_cst(++r->writers);
     if (sides.has(Side::read)) (void)reader_opens_.fetch_add_relaxed(1);
@@ -148,6 +154,7 @@ void Pipe::open(Sides sides) {
   }
   readable_.wake_all();
   writable_.wake_all();
+  return missed;
 }
 
 void Pipe::close(Sides sides) {
@@ -167,17 +174,15 @@ void Pipe::close(Sides sides) {
   writable_.wake_all();
 }
 
-Result<void> Pipe::wait_for_opener(Sides mine, u32 before) {
+Result<void> Pipe::wait_for_opener(Sides mine, u32 missed) {
   const Side other = mine.has(Side::read) ? Side::write : Side::read;
   sched::WaitQueue& queue = mine.has(Side::read) ? readable_ : writable_;
-  const auto came = [&] {
-    return opens(other) != before || (other == Side::write ? has_writers() : has_readers());
-  };
+  const auto came = [&] { return opens(other) != missed; };
   if (sched::wait_interruptible(queue, came) == sched::WaitResult::interrupted) return restart::sys;
   return {};
 }
 
-PollEvents Pipe::poll(PollTable* table, Sides sides, u32 writers_before) {
+PollEvents Pipe::poll(PollTable* table, Sides sides, u32 missed) {
   PollEvents e;
   if (sides.has(Side::write)) {
     if (table != nullptr) table->watch(writable_);
@@ -188,7 +193,7 @@ PollEvents Pipe::poll(PollTable* table, Sides sides, u32 writers_before) {
   if (sides.has(Side::read)) {
     if (table != nullptr) table->watch(readable_);
     if (used() > 0) e = e | PollEvent::in | PollEvent::read_normal;
-    if (!has_writers() && opens(Side::write) != writers_before) e |= PollEvent::hang_up;
+    if (!has_writers() && opens(Side::write) != missed) e |= PollEvent::hang_up;
   }
   return e;
 }
@@ -200,23 +205,23 @@ constinit Atomic<u64> next_inode{1};
 class PipeFile final : public File {
   Ref<Pipe> pipe_;
   Sides sides_;
-  u32 writers_before_;  ///< how often it had been opened for writing before
+  u32 missed_;  ///< what Pipe::open() gave
   void dispose() override { mem::destroy(this); }
 
  public:
-  PipeFile(u32 flags, Ref<Pipe> pipe, Sides sides, u32 writers_before)
+  PipeFile(u32 flags, Ref<Pipe> pipe, Sides sides)
       : File(flags),
         pipe_(std::move(pipe)),
         sides_(sides),
-        writers_before_(writers_before) {
-    pipe_->open(sides_);
-  }
+        missed_(pipe_->open(sides)) {}
   ~PipeFile() { pipe_->close(sides_); }
+
+  Result<void> wait_for_opener() { return pipe_->wait_for_opener(sides_, missed_); }
 
   Result<usize> read(IoBuf& buf) override { return pipe_->read(buf, is_nonblocking()); }
   Result<usize> write(IoBuf& buf) override { return pipe_->write(buf, is_nonblocking()); }
   bool can_poll() const override { return true; }
-  PollEvents poll(PollTable* table) override { return pipe_->poll(table, sides_, writers_before_); }
+  PollEvents poll(PollTable* table) override { return pipe_->poll(table, sides_, missed_); }
   Result<u64> ioctl(u32 command, IoctlArg arg) override {
     if (command != uapi::fionread) return Errno::enotty;
     TRY(core::UserOut<u32>(arg.address()).store(static_cast<u32>(pipe_->bytes_waiting())));
@@ -247,8 +252,8 @@ class PipeFile final : public File {
 Result<mem::Box<PipeEnds>> make_pipe(u32 flags) {
   Ref<Pipe> pipe = TRY(mem::make_ref<Pipe>(ALLOC_SITE, next_inode.fetch_add_relaxed(1)));
   mem::Box<PipeEnds> ends = TRY(mem::Box<PipeEnds>::make(ALLOC_SITE));
-  ends->read = TRY(mem::make_ref<PipeFile>(ALLOC_SITE, flags, pipe, Side::read, u32{0}));
-  ends->write = TRY(mem::make_ref<PipeFile>(ALLOC_SITE, flags | 1, pipe, Side::write, u32{0}));
+  ends->read = TRY(mem::make_ref<PipeFile>(ALLOC_SITE, flags, pipe, Side::read));
+  ends->write = TRY(mem::make_ref<PipeFile>(ALLOC_SITE, flags | 1, pipe, Side::write));
   return ends;
 }
 
@@ -270,10 +275,8 @@ class NamedPipe final : public Fifo {
     const bool nonblocking = (flags & nonblock) != 0;
     const bool one_side = (flags & access_mask) != read_write;
     if (sides == Sides(Side::write) && nonblocking && !pipe_->has_readers()) return Errno::enxio;
-    const u32 writers_before = pipe_->opens(Side::write);
-    const u32 others_before = sides.has(Side::read) ? writers_before : pipe_->opens(Side::read);
-    Ref<PipeFile> f = TRY(mem::make_ref<PipeFile>(ALLOC_SITE, flags, pipe_, sides, writers_before));
-    if (one_side && !nonblocking) TRY(pipe_->wait_for_opener(sides, others_before));
+    Ref<PipeFile> f = TRY(mem::make_ref<PipeFile>(ALLOC_SITE, flags, pipe_, sides));
+    if (one_side && !nonblocking) TRY(f->wait_for_opener());
     return Ref<File>(std::move(f));
   }
 };

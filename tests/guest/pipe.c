@@ -265,3 +265,46 @@ TEST(interrupted_read) {
   FAILS(poll(&(struct pollfd){ends[0], POLLIN, 0}, 1, -1), EINTR);
   FAILS(SYS(select, 0, NULL, NULL, NULL, NULL), EINTR);
 }
+
+TEST(named_hang_up) {
+  NEED(mkfifo("p", 0600));
+  int const both = (int)NEED(open("p", O_RDWR));
+  int const reader = (int)NEED(open("p", O_RDONLY));
+  struct pollfd polled = {reader, POLLIN, 0};
+  IS(poll(&polled, 1, 0), 0);
+  // The writer was there when the reader came.
+  NEED(close(both));
+  IS(poll(&polled, 1, 0), 1);
+  IS(polled.revents, POLLHUP);
+  NEED(close(reader));
+  // Nobody was: the end of the pipe begins with the first writer's.
+  polled.fd = (int)NEED(open("p", O_RDONLY | O_NONBLOCK));
+  IS(poll(&polled, 1, 0), 0);
+  NEED(close((int)NEED(open("p", O_WRONLY))));
+  IS(poll(&polled, 1, 0), 1);
+  IS(polled.revents, POLLHUP);
+}
+
+// The side that comes first may have done its work and be gone before the other one looks.
+TEST(named_meeting) {
+  enum { rounds = 100 };
+  int met = 0;
+  NEED(mkfifo("p", 0600));
+  for (int i = 0; i < rounds; ++i) {
+    bool const child_reads = i % 2 == 0;
+    pid_t const child = (pid_t)NEED(fork());
+    char byte = 0;
+    bool good = false;
+    int const end = open("p", child_reads == (child == 0) ? O_RDONLY : O_WRONLY);
+    if (child_reads == (child == 0))
+      good = read(end, &byte, 1) == 1 && byte == 'x' && read(end, &byte, 1) == 0;
+    else
+      good = write(end, "x", 1) == 1;
+    if (child == 0) _exit(good ? 0 : 1);
+    int status = -1;
+    close(end);
+    NEED(waitpid(child, &status, 0));
+    met += good && status == 0;
+  }
+  IS(met, rounds);
+}
