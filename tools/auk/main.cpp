@@ -47,6 +47,8 @@ void add_run_options(CLI::App& app, RunWords& words) {
   app.add_option("-w,--workdir", options.folder, "the command's working directory");
   app.add_option("--copy", words.copies, "HOST:GUEST, a file or folder to put into the root")
       ->allow_extra_args(false);
+  app.add_option("--qemu", options.qemu, "one more word for QEMU's command line")
+      ->allow_extra_args(false);
   app.footer(
       "Behind \"--\" stands the command; without one, a shell. With --initrd and no command\n"
       "the console is on this terminal. Exit: the command's own code, 128+N for signal N,\n"

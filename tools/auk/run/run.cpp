@@ -114,7 +114,8 @@ int run_guest(RunOptions options) {
                .command_line = command_line(options, kvm),
                .memory_mib = options.memory_mib,
                .cpus = options.cpus,
-               .kvm = kvm};
+               .kvm = kvm,
+               .more = options.qemu};
   if (vm.cpus == 0)
     vm.cpus = static_cast<int>(std::min(std::thread::hardware_concurrency(), most_cpus));
   if (command) {

@@ -34,6 +34,7 @@ struct RunOptions {
   std::vector<std::string> environment;
   std::string folder = "/";
   std::vector<GuestCopy> copies;
+  std::vector<std::string> qemu;  // more words of its command line
   std::vector<std::string> command;
 };
 

@@ -70,6 +70,7 @@ std::vector<std::string> arguments(VmOptions const& options, int initrd,
     else
       add({"-device", std::format("isa-serial,chardev=port{},index={}", i, i)});
   }
+  argv.insert(argv.end(), options.more.begin(), options.more.end());
   return argv;
 }
 

@@ -14,6 +14,7 @@ struct VmOptions {
   std::string machine, command_line;
   int memory_mib = 0, cpus = 0;
   bool kvm = false;
+  std::vector<std::string> more;  // words for QEMU
 };
 
 class Vm {
