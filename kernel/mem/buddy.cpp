@@ -10,6 +10,7 @@ namespace auk::mem {
 namespace {
 
 constexpr usize bits_per_word = 64;
+constexpr u64 longest_run = u64{1} << max_order;
 
 Pfn section_start(usize section) { return Pfn(section << section_shift); }
 Pfn at_offset(usize section, u16 offset) { return section_start(section) + offset; }
@@ -116,8 +117,7 @@ void Buddy::remove(usize section, Pfn p, unsigned order) {
   write_frame(p, FrameWord::of(FrameTag::free_body));
 }
 
-bool Buddy::open(usize section) {
-  closed_.clear(section);
+bool Buddy::give_words(usize section) {
   const Pfn start = section_start(section);
   const PhysRange window{phys_of(start), phys_of(start + pages_per_section)};
   // The span of words covers from the first to the last usable page of the section.
@@ -142,15 +142,28 @@ bool Buddy::open(usize section) {
     return false;
   }
   boot_memory_->reserve({largest.start, largest.start + (*used << page_shift)});
-  free_pages_ -= usable;
+  free_pages_ -= *used;
   Section& s = sections_[section];
   s.first = first;
   s.last = last;
-  for (Pfn p = first; p < last; ++p) write_frame(p, FrameWord::of(FrameTag::absent));
-  while (const auto r = boot_memory_->take_range(window)) {
+  s.closed_from = Pfn(align_down(first.value, longest_run));
+  return true;
+}
+
+void Buddy::open_step(usize section) {
+  Section& s = sections_[section];
+  if (s.first == s.last && !give_words(section)) {
+    closed_.clear(section);
+    return;
+  }
+  const Pfn from = s.closed_from;
+  s.closed_from = from + longest_run;
+  if (s.closed_from >= s.last) closed_.clear(section);
+  while (const auto r = boot_memory_->take_range({phys_of(from), phys_of(s.closed_from)})) {
+    free_pages_ -= r->size() >> page_shift;
     for (Pfn p = pfn_of(r->start); p < pfn_of(r->end);) {
       unsigned order = std::min<unsigned>(
-          max_order, static_cast<unsigned>(std::countr_zero(p.value | (1U << max_order))));
+          max_order, static_cast<unsigned>(std::countr_zero(p.value | longest_run)));
       while ((u64{1} << order) > pfn_of(r->end) - p) --order;
       for (u64 i = 1; i < u64{1} << order; ++i)
         write_frame(p + i, FrameWord::of(FrameTag::free_body));
@@ -158,7 +171,6 @@ bool Buddy::open(usize section) {
       p += u64{1} << order;
     }
   }
-  return true;
 }
 
 void Buddy::release(Pfn p, unsigned order) {
@@ -197,7 +209,7 @@ std::optional<Pfn> Buddy::allocate(unsigned order) {
     }
     const auto next = closed_.first();
     if (!next) return std::nullopt;
-    (void)open(*next);
+    open_step(*next);
   }
 }
 

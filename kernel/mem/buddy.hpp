@@ -4,8 +4,9 @@
 // Data model: each section has one free list per order, linked through the frame words; for each
 // order a bitmap tells which sections have a free run of it. Allocation takes the lowest section,
 // so memory fills from below and sections that were never needed stay untouched: their frame words
-// do not even exist. A section that is needed for the first time is "opened": the boot memory list
-// gives its usable ranges, and its words are placed in its own first pages.
+// do not even exist. A section that is needed for the first time gets its words, placed in its own
+// first pages; then it is opened by steps of one longest run, so that nobody waits for a whole one:
+// each step takes its ranges out of the boot memory list. A section is closed until the last step.
 // Locking: the caller's (mem::pages holds the zone lock).
 // Context: any but NMI. Nothing is allocated elsewhere, except table pages for the frame words.
 // Differences from Linux: free lists per section instead of per zone, no pageblock types yet.
@@ -23,7 +24,8 @@ namespace auk::mem {
 inline constexpr unsigned max_order = 10;
 inline constexpr usize order_count = max_order + 1;
 
-/// Makes the frame words of [first, last) usable: backs them with memory and maps them.
+/// Makes the frame words of [first, last) usable: backs them with memory, all `absent`, and maps
+/// them.
 class FrameWordMapper {
  public:
   /// Pages of `donor` (which lies in the section) may be used up from its front; returns how many
@@ -36,7 +38,8 @@ class FrameWordMapper {
 };
 
 struct Section {
-  Pfn first, last;  ///< span that has frame words; empty while the section is closed
+  Pfn first, last;  ///< span that has frame words; empty until the first step
+  Pfn closed_from;  ///< what lies here and behind is still in the boot memory list
   std::array<u16, order_count> heads;
   u32 free_pages = 0;
 };
@@ -66,7 +69,8 @@ class Buddy {
   Section& section_of(Pfn p) { return sections_[p.value >> section_shift]; }
   void push(usize section, Pfn p, unsigned order);
   void remove(usize section, Pfn p, unsigned order);
-  bool open(usize section);
+  bool give_words(usize section);
+  void open_step(usize section);
   void release(Pfn p, unsigned order);
 
  public:

@@ -92,7 +92,7 @@ class WordMapper final : public FrameWordMapper {
     DonorPages tables({donor.start + pages * page_size, donor.end});
     if (!kasan::map_section_shadow(first, last, tables.donor)) return std::nullopt;
     const auto memory = bytes_of(pfn_of(words), pages);
-    std::fill(memory.begin(), memory.end(), byte{0});
+    __builtin_memset(memory.data(), 0, memory.size());
     if (!map_pages(VirtAddr(start), words, pages, MapRight::write, tables).ok())
       return std::nullopt;
     return (tables.donor.start - donor.start) >> page_shift;

@@ -69,6 +69,7 @@ class Words final : public FrameWordMapper {
     }
     require(model_.is_free(pfn_of(donor.start), donor.size() >> page_shift), "donor is not free");
     model_.add(pfn_of(donor.start), need, 0);
+    for (Pfn p = first; p < last; ++p) write_frame(p, FrameWord::of(FrameTag::absent));
     return need;
   }
 };
