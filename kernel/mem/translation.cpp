@@ -1,6 +1,7 @@
 #include "mem/translation.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "core/smp_call.hpp"
 #include "machine/isa/cpu.hpp"
@@ -123,14 +124,21 @@ Result<Ref<TranslationRoot>> TranslationRoot::create() {
 }
 
 void PteTable::drop_all() {
-  auto entries = lock.lock();
   Pte* const table = to_pointer<Pte>(phys_of(pfn_));
-  for (usize i = 0; i < entries_per_table && entries->used > 0; ++i) {
-    if (!table[i].has_page()) continue;
-    Folio* const f = folio_of(pfn_of(table[i].address()));
-    table[i] = Pte{};
-    --entries->used;
-    if (f != nullptr) (void)Ref<Folio>::adopt(f);
+  // A few at a time: to give a page back takes longer than a lock should be held.
+  constexpr usize most = 32;
+  for (usize i = 0; i < entries_per_table;) {
+    std::array<Ref<Folio>, most> taken;
+    usize count = 0;
+    auto entries = lock.lock();
+    for (; i < entries_per_table && count < most; ++i) {
+      if (entries->used == 0) return;
+      if (!table[i].has_page()) continue;
+      Folio* const f = folio_of(pfn_of(table[i].address()));
+      table[i] = Pte{};
+      --entries->used;
+      if (f != nullptr) taken[count++] = Ref<Folio>::adopt(f);
+    }
   }
 }
 
