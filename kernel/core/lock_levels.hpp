@@ -61,8 +61,10 @@ AUK_LOCK_POSITION(invalidate, area);
 AUK_LOCK_POSITION(folio, invalidate);
 AUK_LOCK_POSITION(block, folio);
 AUK_LOCK_POSITION(flush, block);
+// Locks on files: a change may touch as many ranges as programs have made.
+AUK_LOCK_POSITION(file_lock, flush);
 // Whoever needs memory may hold any sleeping lock.
-AUK_LOCK_POSITION(oom, flush);
+AUK_LOCK_POSITION(oom, file_lock);
 AUK_LOCK_POSITION(last_sleeping, oom);
 
 struct rcu {
@@ -99,8 +101,7 @@ AUK_LOCK_POSITION(completion, work_pool);
 // What a file with events has to say; wakes who waits for it.
 AUK_LOCK_POSITION(event, completion);
 AUK_LOCK_POSITION(file_links, event);
-AUK_LOCK_POSITION(file_lock, file_links);
-AUK_LOCK_POSITION(lock_graph, file_lock);
+AUK_LOCK_POSITION(lock_graph, file_links);
 AUK_LOCK_POSITION(watches, lock_graph);
 AUK_LOCK_POSITION(inotify, watches);
 AUK_LOCK_POSITION(inotify_users, inotify);

@@ -7,6 +7,7 @@
 #include "base/tree.hpp"
 #include "core/spin.hpp"
 #include "mem/box.hpp"
+#include "sched/lock.hpp"
 #include "sched/wait.hpp"
 
 namespace auk::io {
@@ -242,7 +243,7 @@ class FileLocks {
     LockTable records, whole;
     LockTable& of(LockKind k) { return k == LockKind::whole ? whole : records; }
   };
-  core::Guarded<core::level::file_lock, Tables, core::SpinPreemptOff> tables_;
+  core::Guarded<core::level::file_lock, Tables, sched::SleepLock> tables_;
 
   enum class Outcome : u8 { done, waits };
   Result<Outcome> attempt(const LockRequest& r, Waiting* w) {
