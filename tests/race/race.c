@@ -1,9 +1,10 @@
 // Page faults against everything that changes an address space meanwhile.
 //
-//   race NAME=ROUNDS...
+//   race THREADS NAME=ROUNDS...
 //
-// Each race prints `race: NAME: ok, ROUNDS rounds` or what it found. Threads run on all CPUs; what
-// they see must be explained by some order of what they did.
+// Each race prints `race: NAME: ok, ROUNDS rounds` or what it found. So many threads run beside the
+// one that changes the address space; what they see must be explained by some order of what they
+// did.
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -63,8 +64,9 @@ static void on_fault(int number, siginfo_t* info, void* context) {
   })
 
 // --- threads ----------------------------------------------------------------------------------
-enum { workers = 3 };
-static pthread_t threads[workers];
+enum { most_workers = 3 };
+static int workers;
+static pthread_t threads[most_workers];
 static atomic_bool stop;
 
 static void start(void* (*function)(void*)) {
@@ -119,7 +121,7 @@ static void race_munmap(void) {
 }
 
 // --- mprotect ---------------------------------------------------------------------------------
-static _Atomic uint64_t written[workers];
+static _Atomic uint64_t written[most_workers];
 
 // No write that went through is lost.
 static void* count_up(void* number) {
@@ -342,8 +344,8 @@ int main(int argc, char** argv) {
   struct sigaction const action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
   sigaction(SIGSEGV, &action, NULL);
   sigaction(SIGBUS, &action, NULL);
-  if (argc < 2) return 2;
-  for (int j = 1; j < argc; ++j) {
+  if (argc < 3 || (workers = atoi(argv[1])) < 1 || workers > most_workers) return 2;
+  for (int j = 2; j < argc; ++j) {
     char* const rest = strchr(argv[j], '=');
     if (rest == NULL || (rounds = strtol(rest + 1, NULL, 10)) <= 0) return 2;
     *rest = '\0';
