@@ -107,7 +107,8 @@ AUK_LOCK_POSITION(inotify, watches);
 AUK_LOCK_POSITION(inotify_users, inotify);
 AUK_LOCK_POSITION(waitqueue, inotify_users);
 AUK_LOCK_POSITION(runqueue, waitqueue);
-AUK_LOCK_POSITION(timer, runqueue);
+AUK_LOCK_POSITION(rcu_batch, runqueue);
+AUK_LOCK_POSITION(timer, rcu_batch);
 // Kernel address space: taken while allocating objects, before the pages behind them.
 AUK_LOCK_POSITION(kernel_map, timer);
 AUK_LOCK_POSITION(slab, kernel_map);

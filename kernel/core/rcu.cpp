@@ -6,6 +6,7 @@ constinit RcuEngine* engine = nullptr;
 }
 
 AUK_PER_CPU PerCpu<RcuQueue> rcu_queues;
+AUK_PER_CPU PerCpu<Atomic<u32>> rcu_idles;
 
 void set_rcu_engine(RcuEngine& e) { engine = &e; }
 
@@ -15,7 +16,7 @@ void rcu_call(RcuHead& h) {
     const PreemptOff here;
     first = rcu_queues.here(here).push(h);
   }
-  if (first && engine != nullptr) engine->wake();
+  if (first && engine != nullptr) engine->call();
 }
 
 }  // namespace auk::core

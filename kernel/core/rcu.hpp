@@ -63,10 +63,23 @@ class RcuQueue {
 /// retire() is called after a grace period.
 void rcu_call(RcuHead& h);
 
-/// The engine: told that there is something to do.
+/// Not zero while this CPU sleeps with nothing to do: then it is in no reader.
+extern PerCpu<Atomic<u32>> rcu_idles;
+/// Interrupts are off, and the CPU is about to sleep.
+inline void rcu_idle_begins(const Pinned& here) { rcu_idles.here(here).store_seq_cst(1); }
+/// Behind the sleep, and first thing in every device interrupt: there may be readers again. Ordered
+/// before all that they read, so that a grace period that passes this CPU over is one of which they
+/// see everything.
+inline void rcu_idle_ends(const Pinned& here) {
+  Atomic<u32>& idles = rcu_idles.here(here);
+  if (idles.load_relaxed() != 0) [[unlikely]]
+    idles.store_seq_cst(0);
+}
+
+/// The engine: told that there is something to do, if not at once.
 class RcuEngine {
  public:
-  virtual void wake() = 0;
+  virtual void call() = 0;
 
  protected:
   constexpr RcuEngine() = default;

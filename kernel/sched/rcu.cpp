@@ -1,10 +1,13 @@
 #include "sched/rcu.hpp"
 
+#include "core/clock.hpp"
 #include "core/cpu_mask.hpp"
 #include "core/rcu.hpp"
 #include "core/smp_call.hpp"
+#include "mem/box.hpp"
 #include "sched/lock.hpp"
 #include "sched/wait.hpp"
+#include "time/timer.hpp"
 
 namespace auk::sched {
 namespace {
@@ -12,15 +15,42 @@ namespace {
 /// This CPU owes an answer to the running grace period.
 AUK_PER_CPU core::PerCpu<Atomic<u32>> answer_owed;
 constinit Atomic<u32> answers_missing{0};
-constinit Atomic<u32> work_wanted{0};
+constinit Atomic<u32> round_wanted{0};
 constinit Atomic<u64> grace_periods{0};
 constinit WaitQueue engine_sleeps;
+
+void start_round() {
+  round_wanted.store_seq_cst(1);
+  engine_sleeps.wake_one();
+}
+
+/// What is queued within this time shares a grace period.
+constexpr u64 batch_ns = 2'000'000;
+
+class BatchTimer final : public time::Timer {
+  core::Guarded<core::level::rcu_batch, bool, core::SpinIrqOff> runs_;
+
+ public:
+  void start_if_idle() {
+    auto runs = runs_.lock();
+    if (*runs) return;
+    *runs = true;
+    time::start(*this, core::clock_ns() + batch_ns);
+  }
+  void fire() override {
+    // Whoever queues something from here on starts it again; the round sees all that came before.
+    *runs_.lock() = false;
+    start_round();
+  }
+};
+constinit BatchTimer* batch_timer = nullptr;
 
 class Engine final : public ThreadMain, public core::RcuEngine {
   static void ask_all_cpus() {
     // One more than there are CPUs, so that early answers cannot end the period.
     answers_missing.store_seq_cst(1);
     core::online_cpus.each([](CpuId cpu) {
+      if (core::rcu_idles.on(cpu).load_seq_cst() != 0) return;
       (void)answers_missing.fetch_add_acq_rel(1);
       answer_owed.on(cpu).store_seq_cst(1);
       if (cpu != core::this_cpu()) core::ipi_sender()->send_reschedule(cpu);
@@ -39,7 +69,7 @@ class Engine final : public ThreadMain, public core::RcuEngine {
 
   void run() override {
     for (;;) {
-      (void)wait(engine_sleeps, [] { return work_wanted.exchange_acq_rel(0) != 0; });
+      (void)wait(engine_sleeps, [] { return round_wanted.exchange_acq_rel(0) != 0; });
       core::RcuHead* batch = nullptr;
       core::RcuHead* last = nullptr;
       core::online_cpus.each([&](CpuId cpu) {
@@ -64,10 +94,7 @@ class Engine final : public ThreadMain, public core::RcuEngine {
     }
   }
   void discard() override {}
-  void wake() override {
-    work_wanted.store_seq_cst(1);
-    engine_sleeps.wake_one();
-  }
+  void call() override { batch_timer->start_if_idle(); }
 };
 constinit Engine engine;
 
@@ -80,6 +107,7 @@ class Marker final : public core::RcuHead {
 }  // namespace
 
 Result<void> start_rcu() {
+  batch_timer = TRY(mem::Box<BatchTimer>::make(ALLOC_SITE)).release();
   core::set_rcu_engine(engine);
   TRY(spawn("rcu_gp", engine));
   return {};
@@ -95,6 +123,7 @@ void rcu_note_quiescent() {
 void rcu_synchronize() {
   Marker marker;
   core::rcu_call(marker);
+  start_round();
   (void)marker.passed.wait_for();
 }
 

@@ -1,11 +1,12 @@
 // RCU, the engine: ends grace periods.
 //
-// Data model: one thread. A round takes the heads of all CPUs, asks every CPU that is not idle for
-// a quiescent state (a reschedule interrupt; the CPU answers in schedule()), sleeps until the last
-// answer, and retires what it took. CPUs that idle cannot be in a reader unless an interrupt runs
-// there; they are asked like the others only then.
-// Locking: none; answers are counted down atomically, the last one wakes the thread.
-// Context: synchronize() in threads.
+// Data model: one thread. The first head that is queued starts a timer, so that a round has a batch
+// to end a grace period for; who waits in rcu_synchronize() starts the round at once. A round takes
+// the heads of all CPUs, asks every CPU that does not idle for a quiescent state (a reschedule
+// interrupt; the CPU answers in schedule()), sleeps until the last answer, and retires what it
+// took. A CPU that idles is in no reader, and an interrupt that ends its sleep says so before it
+// reads. Locking: level rcu_batch, whether the timer runs; answers are counted down atomically, the
+// last one wakes the thread. Context: synchronize() in threads.
 #pragma once
 #include "base/result.hpp"
 

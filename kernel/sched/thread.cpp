@@ -10,6 +10,7 @@
 #include "core/oops.hpp"
 #include "core/panic.hpp"
 #include "core/preempt.hpp"
+#include "core/rcu.hpp"
 #include "core/smp_call.hpp"
 #include "core/spin.hpp"
 #include "machine/isa/cpu.hpp"
@@ -454,7 +455,9 @@ void RunQueue::run_idle() {
       machine::irq_enable();
       continue;
     }
+    core::rcu_idle_begins(core::Pinned::assume());
     machine::wait_for_interrupt();
+    core::rcu_idle_ends(core::Pinned::assume());
     idle_cpus.clear(rq.cpu_);
   }
 }

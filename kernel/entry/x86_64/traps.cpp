@@ -8,6 +8,7 @@
 #include "core/log.hpp"
 #include "core/oops.hpp"
 #include "core/panic.hpp"
+#include "core/rcu.hpp"
 #include "core/smp_call.hpp"
 #include "core/symbols.hpp"
 #include "entry/isa/user.hpp"
@@ -232,6 +233,7 @@ void exception_entry(Frame* frame, unsigned vector) {
 
 void interrupt_entry(Frame*, unsigned vector) {
   if (vector == vector::spurious) return;
+  core::rcu_idle_ends(core::Pinned::assume());
   machine::lapic::end_of_interrupt();
   switch (vector) {
     case vector::reschedule: return sched::note_reschedule();

@@ -5,6 +5,7 @@
 #include "core/cpu_mask.hpp"
 #include "core/log.hpp"
 #include "core/preempt.hpp"
+#include "core/rcu.hpp"
 #include "core/smp_call.hpp"
 #include "sched/rcu.hpp"
 #include "sched/softirq.hpp"
@@ -143,6 +144,7 @@ void World::start_cpu(u32) {
 // As the assembly of entry does it.
 void World::interrupt(SimInterrupt which) {
   core::interrupt_depth.add(1);
+  core::rcu_idle_ends(core::Pinned::assume());
   switch (which) {
     case SimInterrupt::reschedule: sched::note_reschedule(); break;
     case SimInterrupt::cross_call: core::handle_cross_call(); break;
