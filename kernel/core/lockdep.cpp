@@ -18,25 +18,29 @@ namespace {
 constexpr u32 used_in_interrupt = 1, held_with_interrupts_on = 2, reported = 4;
 
 AUK_PER_CPU PerCpu<HeldLocks> interrupt_locks;
-constinit Atomic<bool> off{false};
+constinit Atomic<bool> reporting{false};
 constinit Atomic<bool> sleep_reported{false};
 
-/// Nothing before the first thread, in a panic, and while a report is printed.
+/// Nothing before the first thread, and in a panic.
 HeldLocks* held_here() {
-  if (off.load_relaxed() || is_panicking() || current_core() == nullptr) return nullptr;
+  if (is_panicking() || current_core() == nullptr) return nullptr;
   return in_interrupt() ? &interrupt_locks.here(Pinned::assume()) : &current_core()->held;
 }
+
+/// One at a time: to print takes locks as well. What would be the second one is found again when
+/// the same happens the next time.
+bool start_report() { return !reporting.exchange_acq_rel(true); }
 
 void finish_report(const HeldLocks& held) {
   for (u32 i = 0; i < held.count; ++i) log_warn("  #{}: {}", i, held.classes[i]->level);
   log_stack();
   note_warning();
-  off.store_relaxed(false);
+  reporting.store_release(false);
 }
 
 void report_order(LockClass& c, const LockClass& top, const HeldLocks& held) {
-  if ((c.usage.fetch_or_relaxed(reported) & reported) != 0) return;
-  off.store_relaxed(true);
+  if ((c.usage.load_relaxed() & reported) != 0 || !start_report()) return;
+  (void)c.usage.fetch_or_relaxed(reported);
   log_warn("WARNING: possible {} locking dependency detected",
            &c == &top ? "recursive" : "circular");
   log_warn("{}/{} is trying to acquire lock {} while holding {}", current_core()->name(),
@@ -45,16 +49,16 @@ void report_order(LockClass& c, const LockClass& top, const HeldLocks& held) {
 }
 
 void report_usage(LockClass& c, const HeldLocks& held) {
-  if ((c.usage.fetch_or_relaxed(reported) & reported) != 0) return;
-  off.store_relaxed(true);
+  if ((c.usage.load_relaxed() & reported) != 0 || !start_report()) return;
+  (void)c.usage.fetch_or_relaxed(reported);
   log_warn("WARNING: inconsistent lock state");
   log_warn("lock {} is taken by interrupts and held with interrupts on", c.level);
   finish_report(held);
 }
 
 void report_sleep(const char* what, const HeldLocks& held) {
-  if (sleep_reported.exchange_acq_rel(true)) return;
-  off.store_relaxed(true);
+  if (sleep_reported.load_relaxed() || !start_report()) return;
+  sleep_reported.store_relaxed(true);
   log_warn("BUG: sleeping function called from invalid context ({})", what);
   log_warn("in_interrupt(): {}, irqs_disabled(): {}, preempt_count: {:x}, name: {}",
            u32{in_interrupt()}, u32{!machine::irqs_enabled()}, preempt_count.read(),
@@ -144,10 +148,11 @@ void may_sleep_checked() {
 void none_held_checked(const char* where) {
   HeldLocks* const held = held_here();
   if (held == nullptr || (held->count == 0 && held->rcu_readers == 0)) return;
-  off.store_relaxed(true);
-  log_warn("WARNING: lock held when {}: {} locks, {} RCU readers", where, held->count,
-           held->rcu_readers);
-  finish_report(*held);
+  if (start_report()) {
+    log_warn("WARNING: lock held when {}: {} locks, {} RCU readers", where, held->count,
+             held->rcu_readers);
+    finish_report(*held);
+  }
   held->count = 0;
   held->rcu_readers = 0;
 }
