@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <span>
 
+#include "base/bytes.hpp"
 #include "core/user.hpp"
 
 namespace auk::io {
@@ -87,7 +88,7 @@ class IoBuf {
   usize put_zeros(usize n) {
     if (!is_user_) {
       n = std::min<u64>(n, left_);
-      std::fill_n(kernel_.begin(), n, byte{0});
+      fill_bytes(kernel_.first(n));
       return kernel_done(n);
     }
     return transfer(

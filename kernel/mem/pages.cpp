@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/bytes.hpp"
 #include "base/math.hpp"
 #include "core/log.hpp"
 #include "core/panic.hpp"
@@ -77,7 +78,7 @@ class WordMapper final : public FrameWordMapper {
       const PhysAddr at = donor.start;
       donor.start += page_size;
       const auto page = bytes_of(pfn_of(at));
-      std::fill(page.begin(), page.end(), byte{0});
+      fill_bytes(page);
       return at;
     }
   };
@@ -92,7 +93,7 @@ class WordMapper final : public FrameWordMapper {
     DonorPages tables({donor.start + pages * page_size, donor.end});
     if (!kasan::map_section_shadow(first, last, tables.donor)) return std::nullopt;
     const auto memory = bytes_of(pfn_of(words), pages);
-    __builtin_memset(memory.data(), 0, memory.size());
+    fill_bytes(memory);
     if (!map_pages(VirtAddr(start), words, pages, MapRight::write, tables).ok())
       return std::nullopt;
     return (tables.donor.start - donor.start) >> page_shift;
@@ -175,7 +176,7 @@ Result<Pfn> allocate_pages(AllocSite& site, unsigned order, Fill fill) {
   if (!p) return Errno::enomem;
   if (fill == Fill::zero) {
     const auto memory = bytes_of(*p, usize{1} << order);
-    __builtin_memset(memory.data(), 0, memory.size());
+    fill_bytes(memory);
   }
   return *p;
 }
@@ -229,7 +230,7 @@ void setup_pages(BootMemory& memory) {
   const auto storage = memory.allocate(size, page_size, memory.end());
   if (!storage) core::panic("Out of memory for the page allocator");
   const auto bytes = bytes_of(pfn_of(*storage), size >> page_shift);
-  std::fill(bytes.begin(), bytes.end(), byte{0});
+  fill_bytes(bytes);
   auto z = zone.lock();
   z->attach(bytes, end, memory, word_mapper);
   all_pages.store_relaxed(z->managed_pages());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/bytes.hpp"
 #include "base/math.hpp"
 #include "core/spin.hpp"
 #include "mem/pages.hpp"
@@ -48,7 +49,7 @@ std::optional<u32> allocate_percpu(u32 size, u32 align) {
   if (!first) return std::nullopt;
   const u32 offset = align_up(static_size(), u32{64}) + *first * unit;
   for (u32 cpu = 0; cpu < config::max_cpus; ++cpu)
-    if (has_area[cpu]) std::fill_n(area_of(CpuId(cpu)) + offset, size, byte{0});
+    if (has_area[cpu]) fill_bytes({area_of(CpuId(cpu)) + offset, size});
   return offset;
 }
 

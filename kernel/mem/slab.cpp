@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/bytes.hpp"
 #include "base/math.hpp"
 #include "machine/isa/cpu.hpp"
 #include "mem/address.hpp"
@@ -206,7 +207,7 @@ Result<void*> Cache::allocate(AllocSite& site, usize size) {
     if (kept < got) give_back(std::span(batch).subspan(kept, got - kept));
   }
   kasan::unpoison(object, size_);
-  std::fill_n(static_cast<byte*>(object), size_, byte{0});
+  fill_bytes({static_cast<byte*>(object), size_});
   kasan::poison_tail(object, size, size_);
   return object;
 }

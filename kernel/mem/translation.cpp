@@ -219,13 +219,13 @@ void TranslationRoot::destroy(TranslationRoot* r) {
   mem::destroy(r);
 }
 
-/// The level-2 entry that points to the last-level table.
-Pte* TranslationRoot::upper_entry(UserAddr va, bool create) {
+Pte* TranslationRoot::upper_entry(UserAddr va, bool create, unsigned* missing) {
   Pte* table = to_pointer<Pte>(phys_of(pfn_));
   for (unsigned level = machine::page_table_levels; level > 2; --level) {
     Pte& entry = table[entry_index(VirtAddr(va.value), level)];
     u64 seen = __atomic_load_n(&entry.bits, __ATOMIC_ACQUIRE);
     if ((seen & Pte::present) == 0) {
+      if (missing != nullptr) *missing = level;
       if (!create) return nullptr;
       Result<Pfn> page = allocate_pages(ALLOC_SITE, 0);
       if (!page.ok()) return nullptr;
@@ -245,8 +245,11 @@ Pte* TranslationRoot::upper_entry(UserAddr va, bool create) {
 
 PteTable* TranslationRoot::find(UserAddr va) {
   const Pte* const entry = upper_entry(va, false);
-  if (entry == nullptr) return nullptr;
-  const Pte seen{__atomic_load_n(&entry->bits, __ATOMIC_ACQUIRE)};
+  return entry == nullptr ? nullptr : table_of(*entry);
+}
+
+PteTable* TranslationRoot::table_of(const Pte& entry) {
+  const Pte seen{__atomic_load_n(&entry.bits, __ATOMIC_ACQUIRE)};
   return seen.is_present() ? read_frame(pfn_of(seen.address())).descriptor<PteTable>() : nullptr;
 }
 

@@ -48,7 +48,10 @@ class TranslationRoot final : public RefCounted<TranslationRoot> {
   Atomic<u64> table_pages_{0};
   friend class TranslationLoader;
 
-  Pte* upper_entry(UserAddr va, bool create);
+  /// The level-2 entry that points to the last-level table; nullptr without one, and the level at
+  /// which the way there ends.
+  Pte* upper_entry(UserAddr va, bool create, unsigned* missing = nullptr);
+  static PteTable* table_of(const Pte& entry);
   struct Detached;
   void detach_tables(PhysAddr table, unsigned level, UserAddr start, UserAddr low, UserAddr high,
                      Detached& gone);
@@ -69,15 +72,14 @@ class TranslationRoot final : public RefCounted<TranslationRoot> {
     for (UserAddr at = start; at < end;) {
       UserAddr next((at.value | (table_span - 1)) + 1);
       if (next > end) next = end;
-      PteTable* const t = find(at);
-      if (t == nullptr && upper_entry(at, false) == nullptr) {
-        // Nothing in this entry of level 3: skip all of it.
-        constexpr u64 span = machine::entry_span(3);
-        const UserAddr skip((at.value | (span - 1)) + 1);
-        at = skip > end ? end : skip;
-        continue;
+      unsigned missing = 0;
+      if (const machine::Pte* const e = upper_entry(at, false, &missing); e == nullptr) {
+        // Nothing in an entry further up: skip all of it.
+        const UserAddr skip((at.value | (machine::entry_span(missing) - 1)) + 1);
+        next = skip > end ? end : skip;
+      } else if (PteTable* const t = table_of(*e); t != nullptr) {
+        f(*t, at, next);
       }
-      if (t != nullptr) f(*t, at, next);
       at = next;
     }
   }

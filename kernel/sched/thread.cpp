@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/annotations.hpp"
+#include "base/bytes.hpp"
 #include "core/clock.hpp"
 #include "core/cpu_mask.hpp"
 #include "core/log.hpp"
@@ -267,7 +268,7 @@ Result<mem::KernelRange*> take_stack() {
   if (stack == nullptr) return mem::allocate_stack();
   // Nothing of the thread before may show up in this one.
   mem::kasan::unpoison(stack->as<byte>(), stack->size());
-  std::fill_n(stack->as<byte>(), stack->size(), byte{0});
+  fill_bytes({stack->as<byte>(), stack->size()});
   return stack;
 }
 

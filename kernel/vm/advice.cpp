@@ -1,6 +1,7 @@
 // What programs say about ranges: madvise(2), mincore(2), msync(2), mlock(2) and their family.
 #include <algorithm>
 
+#include "base/bytes.hpp"
 #include "vm/priv/change.hpp"
 #include "vm/priv/change_flags.hpp"
 
@@ -38,7 +39,7 @@ Result<void> AddressSpace::residency(UserAddr start, std::span<byte> out) {
   const auto reading = lock_.reading();
   UserAddr at = start;
   const UserAddr end = start + out.size() * page_size;
-  std::fill(out.begin(), out.end(), byte{0});
+  fill_bytes(out);
   for (const Vma* v = find_at_or_after(start); at < end; v = vma(v->above)) {
     if (v == nullptr || v->start > at) return Errno::enomem;
     const UserAddr to = std::min(end, v->end);

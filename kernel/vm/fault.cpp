@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/bytes.hpp"
 #include "base/math.hpp"
 #include "core/rcu.hpp"
 #include "vm/space.hpp"
@@ -58,7 +59,7 @@ FaultResult AddressSpace::handle_anonymous(UserAddr page, Access access, const V
         if (there != nullptr)
           std::copy_n(there->bytes().begin(), page_size, bytes.begin());
         else if (!is_clean)
-          std::fill(bytes.begin(), bytes.end(), byte{0});
+          fill_bytes(bytes);
         if (e.has_page()) {
           // No CPU reads the old page any more when the first one can write to the new page.
           e = Pte{};

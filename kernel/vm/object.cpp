@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/bytes.hpp"
 #include "core/rcu.hpp"
 #include "vm/space.hpp"
 
@@ -217,7 +218,7 @@ void PageCache::truncate(u64 size) {
   if (Result<Ref<Folio>> last = find(size / page_size); last.ok()) {
     const Ref<Folio> f = last.take();
     const auto rest = f->bytes().subspan(inside);
-    std::fill(rest.begin(), rest.end(), byte{0});
+    fill_bytes(rest);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/annotations.hpp"
+#include "base/bytes.hpp"
 #include "base/text.hpp"
 #include "bus/firmware.hpp"
 #include "core/clock.hpp"
@@ -109,7 +110,7 @@ PhysAddr build_start_root(const TrampolinePages& pages) {
   using machine::Pte;
   for (usize i = 0; i < 4; ++i) {
     const auto page = mem::bytes_of(pfn_of(pages.tables + i * page_size));
-    std::fill(page.begin(), page.end(), byte{0});
+    fill_bytes(page);
   }
   const auto table = [&](usize i) { return mem::to_pointer<Pte>(pages.tables + i * page_size); };
   const auto* kernel = mem::to_pointer<const Pte>(mem::kernel_root());

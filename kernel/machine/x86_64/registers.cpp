@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/bytes.hpp"
 #include "machine/isa/fpu.hpp"
 #include "machine/isa/x86.hpp"
 
@@ -56,7 +57,7 @@ void load_user_state(const UserState& s) { reload_bases(s); }
 void init_vectors(void* area) {
   // FCW 0x37f and MXCSR 0x1f80; an XSTATE_BV of x87 and SSE makes the rest start from zero.
   auto* const bytes = static_cast<byte*>(area);
-  std::fill_n(bytes, fpu::state_size(), byte{0});
+  fill_bytes({bytes, fpu::state_size()});
   bytes[0] = 0x7f;
   bytes[1] = 0x03;
   bytes[24] = 0x80;

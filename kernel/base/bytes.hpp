@@ -1,0 +1,14 @@
+// Purpose: filling memory. Freestanding, the compiler leaves a loop over bytes a loop: std::fill()
+// takes several instructions for each of them.
+#pragma once
+#include <span>
+
+#include "base/types.hpp"
+
+namespace auk {
+
+inline void fill_bytes(std::span<byte> bytes, byte with = 0) {
+  __builtin_memset(bytes.data(), with, bytes.size());
+}
+
+}  // namespace auk
