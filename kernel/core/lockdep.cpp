@@ -31,6 +31,13 @@ HeldLocks* held_here() {
 /// the same happens the next time.
 bool start_report() { return !reporting.exchange_acq_rel(true); }
 
+/// The same for a class, once.
+bool start_report(LockClass& c) {
+  if ((c.usage.load_relaxed() & reported) != 0 || !start_report()) return false;
+  (void)c.usage.fetch_or_relaxed(reported);
+  return true;
+}
+
 void finish_report(const HeldLocks& held) {
   for (u32 i = 0; i < held.count; ++i) log_warn("  #{}: {}", i, held.classes[i]->level);
   log_stack();
@@ -39,8 +46,7 @@ void finish_report(const HeldLocks& held) {
 }
 
 void report_order(LockClass& c, const LockClass& top, const HeldLocks& held) {
-  if ((c.usage.load_relaxed() & reported) != 0 || !start_report()) return;
-  (void)c.usage.fetch_or_relaxed(reported);
+  if (!start_report(c)) return;
   log_warn("WARNING: possible {} locking dependency detected",
            &c == &top ? "recursive" : "circular");
   log_warn("{}/{} is trying to acquire lock {} while holding {}", current_core()->name(),
@@ -49,8 +55,7 @@ void report_order(LockClass& c, const LockClass& top, const HeldLocks& held) {
 }
 
 void report_usage(LockClass& c, const HeldLocks& held) {
-  if ((c.usage.load_relaxed() & reported) != 0 || !start_report()) return;
-  (void)c.usage.fetch_or_relaxed(reported);
+  if (!start_report(c)) return;
   log_warn("WARNING: inconsistent lock state");
   log_warn("lock {} is taken by interrupts and held with interrupts on", c.level);
   finish_report(held);

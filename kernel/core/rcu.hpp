@@ -76,7 +76,7 @@ inline void rcu_idle_ends(const Pinned& here) {
     idles.store_seq_cst(0);
 }
 
-/// The engine: told that there is something to do, if not at once.
+/// The engine: told that a CPU's queue is no longer empty. It may wait for more before it begins.
 class RcuEngine {
  public:
   virtual void call() = 0;

@@ -70,16 +70,12 @@ class TranslationRoot final : public RefCounted<TranslationRoot> {
   /// Calls f(PteTable&, from, to) for the existing tables of a range, in order.
   template <class F> void each_table(UserAddr start, UserAddr end, F f) {
     for (UserAddr at = start; at < end;) {
-      UserAddr next((at.value | (table_span - 1)) + 1);
+      // Where the way to a table ends further up, all of that entry is passed over.
+      unsigned level = 2;
+      const Pte* const e = upper_entry(at, false, &level);
+      UserAddr next((at.value | (machine::entry_span(level) - 1)) + 1);
       if (next > end) next = end;
-      unsigned missing = 0;
-      if (const machine::Pte* const e = upper_entry(at, false, &missing); e == nullptr) {
-        // Nothing in an entry further up: skip all of it.
-        const UserAddr skip((at.value | (machine::entry_span(missing) - 1)) + 1);
-        next = skip > end ? end : skip;
-      } else if (PteTable* const t = table_of(*e); t != nullptr) {
-        f(*t, at, next);
-      }
+      if (PteTable* const t = e != nullptr ? table_of(*e) : nullptr; t != nullptr) f(*t, at, next);
       at = next;
     }
   }
