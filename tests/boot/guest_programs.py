@@ -1,0 +1,22 @@
+"""Programs that run in guests: plain C, without anything of the guest's."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from qemu import ROOT
+
+BUILT = ROOT / "build" / "guest-tests"
+COMPILER = ("clang-19", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-g0", "-static", "-Wall", "-Wextra",
+            "-Werror")
+# Those of tests/guest that run one after the other in one guest.
+PROGRAMS = ("file", "dir", "path", "mount", "xattr", "at", "lock", "notify", "pipe", "event",
+            "process", "exec", "signal", "memory", "areas", "vm_access",
+            "oom", "time", "tty", "misc")
+
+
+def compile_program(source: Path, out: Path, *more: str) -> Path:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run([*COMPILER, *more, str(source), "-o", str(out)], check=True)
+    return out
