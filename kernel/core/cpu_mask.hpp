@@ -25,17 +25,24 @@ class CpuMask {
   bool has(CpuId c) const {
     return (words_[c.value / 64].load_acquire() >> (c.value % 64) & 1) != 0;
   }
+  /// Takes the member out. True when it was one: of many who ask for the same, one is told so.
+  bool take(CpuId c) {
+    const u64 bit = u64{1} << (c.value % 64);
+    return has(c) && (words_[c.value / 64].fetch_and_acq_rel(~bit) & bit) != 0;
+  }
+  /// Takes out the lowest member that is not `left_alone`, if any.
+  std::optional<CpuId> take_first(std::optional<CpuId> left_alone = std::nullopt) {
+    for (usize i = 0; i < word_count; ++i)
+      for (u64 w = words_[i].load_seq_cst(); w != 0; w &= w - 1) {
+        const CpuId c(static_cast<u32>(i * 64) + static_cast<u32>(std::countr_zero(w)));
+        if (c != left_alone && take(c)) return c;
+      }
+    return std::nullopt;
+  }
   u32 count() const {
     u32 n = 0;
     for (const auto& w : words_) n += static_cast<u32>(std::popcount(w.load_acquire()));
     return n;
-  }
-  /// The lowest member, if any.
-  std::optional<CpuId> first() const {
-    for (usize i = 0; i < word_count; ++i)
-      if (const u64 w = words_[i].load_seq_cst(); w != 0)
-        return CpuId(static_cast<u32>(i * 64) + static_cast<u32>(std::countr_zero(w)));
-    return std::nullopt;
   }
   template <class F> void each(F f) const {
     for (usize i = 0; i < word_count; ++i)

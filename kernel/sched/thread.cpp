@@ -41,6 +41,8 @@ constexpr std::array<u32, 40> weights{
     3906,  3121,  2501,  1991,  1586,  1277,  1024,  820,   655,   526,   423,  335,  272,  215,
     172,   137,   110,   87,    70,    56,    45,    36,    29,    23,    18,   15};
 
+/// CPUs that idle and that nobody has given work yet: who does, takes the CPU out, so that the next
+/// one finds another. A CPU joins before it looks for work, and anew whenever it found none.
 constinit core::CpuMask idle_cpus;
 constinit Atomic<u32> next_id{1};
 
@@ -73,6 +75,8 @@ class RunQueue {
   Tree<Thread, &Thread::hook_, Behind> waiting_;
   u64 floor_ = 0;  ///< virtual time no thread of the queue is behind
   Atomic<u32> waiting_count_{0};
+  /// So many times was this CPU called to take a thread from elsewhere, and has not looked yet.
+  Atomic<u32> calls_{0};
 
   class SliceTimer final : public time::Timer {
     RunQueue& queue_;
@@ -152,6 +156,22 @@ class RunQueue {
   Thread& running() { return *current_; }
   u32 waiting() const { return waiting_count_.load_relaxed(); }
 
+  /// A thread waits that this CPU does not run next. Lock held.
+  bool is_crowded() const { return current_ != idle_ || waiting() > 1; }
+  /// If another CPU idles, it comes and takes a thread from whom has too many. One call for each
+  /// thread that waits: a CPU may be called again before it comes.
+  void call_idle_cpu() {
+    const auto lazy = idle_cpus.take_first(cpu_);
+    if (!lazy) return;
+    (void)queue_of(*lazy).calls_.fetch_add_acq_rel(1);
+    core::ipi_sender()->send_reschedule(*lazy);
+  }
+  /// This CPU has work now: others answer the calls it has not.
+  void pass_calls_on() {
+    if (calls_.load_relaxed() == 0) return;
+    for (u32 n = calls_.exchange_acq_rel(0); n > 0; --n) call_idle_cpu();
+  }
+
   /// A thread that is neither queued nor on a CPU becomes runnable here. Interrupts off.
   void enqueue(Thread& t, bool fresh) {
     lock();
@@ -167,11 +187,9 @@ class RunQueue {
       want_reschedule();
     else
       arm_slice_or_ask();
-    const bool crowded = current_ != idle_;
+    const bool crowded = is_crowded();
     unlock();
-    // Somebody idles while a thread waits here: let it come and take one.
-    if (crowded)
-      if (const auto lazy = idle_cpus.first()) core::ipi_sender()->send_reschedule(*lazy);
+    if (crowded) call_idle_cpu();
   }
 
   /// A second thread waits on a CPU that ran only one: its slice must end some time.
@@ -182,12 +200,14 @@ class RunQueue {
       want_reschedule();
   }
 
-  /// Removes a thread that may run elsewhere, for `thief`. Interrupts off. It counts as queued
-  /// until accept(): it may have announced a sleep before it was preempted, and who wakes it must
-  /// leave it to us.
-  Thread* give_one(CpuId thief) {
-    if (waiting() == 0) return nullptr;
-    lock();
+  enum class Theft : u8 { nothing_there, busy, done };
+
+  /// Gives `thief` a thread that may run elsewhere. Interrupts off. It counts as queued until
+  /// accept(): it may have announced a sleep before it was preempted, and who wakes it must leave
+  /// it to us. Thieves do not wait for the lock: where many idle they would keep it from its owner.
+  Theft give_one(RunQueue& thief) {
+    if (waiting() == 0) return Theft::nothing_there;
+    if (!lock_.try_lock()) return Theft::busy;
     Thread* found = nullptr;
     for (Thread& t : waiting_)
       if (!t.pinned_) {
@@ -196,18 +216,23 @@ class RunQueue {
       }
     if (found != nullptr) {
       unlink(*found);
-      found->cpu_.store_relaxed(thief.value);
+      found->cpu_.store_relaxed(thief.cpu_.value);
       found->virtual_time_ -= floor_;
     }
     unlock();
-    return found;
+    if (found == nullptr) return Theft::nothing_there;
+    thief.accept(*found);
+    return Theft::done;
   }
 
   void accept(Thread& t) {
     lock();
     t.virtual_time_ += floor_;
     link(t);
+    // Its own CPU comes to choose one; others may have arrived meanwhile.
+    const bool crowded = waiting() > 1;
     unlock();
+    if (crowded) call_idle_cpu();
   }
 
   /// Lock held: the thread has not left this CPU yet.
@@ -219,7 +244,7 @@ class RunQueue {
   static u64 run_time(Thread& t);
   static void finish_switch(Thread* previous);
   static bool wake(Thread& t);
-  static bool steal_for(RunQueue& thief);
+  static Theft steal_for(RunQueue& thief);
   static void first_steps(void* previous);
   static Result<void> prepare(Thread& t, std::string_view name, ThreadMain& body,
                               SpawnOptions options);
@@ -275,8 +300,8 @@ Result<mem::KernelRange*> take_stack() {
 /// The thread's old CPU if it idles, else any idle CPU, else the old one.
 CpuId choose_cpu(const Thread& t, bool pinned) {
   const CpuId home = t.cpu();
-  if (pinned || idle_cpus.has(home)) return home;
-  return idle_cpus.first().value_or(home);
+  if (idle_cpus.take(home) || pinned) return home;
+  return idle_cpus.take_first().value_or(home);
 }
 
 }  // namespace
@@ -301,6 +326,8 @@ void RunQueue::schedule(bool preempted) {
     if (!rq.waiting_.empty()) {
       next = &*rq.waiting_.begin();
       rq.take(*next);
+      // What came here by theft was not meant to wait behind a thread woken meanwhile.
+      if (stole && rq.waiting() > 0) rq.call_idle_cpu();
       break;
     }
     if (stole) {
@@ -321,7 +348,10 @@ void RunQueue::schedule(bool preempted) {
   }
   rq.current_ = next;
   next->ran_since_ = core::clock_ns();
-  if (&previous == rq.idle_) idle_cpus.clear(rq.cpu_);
+  if (&previous == rq.idle_) {
+    (void)idle_cpus.take(rq.cpu_);
+    rq.pass_calls_on();
+  }
   rq.arm_slice();
   core::current_thread.write(next);
   if (previous.is_user_) user_switch->leave(previous);
@@ -371,18 +401,22 @@ bool RunQueue::wake(Thread& t) {
   }
 }
 
-bool RunQueue::steal_for(RunQueue& thief) {
+RunQueue::Theft RunQueue::steal_for(RunQueue& thief) {
+  const u32 calls = thief.calls_.exchange_acq_rel(0);
+  Theft result = Theft::nothing_there;
   // The neighbours in turn, so that thieves spread out.
   for (u32 i = 1; i < core::possible_cpus; ++i) {
     const CpuId victim((thief.cpu_.value + i) % core::possible_cpus);
     RunQueue* rq = run_queues.on(victim);
-    if (rq == nullptr || rq->waiting() == 0) continue;
-    if (Thread* t = rq->give_one(thief.cpu_); t != nullptr) {
-      thief.accept(*t);
-      return true;
-    }
+    if (rq == nullptr) continue;
+    const Theft here = rq->give_one(thief);
+    if (here != Theft::nothing_there) result = here;
+    if (here == Theft::done) break;
   }
-  return false;
+  // What was taken answers one call. Where a lock was taken, this CPU has not looked.
+  const u32 answered = result == Theft::busy ? 0 : result == Theft::done ? 1 : calls;
+  if (calls > answered) (void)thief.calls_.fetch_add_relaxed(calls - answered);
+  return result;
 }
 
 void RunQueue::first_steps(void* previous) {
@@ -448,18 +482,24 @@ void RunQueue::run_idle() {
     machine::irq_disable();
     // First say that this CPU idles, then look for work: whoever queues a thread does it the other
     // way round, so one of the two sees the other.
-    idle_cpus.set(rq.cpu_);
+    if (!idle_cpus.has(rq.cpu_)) idle_cpus.set(rq.cpu_);
     const bool wanted = (core::preempt_count.read() & core::no_attention_wanted) == 0;
-    if (wanted || rq.waiting() > 0 || steal_for(rq)) {
-      idle_cpus.clear(rq.cpu_);
+    const Theft theft = wanted || rq.waiting() > 0 ? Theft::done : steal_for(rq);
+    if (theft == Theft::done) {
+      (void)idle_cpus.take(rq.cpu_);
       schedule(false);
       machine::irq_enable();
+      continue;
+    }
+    if (theft == Theft::busy) {
+      // A thread waits there: no sleep before it is clear who runs it. Interrupts come meanwhile.
+      machine::irq_enable();
+      machine::relax();
       continue;
     }
     core::rcu_idle_begins(core::Pinned::assume());
     machine::wait_for_interrupt();
     core::rcu_idle_ends(core::Pinned::assume());
-    idle_cpus.clear(rq.cpu_);
   }
 }
 
@@ -623,9 +663,13 @@ void note_reschedule() {
 
 u32 misplaced_threads() {
   u32 waiting = 0;
+  u32 asleep = 0;
   for (u32 cpu = 0; cpu < core::possible_cpus; ++cpu)
-    if (RunQueue* rq = run_queues.on(CpuId(cpu)); rq != nullptr) waiting += rq->waiting();
-  return std::min(waiting, idle_cpus.count());
+    if (RunQueue* rq = run_queues.on(CpuId(cpu)); rq != nullptr) {
+      waiting += rq->waiting();
+      asleep += core::rcu_idles.on(CpuId(cpu)).load_acquire();
+    }
+  return std::min(waiting, asleep);
 }
 
 }  // namespace auk::sched

@@ -11,10 +11,12 @@
 // is held across the switch: the thread switched to lets it go. So another CPU that holds the lock
 // knows that every thread which is not `current` there has saved its registers. Which queue a
 // thread belongs to changes only under the lock of the queue it belonged to, which is what wake()
-// takes. Two run queue locks are never held at once. Context: spawn() and sleeping in threads with
-// preemption on; wake() any but NMI. Differences from Linux: one fair class; idle CPUs steal, and a
-// CPU that gets a second thread while another one idles kicks that one: no CPU idles while runnable
-// threads wait elsewhere.
+// takes. Two run queue locks are never held at once; a thief only tries them. Context: spawn() and
+// sleeping in threads with preemption on; wake() any but NMI. Differences from Linux: one fair
+// class; no CPU idles while runnable threads wait elsewhere. A CPU joins the idle ones, then looks
+// for a thread to steal, then sleeps. Whoever makes a thread wait takes a CPU out of the idle ones
+// and calls it: one call for each thread, answered by whoever takes a thread, passed on by who was
+// called and got work of its own.
 #pragma once
 #include <string_view>
 

@@ -141,6 +141,49 @@ void nobody_idles() {
   crowd.wait();
 }
 
+/// One thread for each CPU: none can be preempted until all of them run, so that none may wait
+/// behind another one while a CPU idles, whoever woke it and wherever it slept.
+void rendezvous() {
+  constexpr u32 rounds = 4;
+  const u32 wakers = 1 + dice(core::possible_cpus / 2);
+  const u32 sleepers = core::possible_cpus - wakers;
+  std::array<sched::WaitQueue, 4> queues;
+  std::array<Atomic<u32>, 4> called;
+  Atomic<u32> here{0};
+  Atomic<u32> asleep{0};
+  const auto meet = [&](u32 n) {
+    (void)here.fetch_add_acq_rel(1);
+    while (here.load_acquire() < core::possible_cpus * n) machine::relax();
+  };
+  Crowd crowd;
+  for (u32 i = 0; i < sleepers; ++i)
+    (void)crowd.start([&, i] {
+      for (u32 n = 1; n <= rounds; ++n) {
+        (void)asleep.fetch_add_acq_rel(1);
+        (void)sched::wait(queues[i % wakers],
+                          [&] { return called[i % wakers].load_acquire() >= n; });
+        const core::PreemptOff unpreempted;
+        meet(n);
+      }
+    });
+  for (u32 i = 0; i < wakers; ++i)
+    (void)crowd.start([&, i] {
+      for (u32 n = 1; n <= rounds; ++n) {
+        while (asleep.load_acquire() < sleepers * n) sched::sleep_until(soon());
+        const core::PreemptOff unpreempted;
+        called[i].store_seq_cst(n);
+        queues[i].wake_all();
+        meet(n);
+      }
+    });
+  if (one_in(2))
+    (void)crowd.start([&] {
+      for (u32 n = 0; n < 2 * rounds && called[0].load_acquire() < rounds; ++n)
+        sched::sleep_until(core::clock_ns() + dice(1000));
+    });
+  crowd.wait();
+}
+
 /// Busy threads, one fewer than CPUs or more: each has to get on, whoever it shares a CPU with.
 void busy() {
   Atomic<u32> left{0};
@@ -162,9 +205,11 @@ void busy() {
 }  // namespace
 
 void scenario() {
-  switch (dice(6)) {
+  switch (dice(8)) {
     case 0: return generations();
     case 3: return nobody_idles();
+    case 4:
+    case 5: return rendezvous();
     case 1: return spin_for_the_woken();
     case 2: return busy();
     default: return mixture();
