@@ -6,7 +6,10 @@ set(AUK_PERCPU_DYNAMIC 16384)
 
 file(GLOB_RECURSE kernel_sources CONFIGURE_DEPENDS
      ${CMAKE_SOURCE_DIR}/kernel/*.cpp ${CMAKE_SOURCE_DIR}/kernel/*.S)
-list(FILTER kernel_sources EXCLUDE REGEX "/host/|/setup\\.S$")
+list(FILTER kernel_sources EXCLUDE REGEX "/host/|/setup\\.S$|/vdso/x86_64/code\\.cpp$")
+include(cmake/vdso.cmake)
+set_source_files_properties(${CMAKE_SOURCE_DIR}/kernel/vdso/x86_64/image.S PROPERTIES
+  COMPILE_DEFINITIONS "AUK_VDSO=\"${AUK_VDSO}\"" OBJECT_DEPENDS ${AUK_VDSO})
 
 add_compile_options(
   --target=x86_64-linux-gnu

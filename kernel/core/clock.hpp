@@ -8,6 +8,7 @@
 #include "base/atomic.hpp"
 #include "base/types.hpp"
 #include "machine/isa/cpu.hpp"
+#include "vdso/data.hpp"
 
 namespace auk::core {
 
@@ -28,6 +29,9 @@ inline u64 clock_ns() {
 
 /// Added to clock_ns() for the time of day; changed by settimeofday(2) and its like.
 extern Atomic<i64> real_offset_ns;
+void set_real_offset(i64 ns);
+/// Programs read the clock at `at` from now on. Once, after calibration.
+void publish_clock(vdso::Data& at);
 /// Nanoseconds since 1970, UTC.
 inline i64 real_ns() { return static_cast<i64>(clock_ns()) + real_offset_ns.load_relaxed(); }
 

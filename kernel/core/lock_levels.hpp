@@ -78,9 +78,13 @@ AUK_LOCK_POSITION(irq_desc, irq_table);
 AUK_LOCK_POSITION(proc_tree, irq_desc);
 AUK_LOCK_POSITION(group, proc_tree);
 AUK_LOCK_POSITION(handlers, group);
-AUK_LOCK_POSITION(cred, handlers);
+// Timers of CPU time, and what was shown of it: also in interrupts.
+AUK_LOCK_POSITION(cpu_timers, handlers);
+AUK_LOCK_POSITION(cpu_shown, cpu_timers);
+AUK_LOCK_POSITION(cred, cpu_shown);
 AUK_LOCK_POSITION(futex, cred);
-AUK_LOCK_POSITION(pid, futex);
+AUK_LOCK_POSITION(futex_twin, futex);
+AUK_LOCK_POSITION(pid, futex_twin);
 AUK_LOCK_POSITION(files, pid);
 AUK_LOCK_POSITION(fs_contexts, files);
 AUK_LOCK_POSITION(fs_context, fs_contexts);

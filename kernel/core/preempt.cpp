@@ -7,6 +7,7 @@ constinit Rescheduler* rescheduler = nullptr;
 
 AUK_PER_CPU PerCpu<u32> preempt_count{no_attention_wanted};
 AUK_PER_CPU PerCpu<u32> interrupt_depth;
+AUK_PER_CPU PerCpu<u32> interrupted_program;
 
 void set_rescheduler(Rescheduler& r) { rescheduler = &r; }
 

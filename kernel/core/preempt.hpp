@@ -20,6 +20,8 @@ extern PerCpu<u32> preempt_count;
 
 /// Nesting of device interrupts on this CPU; counted by the entry stubs.
 extern PerCpu<u32> interrupt_depth;
+/// The timer's interrupt that runs came while a program ran, not the kernel.
+extern PerCpu<u32> interrupted_program;
 inline bool in_interrupt() { return interrupt_depth.read() != 0; }
 
 /// Implemented by the scheduler: picks another thread at the end of a preemption-off section.

@@ -19,6 +19,7 @@ inline constexpr u32 fatal = 2;          ///< one that ends the thread, whatever
 inline constexpr u32 deferred = 4;       ///< something was put off until here
 inline constexpr u32 registers = 8;      ///< vector registers are in memory
 inline constexpr u32 restore_mask = 16;  ///< the signal mask of before sigsuspend and its like
+inline constexpr u32 rseq = 32;          ///< it was off its CPU, and has an area that shows which
 }  // namespace work
 
 struct ThreadCore {

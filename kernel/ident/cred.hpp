@@ -35,7 +35,8 @@ enum class Cap : u32 {
   mac_override = 32,
   wake_alarm = 35,
 };
-inline constexpr u64 all_caps = (u64{1} << 41) - 1;
+inline constexpr u32 cap_count = 41;
+inline constexpr u64 all_caps = (u64{1} << cap_count) - 1;
 
 struct Cred final : RefCounted<Cred> {
   static constexpr usize max_groups = 65536;
@@ -51,6 +52,8 @@ struct Cred final : RefCounted<Cred> {
   /// A copy to be changed before anybody else sees it. ENOMEM.
   Result<Ref<Cred>> copy() const;
   bool has(Cap c) const { return (effective >> static_cast<u32>(c) & 1) != 0; }
+  /// One of uapi::secbit_*.
+  bool is_secure(u32 bit) const { return (securebits & bit) != 0; }
   bool is_in_group(u32 g) const;
 };
 

@@ -31,7 +31,10 @@
 #include "mem/pages.hpp"
 #include "mem/vmalloc.hpp"
 #include "proc/clone.hpp"
+#include "proc/cpu_time.hpp"
+#include "proc/futex.hpp"
 #include "proc/oom.hpp"
+#include "proc/vdso.hpp"
 #include "sched/rcu.hpp"
 #include "sched/softirq.hpp"
 #include "sched/thread.hpp"
@@ -188,7 +191,9 @@ void InitThread::run() {
   drivers::serial::setup_console();
   mem::setup_zero_page();
   const u64 memory = mem::count_pages().managed * page_size;
-  if (!vfs::setup_tables(memory).ok()) core::panic("Out of memory for the tables of names");
+  if (!vfs::setup_tables(memory).ok() || !proc::setup_futexes().ok() || !proc::setup_vdso().ok() ||
+      !proc::setup_cpu_time().ok())
+    core::panic("Out of memory for the first tables");
   core::run_init_graph();
   mem::seal_after_init();
   if (config::debug_wx) (void)mem::check_kernel_map();

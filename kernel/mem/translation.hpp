@@ -82,6 +82,8 @@ class TranslationRoot final : public RefCounted<TranslationRoot> {
   /// Frees the tables that serve only addresses between the two. No entry of them is present, and
   /// nobody looks for one: no area lies there and none is made meanwhile.
   void free_tables(UserAddr low, UserAddr high);
+  /// CPUs that run the space's program, or did so last.
+  const core::CpuMask& cpus() const { return cpus_; }
   u64 table_pages() const { return table_pages_.load_relaxed(); }
   /// No CPU uses old translations of the range when this returns. Context: as core::call_on().
   void flush(UserAddr start, UserAddr end);

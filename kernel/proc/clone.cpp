@@ -33,6 +33,7 @@ Result<Ref<Group>> make_group(Task& me, const CloneArgs& args) {
   g->exit_signal = args.exit_signal;
   g->limits.alone() = *me.group->limits.lock();
   g->oom_score_adj = me.group->oom_score_adj;
+  g->cpu_limit = me.group->cpu_limit;
   if (has(args.flags, uapi::clone_sighand)) {
     g->handlers = me.group->handlers;
   } else {
@@ -54,6 +55,12 @@ Result<void> prepare(Task& me, const CloneArgs& args, Task& child) {
     child.alt_stack = me.alt_stack;
   }
   child.no_new_privs = me.no_new_privs;
+  child.personality = me.personality;
+  if (!has(flags, uapi::clone_vm)) {
+    child.rseq = me.rseq;
+    (void)child.work_bits.fetch_or_relaxed(core::work::rseq);
+  }
+  child.timer_slack_ns = child.default_timer_slack_ns = me.timer_slack_ns;
   TRY(sched::prepare_thread(child, me.name(), child, {.nice = me.nice()}));
   machine::Registers& registers = child.registers();
   registers = me.registers();

@@ -9,6 +9,7 @@
 #include "core/panic.hpp"
 #include "core/param.hpp"
 #include "generated/uapi/elf.hpp"
+#include "generated/uapi/personality.hpp"
 #include "mem/failure.hpp"
 #include "mem/vmalloc.hpp"
 #include "proc/clone.hpp"
@@ -16,7 +17,9 @@
 #include "proc/exec/privileges.hpp"
 #include "proc/exec/script.hpp"
 #include "proc/exit.hpp"
+#include "proc/futex.hpp"
 #include "proc/isa/hardware.hpp"
+#include "proc/vdso.hpp"
 #include "random/random.hpp"
 #include "vfs/operations.hpp"
 
@@ -39,7 +42,10 @@ bool set_no_random_places(std::string_view) {
 }
 PARAM("norandmaps", set_no_random_places);
 
-u64 random_below(u64 limit) { return places_are_random ? random::next_u64() % limit : 0; }
+u64 random_below(u64 limit) {
+  const bool fixed = (current().next_personality & u32{uapi::addr_no_randomize}) != 0;
+  return places_are_random && !fixed ? random::next_u64() % limit : 0;
+}
 u64 random_pages(unsigned bits) { return random_below(u64{1} << bits) * page_size; }
 
 Result<void> read_exactly(io::File& f, void* to, usize size, u64 offset) {
@@ -178,15 +184,24 @@ class StackWriter {
   }
 };
 
+/// A space with the program in it, that nobody uses yet.
+struct Prepared {
+  mem::Box<Image> interpreter;
+  Ref<AddressSpace> space;
+  Loaded program, loader;
+  UserAddr stack_top;
+  UserAddr vdso;
+};
+
 struct Aux {
   u64 key, value;
 };
 
 /// Strings, auxiliary vector, environment, arguments: System V ABI for x86-64, figure 3.9.
-Result<UserAddr> write_stack(Task& me, UserAddr top, const ArgumentBlock& block, const Image& image,
-                             const Loaded& program, UserAddr interpreter_base,
-                             std::string_view path, bool secure) {
-  StackWriter w(top);
+Result<UserAddr> write_stack(Task& me, const Prepared& p, const ArgumentBlock& block,
+                             const Image& image, std::string_view path, bool secure) {
+  const Loaded& program = p.program;
+  StackWriter w(p.stack_top);
   const u64 nothing = 0;
   TRY(w.push(&nothing, sizeof(nothing)));
   const UserAddr name = (TRY(w.push("", 1)), TRY(w.push(path.data(), path.size())));
@@ -200,7 +215,8 @@ Result<UserAddr> write_stack(Task& me, UserAddr top, const ArgumentBlock& block,
   const UserAddr random_at = TRY(w.push(seed.data(), sizeof(seed)));
   const UserAddr platform = TRY(w.push(hardware::platform.data(), hardware::platform.size() + 1));
   const ident::Cred& c = me.cred();
-  const std::array<Aux, 19> aux{{
+  const std::array<Aux, 22> aux{{
+      {uapi::at_sysinfo_ehdr, p.vdso.value},
       {uapi::at_minsigstksz, hardware::signal_frame_size()},
       {uapi::at_hwcap, hardware::capabilities()},
       {uapi::at_pagesz, page_size},
@@ -208,7 +224,7 @@ Result<UserAddr> write_stack(Task& me, UserAddr top, const ArgumentBlock& block,
       {uapi::at_phdr, program.headers.value},
       {uapi::at_phent, sizeof(elf::Segment)},
       {uapi::at_phnum, image.count},
-      {uapi::at_base, interpreter_base.value},
+      {uapi::at_base, p.interpreter ? p.loader.bias : u64{0}},
       {uapi::at_flags, 0},
       {uapi::at_entry, program.entry.value},
       {uapi::at_uid, c.uid},
@@ -220,6 +236,8 @@ Result<UserAddr> write_stack(Task& me, UserAddr top, const ArgumentBlock& block,
       {uapi::at_hwcap2, hardware::capabilities2()},
       {uapi::at_execfn, name.value},
       {uapi::at_platform, platform.value},
+      {uapi::at_rseq_feature_size, RseqArea::feature_size},
+      {uapi::at_rseq_align, RseqArea::alignment},
   }};
   const Aux end{uapi::at_null, 0};
   const u64 words = 1 + block.arguments + 1 + block.environment + 1;
@@ -253,14 +271,6 @@ Result<UserAddr> write_stack(Task& me, UserAddr top, const ArgumentBlock& block,
   layout.stack_start = start;
   return start;
 }
-
-/// A space with the program in it, that nobody uses yet.
-struct Prepared {
-  mem::Box<Image> interpreter;
-  Ref<AddressSpace> space;
-  Loaded program, loader;
-  UserAddr stack_top;
-};
 
 /// EACCES for what is no regular file, or may not be executed.
 Result<Ref<io::File>> open_executable(Task& me, std::string_view path) {
@@ -315,6 +325,7 @@ AUK_NOINLINE Result<void> prepare_program(Task& me, Image& image, const Argument
   TRY(map_image(*space, image, base, program));
   Loaded& loader = out.loader;
   if (interpreter) TRY(map_image(*space, *interpreter, 0, loader));
+  out.vdso = TRY(map_vdso(*space));
   layout.code_start = program.code_start;
   layout.code_end = program.code_end;
   layout.data_start = program.data_start;
@@ -331,6 +342,7 @@ AUK_NOINLINE Result<void> become(Task& me, Image& image, Prepared& p, std::strin
   TRY(end_other_threads(me));
   Result<Privileges> privileges = privileges_for(me, *image.file);
   if (!privileges.ok()) exit_group(me, uapi::sigkill);
+  leave_robust_list(me);
   drop_space(me);
   (void)me.set_space(std::move(p.space));
   {
@@ -346,8 +358,11 @@ AUK_NOINLINE Result<void> become(Task& me, Image& image, Prepared& p, std::strin
     me.files = own.take();
   }
   me.files->close_for_exec();
+  me.group->timers.remove_all();
   me.group->handlers->reset_caught();
+  me.personality = me.next_personality;
   me.alt_stack = {};
+  me.rseq = {};
   me.clear_child_tid = UserAddr(0);
   me.user.fs_base = me.user.gs_base = 0;
   {
@@ -363,8 +378,7 @@ AUK_NOINLINE Result<void> become(Task& me, Image& image, Prepared& p, std::strin
   const auto fill = [&]() -> Result<UserAddr> {
     TRY(clear_tails(image, p.program.bias));
     if (p.interpreter) TRY(clear_tails(*p.interpreter, p.loader.bias));
-    return write_stack(me, p.stack_top, block, image, p.program,
-                       p.interpreter ? UserAddr(p.loader.bias) : UserAddr(0), path, is_secure);
+    return write_stack(me, p, block, image, path, is_secure);
   };
   Result<UserAddr> stack = fill();
   if (!stack.ok()) exit_group(me, uapi::sigsegv);
@@ -375,6 +389,9 @@ AUK_NOINLINE Result<void> become(Task& me, Image& image, Prepared& p, std::strin
 
 Result<void> load_elf(Task& me, Image& image, std::string_view path, ArgumentBlock& block) {
   Prepared prepared;
+  me.next_personality = me.personality & ~u32{uapi::read_implies_exec};
+  // Who runs with more rights than its caller is not found where the caller wants it.
+  if (has_other_owner(me, *image.file)) me.next_personality &= ~u32{uapi::per_clear_on_setid};
   TRY(prepare_program(me, image, block, prepared));
   return become(me, image, prepared, path, block);
 }

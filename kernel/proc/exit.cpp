@@ -22,14 +22,17 @@ u32 exit_value(u32 status) {
   return (status & signal_mask) == 0 ? status >> 8 & 0xff : status & signal_mask;
 }
 
-uapi::siginfo child_signal(const Group& child, u32 signal, i32 code, u32 value) {
+uapi::siginfo child_signal(Group& child, u32 signal, i32 code, u32 value) {
   uapi::siginfo info{};
   info.signo = static_cast<i32>(signal);
   info.code = code;
   info.fields.child.pid = static_cast<i32>(child.number());
   info.fields.child.uid = child.uid;
   info.fields.child.status = static_cast<i32>(value);
-  info.fields.child.utime = static_cast<i64>(child.dead_run_time_ns.load_relaxed() / 10'000'000);
+  constexpr u64 tick_ns = 10'000'000;
+  const CpuTime t = usage_at_end(child).time;
+  info.fields.child.utime = static_cast<i64>(t.user_ns / tick_ns);
+  info.fields.child.stime = static_cast<i64>(t.system_ns / tick_ns);
   return info;
 }
 
@@ -52,11 +55,7 @@ void release_group(Group& g, Dropped& out) {
   g.life = Life::dead;
   if (g.parent != nullptr) {
     g.parent->children.remove(g);
-    Usage& sum = g.parent->children_usage;
-    sum.user_ns += g.dead_run_time_ns.load_relaxed() + g.children_usage.user_ns;
-    sum.system_ns += g.children_usage.system_ns;
-    sum.peak_pages =
-        std::max({sum.peak_pages, g.peak_pages.load_relaxed(), g.children_usage.peak_pages});
+    g.parent->children_usage = g.parent->children_usage + usage_at_end(g) + g.children_usage;
   }
   out.process_group = join_process_group(g, {});
   out.pid = g.pid;
@@ -98,6 +97,7 @@ void end_group(Tree& t, Group& g, Sending& sending, Dropped& out) {
 }
 
 void leave_space(Task& me) {
+  leave_robust_list(me);
   if (me.clear_child_tid.value != 0 && me.space->ref_count() > 1) {
     (void)core::UserOut<u32>(me.clear_child_tid).store(0);
     (void)futex_wake(me, me.clear_child_tid, 1, ~u32{0}, true);
@@ -153,10 +153,12 @@ void leave_tree(Task& me, u32 status) {
     }
   }
   if (terminal) terminal->session_ended();
-  if (last)
+  if (last) {
     (void)g.real_timer.set({});
-  else
+    g.timers.remove_all();
+  } else {
     g.thread_gone.wake_all();
+  }
 }
 
 }  // namespace
@@ -269,9 +271,7 @@ Found look_for_child(Group& me, const WaitRequest& r, WaitAnswer& answer, Droppe
       if (!wants(uapi::wexited)) continue;
       answer.status = child.exit_code;
       answer.code = exit_kind(child.exit_code);
-      answer.usage.peak_pages =
-          std::max(child.peak_pages.load_relaxed(), child.children_usage.peak_pages);
-      answer.usage.user_ns = child.dead_run_time_ns.load_relaxed() + child.children_usage.user_ns;
+      answer.usage = usage_at_end(child) + child.children_usage;
       if (!keep) release_group(child, dropped);
       return Found::event;
     }

@@ -1,7 +1,15 @@
 #include "proc/futex.hpp"
 
+#include <algorithm>
+#include <bit>
+#include <optional>
+
 #include "base/list.hpp"
-#include "sched/lock.hpp"
+#include "base/math.hpp"
+#include "core/cpu_mask.hpp"
+#include "generated/uapi/futex.hpp"
+#include "mem/vmalloc.hpp"
+#include "uapi/futex.hpp"
 
 namespace auk::proc {
 namespace {
@@ -12,27 +20,30 @@ struct Key {
   bool operator==(const Key&) const = default;
 };
 
+struct Bucket;
+
 struct Waiter {
   Key key;
   u32 bitset = 0;
   Atomic<bool> woken{false};
-  Atomic<struct Bucket*> bucket{nullptr};
-  sched::WaitQueue sleeps;
+  Atomic<Bucket*> bucket{nullptr};  ///< changes under the lock of the bucket it is in
+  sched::Thread* thread = nullptr;
   ListNode node;
 };
+using Waiters = List<Waiter, &Waiter::node>;
 
-struct Bucket {
-  core::Guarded<core::level::futex, List<Waiter, &Waiter::node>, core::SpinPreemptOff> waiters;
+constexpr usize cache_line = 64;
+struct alignas(cache_line) Bucket {
+  core::Guarded<core::level::futex, Waiters, core::SpinPreemptOff> waiters;
 };
 
-constexpr usize bucket_count = 256;
-constinit std::array<Bucket, bucket_count> buckets;
+AUK_RO_AFTER_INIT constinit std::span<Bucket> buckets;
 
 Bucket& bucket_of(const Key& k) {
   u64 h = reinterpret_cast<u64>(k.owner) ^ (k.offset * 0x9e3779b97f4a7c15);
   h ^= h >> 29;
   h *= 0xbf58476d1ce4e5b9;
-  return buckets[(h >> 32) % bucket_count];
+  return buckets[(h >> 32) & (buckets.size() - 1)];
 }
 
 Result<Key> key_of(Task& me, UserAddr word, bool is_private) {
@@ -45,67 +56,37 @@ Result<Key> key_of(Task& me, UserAddr word, bool is_private) {
   return Key{me.space.get(), word.value};
 }
 
-}  // namespace
+/// Threads that are awake again as soon as no lock is held.
+class Woken {
+  static constexpr usize most = 32;
+  std::array<Ref<sched::Thread>, most> threads_;
+  usize count_ = 0;
 
-Result<void> futex_wait(Task& me, UserAddr word, u32 value, u32 bitset, u64 deadline_ns,
-                        bool is_private) {
-  if (bitset == 0) return Errno::einval;
-  Waiter w;
-  w.key = TRY(key_of(me, word, is_private));
-  w.bitset = bitset;
-  Bucket& b = bucket_of(w.key);
-  for (;;) {
-    u32 now = 0;
-    {
-      auto waiters = b.waiters.lock();
-      if (machine::load_user_u32(now, word.value)) {
-        if (now != value) return Errno::eagain;
-        w.bucket.store_release(&b);
-        waiters->push_back(w);
-        break;
-      }
+ public:
+  bool is_full() const { return count_ == most; }
+  /// The bucket's lock is held, and `w` is in its list. Its sleeper may be gone when this returns.
+  void take(Waiters& list, Waiter& w) {
+    list.remove(w);
+    threads_[count_++] = Ref<sched::Thread>(*w.thread);
+    w.woken.store_relaxed(true);
+    w.bucket.store_release(nullptr);
+  }
+  void wake_all() {
+    for (usize i = 0; i < count_; ++i) {
+      (void)sched::wake(*threads_[i]);
+      threads_[i] = {};
     }
-    // Not there: bring it in where sleeping is allowed, and try again.
-    TRY(core::read_user(&now, word, sizeof(now)));
+    count_ = 0;
   }
-  const auto is_woken = [&] { return w.woken.load_acquire(); };
-  const sched::WaitResult r = sched::wait_interruptible(w.sleeps, is_woken, deadline_ns);
-  // Off the list, whatever bucket it stands in by now.
-  for (;;) {
-    Bucket* const at = w.bucket.load_acquire();
-    if (at == nullptr) break;
-    auto waiters = at->waiters.lock();
-    if (w.bucket.load_relaxed() != at) continue;
-    waiters->remove(w);
-    w.bucket.store_relaxed(nullptr);
-    break;
-  }
-  if (is_woken()) return {};
-  if (r == sched::WaitResult::timed_out) return Errno::etimedout;
-  return restart::sys;
-}
+};
 
-namespace {
-
-/// The bucket's lock is held. The waiter may be gone when the lock is free.
-void wake(List<Waiter, &Waiter::node>& list, Waiter& w) {
-  list.remove(w);
-  w.woken.store_release(true);
-  w.sleeps.wake_one();
-  w.bucket.store_release(nullptr);
-}
-
-}  // namespace
-
-Result<u32> futex_wake(Task& me, UserAddr word, u32 count, u32 bitset, bool is_private) {
-  if (bitset == 0) return Errno::einval;
-  const Key key = TRY(key_of(me, word, is_private));
-  auto waiters = bucket_of(key).waiters.lock();
-  u32 done = 0;
-  for (Waiter* w = waiters->front(); w != nullptr && done < count;) {
-    Waiter* const next = waiters->next(*w);
+/// Up to `most` waiters of a key out of a list into `woken`, until that is full.
+i32 gather(Waiters& list, const Key& key, u32 bitset, i32 most, Woken& woken) {
+  i32 done = 0;
+  for (Waiter* w = list.front(); w != nullptr && done < most && !woken.is_full();) {
+    Waiter* const next = list.next(*w);
     if (w->key == key && (w->bitset & bitset) != 0) {
-      wake(*waiters, *w);
+      woken.take(list, *w);
       ++done;
     }
     w = next;
@@ -113,51 +94,289 @@ Result<u32> futex_wake(Task& me, UserAddr word, u32 count, u32 bitset, bool is_p
   return done;
 }
 
-Result<u32> futex_requeue(Task& me, UserAddr from, UserAddr to, u32 wake_count, u32 move,
+/// f(waiters of a, waiters of b) under both locks.
+template <class F> auto with_both(Bucket& a, Bucket& b, F f) {
+  if (&a == &b) {
+    auto both = a.waiters.lock();
+    return f(*both, *both);
+  }
+  Bucket& low = &a < &b ? a : b;
+  Bucket& high = &a < &b ? b : a;
+  auto first = low.waiters.lock();
+  auto second = high.waiters.lock_as<core::level::futex_twin>();
+  return &low == &a ? f(*first, *second) : f(*second, *first);
+}
+
+/// Off the list, whatever bucket it stands in by now.
+void leave(Waiter& w) {
+  while (Bucket* const at = w.bucket.load_acquire()) {
+    auto waiters = at->waiters.lock();
+    if (w.bucket.load_relaxed() != at) continue;
+    waiters->remove(w);
+    w.bucket.store_relaxed(nullptr);
+  }
+}
+
+/// Wakes until nobody is left or `most` are awake, which `done` counts.
+void wake_more(const Key& key, u32 bitset, i32 most, i32& done, Woken& woken) {
+  for (bool more = true; more && done < most;) {
+    {
+      auto waiters = bucket_of(key).waiters.lock();
+      done += gather(*waiters, key, bitset, most - done, woken);
+    }
+    more = woken.is_full();
+    woken.wake_all();
+  }
+}
+
+}  // namespace
+
+Result<void> setup_futexes() {
+  constexpr usize per_cpu = 256;
+  const usize count = std::bit_ceil(per_cpu * core::possible_cpus);
+  mem::KernelRange* const range =
+      TRY(mem::map_memory(ALLOC_SITE, align_up(count * sizeof(Bucket), page_size) / page_size));
+  auto* const first = range->as<Bucket>();
+  for (usize i = 0; i < count; ++i) ::new (first + i) Bucket;
+  buckets = {first, count};
+  return {};
+}
+
+Result<void> futex_wait(Task& me, const FutexWait& wanted) {
+  if (wanted.bitset == 0) return Errno::einval;
+  Waiter w;
+  w.key = TRY(key_of(me, wanted.word, wanted.is_private));
+  w.bitset = wanted.bitset;
+  w.thread = &me;
+  Bucket& b = bucket_of(w.key);
+  for (;;) {
+    u32 now = 0;
+    {
+      auto waiters = b.waiters.lock();
+      if (machine::load_user_u32(now, wanted.word.value)) {
+        if (now != wanted.value) return Errno::eagain;
+        w.bucket.store_release(&b);
+        waiters->push_back(w);
+        break;
+      }
+    }
+    // Not there: bring it in where sleeping is allowed, and try again.
+    TRY(core::read_user(&now, wanted.word, sizeof(now)));
+  }
+  sched::WaitQueue nothing;
+  const auto is_woken = [&] { return w.woken.load_acquire(); };
+  const sched::WaitResult r = sched::wait_interruptible(nothing, is_woken, wanted.deadline_ns);
+  leave(w);
+  if (is_woken()) return {};
+  if (r == sched::WaitResult::timed_out) return Errno::etimedout;
+  return restart::sys;
+}
+
+Result<u32> futex_wake(Task& me, UserAddr word, i32 count, u32 bitset, bool is_private) {
+  if (bitset == 0) return Errno::einval;
+  const Key key = TRY(key_of(me, word, is_private));
+  Woken woken;
+  i32 done = 0;
+  wake_more(key, bitset, std::max(count, 1), done, woken);
+  return static_cast<u32>(done);
+}
+
+Result<u32> futex_requeue(Task& me, UserAddr from, UserAddr to, i32 wake, i32 move,
                           const u32* compare, bool is_private) {
+  if (wake < 0 || move < 0) return Errno::einval;
   const Key source = TRY(key_of(me, from, is_private));
   const Key target = TRY(key_of(me, to, is_private));
-  if (compare != nullptr) {
-    const u32 now = TRY(core::UserIn<u32>(from).load());
-    if (now != *compare) return Errno::eagain;
-  }
   Bucket& a = bucket_of(source);
   Bucket& b = bucket_of(target);
-  u32 done = 0;
-  List<Waiter, &Waiter::node> moving;
-  {
-    auto waiters = a.waiters.lock();
-    for (Waiter* w = waiters->front(); w != nullptr && done < wake_count + move;) {
-      Waiter* const next = waiters->next(*w);
+  Woken woken;
+  i32 awake = 0;
+  i32 moved = 0;
+  enum class Look : u8 { done, changed, fault };
+  const auto look = [&](Waiters& here, Waiters& there) {
+    u32 now = 0;
+    if (compare != nullptr) {
+      if (!machine::load_user_u32(now, from.value)) return Look::fault;
+      if (now != *compare) return Look::changed;
+    }
+    awake = gather(here, source, ~u32{0}, wake, woken);
+    if (awake < wake) return Look::done;
+    for (Waiter* w = here.front(); w != nullptr && moved < move;) {
+      Waiter* const next = here.next(*w);
       if (w->key == source) {
-        if (done < wake_count) {
-          wake(*waiters, *w);
-        } else if (&a == &b) {
-          w->key = target;
-        } else {
-          break;
+        w->key = target;
+        if (&here != &there) {
+          here.remove(*w);
+          there.push_back(*w);
+          w->bucket.store_release(&b);
         }
-        ++done;
+        ++moved;
       }
       w = next;
     }
+    return Look::done;
+  };
+  Look result = with_both(a, b, look);
+  while (result == Look::fault) {
+    u32 now = 0;
+    TRY(core::read_user(&now, from, sizeof(now)));
+    result = with_both(a, b, look);
   }
-  // One at a time between two buckets: no two locks of this level are ever held at once.
-  while (&a != &b && done < wake_count + move) {
-    bool any = false;
-    {
-      auto waiters = a.waiters.lock();
-      for (Waiter& w : *waiters)
-        if (w.key == source) {
-          wake(*waiters, w);
-          any = true;
-          break;
-        }
+  if (result == Look::changed) return Errno::eagain;
+  const bool more = woken.is_full();
+  woken.wake_all();
+  if (more) wake_more(source, ~u32{0}, wake, awake, woken);
+  return static_cast<u32>(awake + moved);
+}
+
+namespace {
+
+/// What FUTEX_OP() of <linux/futex.h> packs.
+struct WordOperation {
+  u32 operation;
+  u32 comparison;
+  i32 argument;
+  i32 compared_with;
+
+  explicit WordOperation(u32 packed)
+      : operation(packed >> 28 & 7),
+        comparison(packed >> 24 & 0xf),
+        argument(extended(packed >> 12)),
+        compared_with(extended(packed)) {
+    constexpr u32 shifts = 8;
+    constexpr u32 bits_of_shift = 31;
+    if ((packed >> 28 & shifts) != 0)
+      argument = static_cast<i32>(u32{1} << (static_cast<u32>(argument) & bits_of_shift));
+  }
+  bool exists() const {
+    return operation <= uapi::futex_op_xor && comparison <= uapi::futex_op_cmp_ge;
+  }
+  u32 applied_to(u32 old) const {
+    const auto arg = static_cast<u32>(argument);
+    switch (operation) {
+      case uapi::futex_op_set: return arg;
+      case uapi::futex_op_add: return old + arg;
+      case uapi::futex_op_or: return old | arg;
+      case uapi::futex_op_andn: return old & ~arg;
+      default: return old ^ arg;
     }
-    if (!any) break;
-    ++done;
   }
-  return done;
+  bool holds_for(u32 old) const {
+    const auto value = static_cast<i32>(old);
+    switch (comparison) {
+      case uapi::futex_op_cmp_eq: return value == compared_with;
+      case uapi::futex_op_cmp_ne: return value != compared_with;
+      case uapi::futex_op_cmp_lt: return value < compared_with;
+      case uapi::futex_op_cmp_le: return value <= compared_with;
+      case uapi::futex_op_cmp_gt: return value > compared_with;
+      default: return value >= compared_with;
+    }
+  }
+
+ private:
+  static i32 extended(u32 twelve_bits) { return static_cast<i32>(twelve_bits << 20) >> 20; }
+};
+
+/// Changes a word of the program; what stood there. Nothing on a fault.
+std::optional<u32> change_word(UserAddr word, const WordOperation& o) {
+  u32 old = 0;
+  if (!machine::load_user_u32(old, word.value)) return std::nullopt;
+  for (;;) {
+    const u32 expected = old;
+    if (!machine::cas_user_u32(word.value, old, o.applied_to(expected))) return std::nullopt;
+    if (old == expected) return old;
+  }
+}
+
+/// The page is there to be written, or EFAULT.
+Result<void> bring_in(UserAddr word) {
+  u32 old = 0;
+  if (!machine::load_user_u32(old, word.value)) return Errno::efault;
+  return machine::cas_user_u32(word.value, old, old) ? Result<void>() : Errno::efault;
+}
+
+}  // namespace
+
+Result<u32> futex_wake_op(Task& me, UserAddr word, UserAddr second, i32 wake, i32 wake_second,
+                          u32 operation, bool is_private) {
+  const Key key = TRY(key_of(me, word, is_private));
+  const Key second_key = TRY(key_of(me, second, is_private));
+  const WordOperation o(operation);
+  if (!o.exists()) return Errno::enosys;
+  Woken woken;
+  const i32 first_most = std::max(wake, 1);
+  const i32 second_most = std::max(wake_second, 1);
+  i32 done = 0;
+  i32 done_second = 0;
+  bool holds = false;
+  const auto attempt = [&](Waiters& here, Waiters& there) {
+    const std::optional<u32> old = change_word(second, o);
+    if (!old) return false;
+    holds = o.holds_for(*old);
+    done = gather(here, key, ~u32{0}, first_most, woken);
+    if (holds) done_second = gather(there, second_key, ~u32{0}, second_most, woken);
+    return true;
+  };
+  while (!with_both(bucket_of(key), bucket_of(second_key), attempt)) TRY(bring_in(second));
+  const bool more = woken.is_full();
+  woken.wake_all();
+  if (more) {
+    wake_more(key, ~u32{0}, first_most, done, woken);
+    if (holds) wake_more(second_key, ~u32{0}, second_most, done_second, woken);
+  }
+  return static_cast<u32>(done + done_second);
+}
+
+namespace {
+
+constexpr u32 owner_bits = uapi::futex_tid_mask;
+
+/// A lock of a dying thread, if it is one: its word says that the owner died. EFAULT: the list
+/// leads nowhere.
+Result<void> mark_dead(Task& me, UserAddr word, bool is_pending) {
+  if (word.value % sizeof(u32) != 0 || !core::is_user_range(word, sizeof(u32)))
+    return Errno::efault;
+  u32 now = TRY(core::UserIn<u32>(word).load());
+  for (;;) {
+    // Let go of already, but whoever waits has not been told.
+    if (is_pending && (now & owner_bits) == 0) {
+      TRY(futex_wake(me, word, 1, ~u32{0}, false));
+      return {};
+    }
+    if ((now & owner_bits) != me.tid()) return {};
+    const u32 expected = now;
+    const u32 marked = (now & uapi::futex_waiters) | u32{uapi::futex_owner_died};
+    if (!machine::cas_user_u32(word.value, now, marked)) return Errno::efault;
+    if (now == expected) break;
+  }
+  if ((now & uapi::futex_waiters) != 0) TRY(futex_wake(me, word, 1, ~u32{0}, false));
+  return {};
+}
+
+/// The lowest bit of an entry says that its lock hands priorities on.
+constexpr u64 entry_address = ~u64{1};
+
+Result<void> walk_robust_list(Task& me, UserAddr head) {
+  const auto h = TRY(core::UserIn<uapi::robust_list_head>(head).load());
+  const auto word_of = [&](u64 entry) {
+    return UserAddr(entry + static_cast<u64>(h.futex_offset));
+  };
+  const u64 pending = h.list_op_pending & entry_address;
+  u64 entry = h.list.next & entry_address;
+  for (u32 n = 0; entry != head.value && n < uapi::robust_list_limit; ++n) {
+    // Read first: whoever gets the lock may reuse its memory.
+    Result<u64> next = core::UserIn<u64>(UserAddr(entry)).load();
+    if (entry != pending) TRY(mark_dead(me, word_of(entry), false));
+    if (!next.ok()) return next.error();
+    entry = *next & entry_address;
+  }
+  return pending != 0 ? mark_dead(me, word_of(pending), true) : Result<void>();
+}
+
+}  // namespace
+
+void leave_robust_list(Task& me) {
+  const UserAddr head = std::exchange(me.robust_list, UserAddr(0));
+  if (head.value != 0 && me.space) (void)walk_robust_list(me, head);
 }
 
 }  // namespace auk::proc

@@ -41,17 +41,35 @@ void forget(Pending& p, SignalSet which, List<QueuedSignal, &QueuedSignal::node>
 }
 
 void free_all(List<QueuedSignal, &QueuedSignal::node>& list) {
-  while (QueuedSignal* q = list.pop_front()) queue_cache.free(q);
+  while (QueuedSignal* q = list.pop_front()) {
+    if (q->source != nullptr)
+      Ref<SignalSource>::adopt(q->source)->dropped();
+    else
+      queue_cache.free(q);
+  }
+}
+
+/// What was queued for a signal that has been taken; null if nothing was.
+void finish(QueuedSignal* used, uapi::siginfo& info) {
+  if (used == nullptr) return;
+  if (used->source != nullptr)
+    Ref<SignalSource>::adopt(used->source)->taken(info);
+  else
+    queue_cache.free(used);
 }
 
 /// Queues; the group's lock is held. `fresh` is used up if it is needed.
 void add(Pending& p, const uapi::siginfo& info, QueuedSignal*& fresh) {
   const auto signal = static_cast<u32>(info.signo);
+  const bool has_place = fresh != nullptr && fresh->source != nullptr;
   const bool legacy = signal < first_real_time;
-  if (legacy && (p.bits & set_of(signal)) != 0) return;
+  if (has_place ? fresh->node.is_linked() : legacy && (p.bits & set_of(signal)) != 0) return;
   p.bits |= set_of(signal);
   if (fresh == nullptr) return;
-  fresh->info = info;
+  if (has_place)
+    (void)Ref<SignalSource>(*fresh->source).release();
+  else
+    fresh->info = info;
   p.queue.push_back(*std::exchange(fresh, nullptr));
 }
 
@@ -93,11 +111,11 @@ Sending::Sending() {
 }
 
 Sending::~Sending() {
-  if (fresh_ != nullptr) queue_cache.free(fresh_);
+  if (fresh_ != nullptr && fresh_->source == nullptr) queue_cache.free(fresh_);
   free_all(gone_);
 }
 
-void Sending::send_locked(Group& g, Task* only, const uapi::siginfo& info) {
+bool Sending::send_locked(Group& g, Task* only, const uapi::siginfo& info) {
   const auto signal = static_cast<u32>(info.signo);
   const Action action = g.handlers->get(signal);
   if (signal == uapi::sigcont) {
@@ -118,15 +136,27 @@ void Sending::send_locked(Group& g, Task* only, const uapi::siginfo& info) {
     const bool dropped = s->is_exiting || (!blocked && is_ignored(action, signal)) ||
                          (is_protected(g) && action.handler == handler_default &&
                           (signal == uapi::sigkill || !blocked));
-    if (dropped) return;
+    if (dropped) return false;
     add(only != nullptr ? only->pending : s->pending, info, fresh_);
   }
   g.handlers->wake_watchers();
-  if (blocked) return;
-  if (!is_fatal(g, signal, action)) return sched::notify(*target, core::work::signal);
+  if (blocked) return true;
+  if (!is_fatal(g, signal, action)) {
+    sched::notify(*target, core::work::signal);
+    return true;
+  }
   for (Task& task : g.tasks)
     sched::notify(task, core::work::signal |
                             (&task == target || signal == uapi::sigkill ? core::work::fatal : 0));
+  return true;
+}
+
+Sent send_from(SignalSource& source, Group& g, const ident::Pid* only) {
+  Sending sending(source);
+  auto t = tree.lock();
+  auto* const task = only == nullptr ? nullptr : static_cast<Task*>(only->task);
+  if (only != nullptr && (task == nullptr || task->group.get() != &g)) return Sent::nobody_there;
+  return sending.send_locked(g, task, source.queued.info) ? Sent::pending : Sent::dropped;
 }
 
 namespace {
@@ -360,7 +390,7 @@ bool take_quietly(Task& me, SignalSet wanted, uapi::siginfo& out) {
     auto s = me.group->signals.lock();
     found = take_from(me.pending, wanted, out, used) || take_from(s->pending, wanted, out, used);
   }
-  if (used != nullptr) queue_cache.free(used);
+  finish(used, out);
   return found;
 }
 
@@ -406,7 +436,7 @@ void take_signal(Task& me, Taken& out) {
         found = take_from(me.pending, ~me.blocked, out.info, used) ||
                 take_from(s->pending, ~me.blocked, out.info, used);
     }
-    if (used != nullptr) queue_cache.free(used);
+    finish(used, out.info);
     if (exiting) exit_task(me, status);
     if (stopped) {
       sleep_stopped(me);

@@ -13,6 +13,7 @@
 #include "base/own.hpp"
 #include "core/spin.hpp"
 #include "generated/uapi/signal.hpp"
+#include "ident/pid.hpp"
 #include "io/poll.hpp"
 #include "mem/box.hpp"
 #include "uapi/isa/signal.hpp"
@@ -60,9 +61,31 @@ class Handlers final : public RefCounted<Handlers> {
   }
 };
 
+class SignalSource;
+
 struct QueuedSignal {
   uapi::siginfo info;
   ListNode node;
+  SignalSource* source = nullptr;  ///< whose part this is; counted while it is queued
+};
+
+/// Sends one signal again and again and has a place of its own in the queue: a timer.
+class SignalSource : public RefCounted<SignalSource> {
+ public:
+  QueuedSignal queued{.info = {}, .node = {}, .source = this};
+
+  SignalSource(const SignalSource&) = delete;
+  SignalSource& operator=(const SignalSource&) = delete;
+  static void destroy(SignalSource* s) { s->dispose(); }
+  /// The signal was taken; `info` is what the program will see. No lock is held.
+  virtual void taken(uapi::siginfo& info) = 0;
+  /// The signal was pending and vanished. Any context; no lock is held.
+  virtual void dropped() = 0;
+
+ protected:
+  SignalSource() = default;
+  ~SignalSource() = default;
+  virtual void dispose() = 0;
 };
 
 struct Pending {
@@ -78,6 +101,10 @@ uapi::siginfo user_signal(u32 signal, const Task& sender, i32 code);
 /// queued real-time signals. The tree lock must not be held by senders to a group.
 Result<void> send_to_task(Task& t, const uapi::siginfo& info);
 Result<void> send_to_group(Group& g, const uapi::siginfo& info);
+/// What a source has prepared in its place of the queue; it stays there once if it is pending
+/// already. To the group, or only to the thread that has the number `only` at the moment.
+enum class Sent : u8 { pending, dropped, nobody_there };
+Sent send_from(SignalSource& source, Group& g, const ident::Pid* only);
 /// The same for who holds the tree lock already: made before the lock is taken, ended behind it.
 class Sending {
   QueuedSignal* fresh_ = nullptr;
@@ -85,11 +112,13 @@ class Sending {
 
  public:
   Sending();
+  explicit Sending(SignalSource& source) : fresh_(&source.queued) {}
   ~Sending();
   Sending(const Sending&) = delete;
   Sending& operator=(const Sending&) = delete;
   bool can_queue() const { return fresh_ != nullptr; }
-  void send_locked(Group& g, Task* only, const uapi::siginfo& info);
+  /// True when the signal is pending now.
+  bool send_locked(Group& g, Task* only, const uapi::siginfo& info);
 };
 
 /// A fault: the signal cannot be blocked or ignored.

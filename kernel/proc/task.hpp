@@ -14,8 +14,11 @@
 #include "ident/pid.hpp"
 #include "io/fd_table.hpp"
 #include "machine/isa/registers.hpp"
+#include "proc/cpu_time.hpp"
 #include "proc/namespaces.hpp"
+#include "proc/posix_timer.hpp"
 #include "proc/real_timer.hpp"
+#include "proc/rseq.hpp"
 #include "proc/signal.hpp"
 #include "sched/thread.hpp"
 #include "sched/wait.hpp"
@@ -96,12 +99,19 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   AltStack alt_stack;
   UserAddr clear_child_tid;
   UserAddr robust_list;
+  RseqArea rseq;
   bool no_new_privs = false;
   UserAddr set_child_tid;
   u32 parent_death_signal = 0;
+  /// personality(2), and what it will be for the program that is being loaded.
+  u32 personality = 0, next_personality = 0;
+  /// How much later than asked sleeps of this thread may end, PR_SET_TIMERSLACK; inherited as the
+  /// default of the threads it makes.
+  u64 timer_slack_ns = 50'000;
+  u64 default_timer_slack_ns = 50'000;
   /// What restart_syscall(2) goes on with.
   struct Restart {
-    enum class Kind : u8 { none, sleep, poll, futex };
+    enum class Kind : u8 { none, sleep, poll, futex, cpu_sleep };
     Kind kind = Kind::none;
     u64 deadline_ns = 0;
     std::array<u64, 4> arguments{};
@@ -113,6 +123,8 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   Atomic<bool> vfork_over{false};
   struct FirstProgram* first_program = nullptr;
   Atomic<u64> voluntary_switches{0};
+  CpuSamples samples;
+  CpuTimers cpu_timers;
   /// For others who look at credentials or space.
   core::Guarded<core::level::cred, int, core::SpinPreemptOff> cred_lock;
 
@@ -150,9 +162,10 @@ class Task final : public sched::Thread, public sched::ThreadMain {
 };
 
 struct Usage {
-  u64 user_ns = 0, system_ns = 0;
+  CpuTime time;
   u64 peak_pages = 0;
 };
+Usage operator+(const Usage& a, const Usage& b);
 
 class Group final : public RefCounted<Group> {
  public:
@@ -195,6 +208,12 @@ class Group final : public RefCounted<Group> {
   Atomic<u64> peak_pages{0};  ///< of address spaces that were given up
   bool is_dumpable = true;    ///< PR_SET_DUMPABLE; the tree lock guards it
   RealTimer real_timer{*this};
+  PosixTimers timers;
+  CpuSamples samples;
+  CpuTimers cpu_timers;
+  ProcessCpuTimer virtual_timer{*this, CpuClock::program, uapi::sigvtalrm};
+  ProcessCpuTimer profile_timer{*this, CpuClock::profile, uapi::sigprof};
+  CpuLimit cpu_limit;
 
   Group() = default;
   ~Group();

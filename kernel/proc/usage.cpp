@@ -1,14 +1,30 @@
 #include "proc/usage.hpp"
 
+#include <algorithm>
+
 namespace auk::proc {
 
-Usage usage_of(Group& g) {
-  Usage u;
-  u.user_ns = g.dead_run_time_ns.load_relaxed();
-  u.peak_pages = g.peak_pages.load_relaxed();
+u64 run_time_of(Group& g) {
   auto t = tree.lock();
-  for (Task& task : g.tasks) u.user_ns += task.run_time_ns();
-  return u;
+  u64 ran = g.dead_run_time_ns.load_relaxed();
+  for (Task& task : g.tasks) ran += task.run_time_ns();
+  return ran;
+}
+
+Usage usage_of(Group& g) {
+  return {.time = g.samples.share(run_time_of(g)), .peak_pages = g.peak_pages.load_relaxed()};
+}
+
+Usage usage_of(Task& t) { return {.time = t.samples.share(t.run_time_ns())}; }
+
+Usage usage_at_end(Group& g) {
+  return {.time = g.samples.share(g.dead_run_time_ns.load_relaxed()),
+          .peak_pages = g.peak_pages.load_relaxed()};
+}
+
+Usage operator+(const Usage& a, const Usage& b) {
+  return {.time = {a.time.user_ns + b.time.user_ns, a.time.system_ns + b.time.system_ns},
+          .peak_pages = std::max(a.peak_pages, b.peak_pages)};
 }
 
 void note_peak_pages(Group& g, const vm::AddressSpace& space) {
@@ -28,8 +44,8 @@ uapi::rusage to_rusage(const Usage& u) {
     return uapi::timeval{static_cast<i64>(ns / us / second), static_cast<i64>(ns / us % second)};
   };
   uapi::rusage r{};
-  r.ru_utime = split(u.user_ns);
-  r.ru_stime = split(u.system_ns);
+  r.ru_utime = split(u.time.user_ns);
+  r.ru_stime = split(u.time.system_ns);
   r.ru_maxrss = static_cast<i64>(u.peak_pages * (page_size / kib));
   return r;
 }

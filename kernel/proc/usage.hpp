@@ -5,8 +5,13 @@
 
 namespace auk::proc {
 
-/// Of all threads of a process, those that ended included.
+/// Of all threads of a process, those that ended included. Also in interrupts.
+u64 run_time_of(Group& g);
 Usage usage_of(Group& g);
+/// Of one thread; its memory is its process's.
+Usage usage_of(Task& t);
+/// The same of a process that has no threads any more; the tree lock may be held.
+Usage usage_at_end(Group& g);
 /// Of children that were waited for, and theirs.
 Usage usage_of_children(Group& g);
 /// Remembers how much memory the process had at most, as the space knows it now.

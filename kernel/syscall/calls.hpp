@@ -163,12 +163,26 @@ Value getsid(Task&, int pid);
 Value setsid(Task&);
 Value set_tid_address(Task&, UserAddr at);
 Value set_robust_list(Task&, UserAddr head, u64 size);
+Value get_robust_list(Task&, int tid, UserOut<u64> head, UserOut<u64> size);
+Value rseq(Task&, UserAddr at, u32 size, int flags, u32 signature);
 Value sched_yield(Task&);
 Value sched_getaffinity(Task&, int pid, u32 size, UserAddr mask);
 Value getpriority(Task&, int which, int who);
 Value setpriority(Task&, int which, int who, int nice);
-Value prctl(Task&, int option, u64 a, u64 b, u64 c, u64 d);
 Value getcpu(Task&, UserOut<u32> cpu, UserOut<u32> node);
+
+// prctl.cpp
+Value prctl(Task&, int option, u64 a, u64 b, u64 c, u64 d);
+
+// capability.cpp
+Value capget(Task&, UserAddr header, UserAddr data);
+Value capset(Task&, UserAddr header, UserAddr data);
+
+// personality.cpp
+Value personality(Task&, u32 persona);
+
+// membarrier.cpp
+Value membarrier(Task&, int command, u32 flags, int cpu);
 
 // identity.cpp
 Value getuid(Task&);
@@ -233,6 +247,18 @@ Value alarm(Task&, u32 seconds);
 Value getitimer(Task&, int which, UserAddr out);
 Value setitimer(Task&, int which, UserAddr in, UserAddr out);
 
+// futex.cpp
+Value futex(Task&, UserAddr word, int operation, u32 value, u64 timeout, UserAddr word2,
+            u32 value3);
+
+// timer.cpp
+Value timer_create(Task&, int clock, UserIn<uapi::sigevent> event, UserOut<u32> out);
+Value timer_settime(Task&, u32 id, u32 flags, UserIn<uapi::itimerspec> in,
+                    UserOut<uapi::itimerspec> out);
+Value timer_gettime(Task&, u32 id, UserOut<uapi::itimerspec> out);
+Value timer_getoverrun(Task&, u32 id);
+Value timer_delete(Task&, u32 id);
+
 // poll.cpp
 Value poll(Task&, UserAddr fds, u32 count, int timeout_ms);
 Value ppoll(Task&, UserAddr fds, u32 count, UserAddr timeout, UserIn<u64> mask, u64 set_size);
@@ -247,9 +273,6 @@ Value epoll_pwait(Task&, Fd epoll, UserAddr events, int most, int timeout_ms, Us
                   u64 set_size);
 Value epoll_pwait2(Task&, Fd epoll, UserAddr events, int most, UserAddr timeout, UserIn<u64> mask,
                    u64 set_size);
-Value futex(Task&, UserAddr word, int operation, u32 value, u64 timeout, UserAddr word2,
-            u32 value3);
-
 Value inotify_init(Task&);
 Value inotify_init1(Task&, u32 flags);
 Value inotify_add_watch(Task&, Fd, UserStr path, u32 mask);

@@ -1,9 +1,9 @@
 // Time: see clock_gettime(2), gettimeofday(2), nanosleep(2), clock_nanosleep(2), setitimer(2).
 #include "generated/uapi/time.hpp"
 #include "io/timerfd.hpp"
-#include "proc/usage.hpp"
 #include "syscall/calls.hpp"
-#include "syscall/poll.hpp"
+#include "syscall/cpu_clock.hpp"
+#include "syscall/restart.hpp"
 #include "syscall/support.hpp"
 
 namespace auk::syscall::calls {
@@ -21,13 +21,10 @@ Result<u64> clock_now(Task& me, int clock) {
     case uapi::clock_monotonic_raw:
     case uapi::clock_monotonic_coarse:
     case uapi::clock_boottime: return core::clock_ns();
-    case uapi::clock_process_cputime_id: {
-      const proc::Usage u = proc::usage_of(*me.group);
-      return u.user_ns + u.system_ns;
-    }
-    case uapi::clock_thread_cputime_id: return me.run_time_ns();
-    default: return Errno::einval;
+    default: break;
   }
+  if (!is_cpu_clock(clock)) return Errno::einval;
+  return TRY(cpu_clock(me, clock, true)).now();
 }
 
 Result<i64> load_time_of_day(UserAddr from) {
@@ -39,7 +36,7 @@ Result<i64> load_time_of_day(UserAddr from) {
 
 Value set_real_time(Task& me, i64 now_ns) {
   if (!me.cred().has(ident::Cap::sys_time)) return Errno::eperm;
-  core::real_offset_ns.store_relaxed(now_ns - static_cast<i64>(core::clock_ns()));
+  core::set_real_offset(now_ns - static_cast<i64>(core::clock_ns()));
   io::clock_was_set();
   return u64{0};
 }
@@ -52,14 +49,21 @@ Value clock_gettime(Task& me, int clock, UserOut<uapi::kernel_timespec> out) {
 }
 
 Value clock_settime(Task& me, int clock, UserIn<uapi::kernel_timespec> in) {
+  if (clock < 0) {
+    TRY(cpu_clock(me, clock, false));
+    return Errno::eperm;
+  }
   if (clock != uapi::clock_realtime) return Errno::einval;
   const u64 now = TRY(to_ns(TRY(in.load())));
   return set_real_time(me, static_cast<i64>(now));
 }
 
 Value clock_getres(Task& me, int clock, UserOut<uapi::kernel_timespec> out) {
-  TRY(clock_now(me, clock));
-  const bool coarse = clock == uapi::clock_realtime_coarse || clock == uapi::clock_monotonic_coarse;
+  bool coarse = clock == uapi::clock_realtime_coarse || clock == uapi::clock_monotonic_coarse;
+  if (is_cpu_clock(clock))
+    coarse = TRY(cpu_clock(me, clock, true)).clock != proc::CpuClock::exact;
+  else
+    TRY(clock_now(me, clock));
   // Coarse clocks are as exact as the others here, but programs expect to see the tick.
   constexpr i64 tick_ns = 4'000'000;
   if (!out.is_null()) TRY(out.store({0, coarse ? tick_ns : 1}));
@@ -114,18 +118,21 @@ Value nanosleep(Task& me, UserIn<uapi::kernel_timespec> want, UserAddr rest) {
 
 Value clock_nanosleep(Task& me, int clock, int flags, UserIn<uapi::kernel_timespec> want,
                       UserAddr rest) {
+  const bool is_moment = (flags & uapi::timer_abstime) != 0;
+  if (is_cpu_clock(clock)) {
+    if (clock == uapi::clock_thread_cputime_id) return Errno::eopnotsupp;
+    return sleep_on_cpu_clock(me, clock, is_moment, TRY(to_ns(TRY(want.load()))), rest);
+  }
   const u64 now = TRY(clock_now(me, clock));
   // Nobody can sleep on these.
   switch (clock) {
-    case uapi::clock_process_cputime_id:
-    case uapi::clock_thread_cputime_id:
     case uapi::clock_monotonic_raw:
     case uapi::clock_realtime_coarse:
     case uapi::clock_monotonic_coarse: return Errno::eopnotsupp;
     default: break;
   }
   const u64 ns = TRY(to_ns(TRY(want.load())));
-  if ((flags & uapi::timer_abstime) == 0) return sleep(me, deadline_in(ns), rest);
+  if (!is_moment) return sleep(me, deadline_in(ns), rest);
   if (ns <= now) return u64{0};
   const bool interrupted =
       sleep_until_signal(deadline_in(ns - now)) == sched::WaitResult::interrupted;
@@ -139,8 +146,11 @@ Value restart_syscall(Task& me) {
     case Task::Restart::Kind::poll:
       return poll_until(me, UserAddr(r.arguments[0]), static_cast<u32>(r.arguments[1]),
                         r.deadline_ns);
-    default: return Errno::eintr;
+    case Task::Restart::Kind::cpu_sleep: return go_on_with_cpu_sleep(me, r);
+    case Task::Restart::Kind::futex: return go_on_with_futex(me, r);
+    case Task::Restart::Kind::none: return Errno::eintr;
   }
+  return Errno::eintr;
 }
 
 Value alarm(Task& me, u32 seconds) {
@@ -154,37 +164,53 @@ Value alarm(Task& me, u32 seconds) {
 
 namespace {
 
-uapi::itimerval to_itimerval(const proc::RealTimer::Setting& s) {
+uapi::itimerval to_itimerval(const io::TimerSetting& s) {
   const auto split = [](u64 ns) {
     return uapi::timeval{static_cast<i64>(ns / ns_per_s),
                          static_cast<i64>(ns % ns_per_s / ns_per_us)};
   };
-  return {split(s.interval_ns), split(s.left_ns)};
+  return {split(s.interval_ns), split(s.value_ns)};
 }
 
-/// The timers that count CPU time are absent.
-Result<void> check_timer(int which) {
-  return which == uapi::itimer_real ? Result<void>() : Errno::einval;
+Result<proc::ProcessCpuTimer*> cpu_timer(Task& me, int which) {
+  switch (which) {
+    case uapi::itimer_virtual: return &me.group->virtual_timer;
+    case uapi::itimer_prof: return &me.group->profile_timer;
+    default: return Errno::einval;
+  }
 }
 
 }  // namespace
 
 Value getitimer(Task& me, int which, UserAddr out) {
-  TRY(check_timer(which));
-  const uapi::itimerval v = to_itimerval(me.group->real_timer.get());
+  io::TimerSetting now;
+  if (which == uapi::itimer_real) {
+    const proc::RealTimer::Setting s = me.group->real_timer.get();
+    now = {s.left_ns, s.interval_ns};
+  } else {
+    now = TRY(cpu_timer(me, which))->setting();
+  }
+  const uapi::itimerval v = to_itimerval(now);
   TRY(core::write_user(out, &v, sizeof(v)));
   return u64{0};
 }
 
 Value setitimer(Task& me, int which, UserAddr in, UserAddr out) {
-  TRY(check_timer(which));
-  proc::RealTimer::Setting fresh;
+  io::TimerSetting fresh;
   if (in.value != 0) {
     fresh.interval_ns = static_cast<u64>(TRY(load_time_of_day(in)));
-    fresh.left_ns = static_cast<u64>(TRY(load_time_of_day(in + sizeof(uapi::timeval))));
+    fresh.value_ns = static_cast<u64>(TRY(load_time_of_day(in + sizeof(uapi::timeval))));
   }
-  const uapi::itimerval before = to_itimerval(me.group->real_timer.set(fresh));
-  if (out.value != 0) TRY(core::write_user(out, &before, sizeof(before)));
+  io::TimerSetting before;
+  if (which == uapi::itimer_real) {
+    const proc::RealTimer::Setting s =
+        me.group->real_timer.set({.left_ns = fresh.value_ns, .interval_ns = fresh.interval_ns});
+    before = {s.left_ns, s.interval_ns};
+  } else {
+    before = TRY(cpu_timer(me, which))->set(fresh);
+  }
+  const uapi::itimerval v = to_itimerval(before);
+  if (out.value != 0) TRY(core::write_user(out, &v, sizeof(v)));
   return u64{0};
 }
 

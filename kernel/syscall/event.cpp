@@ -62,16 +62,16 @@ Value timerfd_settime(Task& me, Fd fd, u32 flags, UserIn<uapi::itimerspec> in,
   if ((flags & ~known) != 0) return Errno::einval;
   const io::TimerSetting setting{TRY(to_ns(wanted.it_value)), TRY(to_ns(wanted.it_interval))};
   const Ref<io::File> f = TRY(file_of(me, fd));
-  const io::TimerSetting before =
-      TRY(io::set_timer(*TRY(io::timer_of(*f)), setting, (flags & uapi::tfd_timer_abstime) != 0,
-                        (flags & uapi::tfd_timer_cancel_on_set) != 0));
+  const io::TimerSetting before = TRY(TRY(io::timer_of(*f))
+                                          ->set(setting, (flags & uapi::tfd_timer_abstime) != 0,
+                                                (flags & uapi::tfd_timer_cancel_on_set) != 0));
   if (!out.is_null()) TRY(store_setting(before, out));
   return u64{0};
 }
 
 Value timerfd_gettime(Task& me, Fd fd, UserOut<uapi::itimerspec> out) {
   const Ref<io::File> f = TRY(file_of(me, fd));
-  TRY(store_setting(io::timer_setting(*TRY(io::timer_of(*f))), out));
+  TRY(store_setting(TRY(io::timer_of(*f))->setting(), out));
   return u64{0};
 }
 

@@ -1,6 +1,7 @@
 // Who the caller is: see setuid(2), setresuid(2), setfsuid(2), getgroups(2), capabilities(7).
 #include <algorithm>
 
+#include "generated/uapi/capability.hpp"
 #include "syscall/calls.hpp"
 #include "syscall/support.hpp"
 
@@ -25,9 +26,13 @@ constexpr Ids group_ids{&Cred::gid, &Cred::egid, &Cred::sgid, &Cred::fsgid, Cap:
 
 /// capabilities(7), "Effect of user ID changes on capabilities".
 void follow_user_ids(const Cred& old, Cred& c) {
+  if (old.is_secure(uapi::secbit_no_setuid_fixup)) return;
   const bool was_root = old.uid == 0 || old.euid == 0 || old.suid == 0;
   const bool is_root = c.uid == 0 || c.euid == 0 || c.suid == 0;
-  if (was_root && !is_root) c.permitted = c.effective = c.ambient = 0;
+  if (was_root && !is_root) {
+    c.ambient = 0;
+    if (!old.is_secure(uapi::secbit_keep_caps)) c.permitted = c.effective = 0;
+  }
   if (old.euid == 0 && c.euid != 0) c.effective = 0;
   if (old.euid != 0 && c.euid == 0) c.effective = c.permitted;
 }
@@ -99,6 +104,7 @@ void follow_file_id(u32 before, Cred& c) {
   constexpr u64 over_files = bit(Cap::chown) | bit(Cap::mknod) | bit(Cap::dac_override) |
                              bit(Cap::dac_read_search) | bit(Cap::fowner) | bit(Cap::fsetid) |
                              bit(Cap::linux_immutable) | bit(Cap::mac_override);
+  if (c.is_secure(uapi::secbit_no_setuid_fixup)) return;
   if (before == 0 && c.fsuid != 0) c.effective &= ~over_files;
   if (before != 0 && c.fsuid == 0) c.effective |= c.permitted & over_files;
 }

@@ -13,6 +13,7 @@
 #include "random/random.hpp"
 #include "syscall/calls.hpp"
 #include "syscall/memory_report.hpp"
+#include "syscall/personality.hpp"
 #include "syscall/support.hpp"
 
 namespace auk::syscall::calls {
@@ -25,6 +26,12 @@ Result<void> check_limit(Task& me, const proc::Limit& old, const uapi::rlimit64&
   constexpr u64 most_files = 1048576;
   if (which == uapi::rlimit_nofile && fresh.rlim_max > most_files) return Errno::eperm;
   return {};
+}
+
+/// The soft limit of CPU time grows while a program ignores it.
+proc::Limit shown(const proc::Group& g, const proc::Limit& l, u32 resource) {
+  if (resource != u32{uapi::rlimit_cpu}) return l;
+  return {.soft = std::max(l.soft, g.cpu_limit.soft_s()), .hard = l.hard};
 }
 
 /// prlimit(2): the same identity throughout, or CAP_SYS_RESOURCE.
@@ -51,10 +58,12 @@ Value prlimit64(Task& me, int pid, u32 resource, UserIn<uapi::rlimit64> in,
   {
     auto limits = target->group->limits.lock();
     proc::Limit& l = (*limits)[resource];
-    old = l;
+    old = shown(*target->group, l, resource);
     if (!in.is_null()) {
       TRY(check_limit(me, old, fresh, static_cast<int>(resource)));
       l = {fresh.rlim_cur, fresh.rlim_max};
+      if (resource == u32{uapi::rlimit_cpu})
+        target->group->cpu_limit.set(fresh.rlim_cur, fresh.rlim_max);
     }
   }
   if (!out.is_null()) TRY(out.store({old.soft, old.hard}));
@@ -63,7 +72,7 @@ Value prlimit64(Task& me, int pid, u32 resource, UserIn<uapi::rlimit64> in,
 
 Value getrlimit(Task& me, u32 resource, UserOut<uapi::rlimit64> out) {
   if (resource >= uapi::rlim_nlimits) return Errno::einval;
-  const proc::Limit l = (*me.group->limits.lock())[resource];
+  const proc::Limit l = shown(*me.group, (*me.group->limits.lock())[resource], resource);
   TRY(out.store({l.soft, l.hard}));
   return u64{0};
 }
@@ -82,7 +91,10 @@ Value getrusage(Task& me, int who, UserOut<uapi::rusage> out) {
       u = proc::usage_of(*me.group);
       break;
     case uapi::rusage_children: u = proc::usage_of_children(*me.group); break;
-    case uapi::rusage_thread: u.user_ns = me.run_time_ns(); break;
+    case uapi::rusage_thread:
+      u = proc::usage_of(me);
+      u.peak_pages = proc::usage_of(*me.group).peak_pages;
+      break;
     default: return Errno::einval;
   }
   TRY(out.store(proc::to_rusage(u)));
@@ -92,8 +104,8 @@ Value getrusage(Task& me, int who, UserOut<uapi::rusage> out) {
 Value times(Task& me, UserAddr out) {
   constexpr u64 tick_ns = 10'000'000;
   if (out.value != 0) {
-    const proc::Usage own = proc::usage_of(*me.group);
-    const proc::Usage children = proc::usage_of_children(*me.group);
+    const proc::CpuTime own = proc::usage_of(*me.group).time;
+    const proc::CpuTime children = proc::usage_of_children(*me.group).time;
     const auto ticks = [](u64 ns) { return static_cast<i64>(ns / tick_ns); };
     const uapi::tms t{ticks(own.user_ns), ticks(own.system_ns), ticks(children.user_ns),
                       ticks(children.system_ns)};
@@ -121,15 +133,16 @@ Value set_name(Task& me, UserAddr from, int size, std::array<char, 65> Names::* 
 
 }  // namespace
 
-Value uname(Task&, UserOut<uapi::new_utsname> out) {
+Value uname(Task& me, UserOut<uapi::new_utsname> out) {
   uapi::new_utsname u{};
   const auto put = [](std::string_view s, auto& field) {
     s.copy(static_cast<char*>(field), sizeof(field) - 1);
   };
   put("Linux", u.sysname);
-  put(core::release, u.release);
+  Writer release(std::span(static_cast<char*>(u.release), sizeof(u.release) - 1));
+  put_release(me, release);
   put(core::version, u.version);
-  put(machine::name, u.machine);
+  put(is_linux32(me) ? machine::name_of_32_bit : machine::name, u.machine);
   {
     auto n = names.lock();
     put({n->node.data(), n->node.size()}, u.nodename);

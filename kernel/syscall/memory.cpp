@@ -5,6 +5,7 @@
 #include "generated/uapi/mman.hpp"
 #include "proc/usage.hpp"
 #include "syscall/calls.hpp"
+#include "syscall/personality.hpp"
 #include "syscall/support.hpp"
 
 namespace auk::syscall::calls {
@@ -71,6 +72,7 @@ Value brk(Task& me, UserAddr end) {
 
 Value mmap(Task& me, UserAddr at, u64 size, u64 protection, u64 flags, Fd fd, u64 offset) {
   if (offset % page_size != 0) return Errno::einval;
+  protection = with_implied_rights(me, protection);
   const bool anonymous = (flags & uapi::map_anonymous) != 0;
   Ref<io::File> file;
   if (!anonymous) {
@@ -151,6 +153,7 @@ Value mprotect(Task& me, UserAddr at, u64 size, u64 protection) {
   if (size == 0 || at.value + size < at.value) return Errno::enomem;
   if ((protection & ~known) != 0) return Errno::einval;
   if (!core::is_user_range(at, size)) return Errno::enomem;
+  protection = with_implied_rights(me, protection);
   // No stack grows upwards here.
   if (up) return Errno::einval;
   TRY(me.space->protect(at, size, rights_of(protection), down, proc::memory_allowance(me)));

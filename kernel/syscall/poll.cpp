@@ -1,15 +1,13 @@
 // Waiting for files, and futexes: see poll(2), select(2), epoll_ctl(2), epoll_wait(2), futex(2).
-#include "syscall/poll.hpp"
+#include "syscall/restart.hpp"
 
 #include <algorithm>
 #include <limits>
 
-#include "generated/uapi/futex.hpp"
 #include "generated/uapi/poll.hpp"
 #include "generated/uapi/resource.hpp"
 #include "io/epoll.hpp"
 #include "io/poller.hpp"
-#include "proc/futex.hpp"
 #include "syscall/calls.hpp"
 #include "syscall/support.hpp"
 
@@ -332,48 +330,6 @@ Value epoll_pwait(Task& me, Fd epoll, UserAddr events, int most, int timeout_ms,
 Value epoll_pwait2(Task& me, Fd epoll, UserAddr events, int most, UserAddr timeout,
                    UserIn<u64> mask, u64 set_size) {
   return wait_with_mask(me, epoll, events, most, TRY(load_timeout(timeout)), mask, set_size);
-}
-
-namespace {
-
-/// Time-outs of FUTEX_WAIT are spans of the steady clock; those of FUTEX_WAIT_BITSET are moments.
-Result<u64> futex_deadline(UserAddr at, bool is_moment, bool real_time) {
-  if (at.value == 0) return sched::no_deadline;
-  const u64 ns = TRY(to_ns(TRY(UserIn<uapi::kernel_timespec>(at).load())));
-  if (!is_moment) return deadline_in(ns);
-  if (!real_time) return ns;
-  const auto now = static_cast<u64>(core::real_ns());
-  return ns <= now ? u64{0} : deadline_in(ns - now);
-}
-
-}  // namespace
-
-Value futex(Task& me, UserAddr word, int operation, u32 value, u64 timeout, UserAddr word2,
-            u32 value3) {
-  constexpr u32 any = ~u32{0};
-  const bool is_private = (operation & uapi::futex_private_flag) != 0;
-  const bool real_time = (operation & uapi::futex_clock_realtime) != 0;
-  const int command = operation & uapi::futex_cmd_mask;
-  switch (command) {
-    case uapi::futex_wait:
-    case uapi::futex_wait_bitset: {
-      const bool bits = command == uapi::futex_wait_bitset;
-      if (real_time && !bits) return Errno::enosys;
-      const u64 deadline = TRY(futex_deadline(UserAddr(timeout), bits, real_time));
-      TRY(proc::futex_wait(me, word, value, bits ? value3 : any, deadline, is_private));
-      return u64{0};
-    }
-    case uapi::futex_wake: return u64{TRY(proc::futex_wake(me, word, value, any, is_private))};
-    case uapi::futex_wake_bitset:
-      return u64{TRY(proc::futex_wake(me, word, value, value3, is_private))};
-    case uapi::futex_requeue:
-      return u64{TRY(proc::futex_requeue(me, word, word2, value, static_cast<u32>(timeout), nullptr,
-                                         is_private))};
-    case uapi::futex_cmp_requeue:
-      return u64{TRY(proc::futex_requeue(me, word, word2, value, static_cast<u32>(timeout), &value3,
-                                         is_private))};
-    default: return Errno::enosys;
-  }
 }
 
 }  // namespace calls

@@ -1,11 +1,13 @@
-// Processes and threads: see clone(2), clone3(2), execve(2), wait(2), setpgid(2), prctl(2).
+// Processes and threads: see clone(2), clone3(2), execve(2), wait(2), setpgid(2),
+// set_robust_list(2).
 #include <algorithm>
 
 #include "generated/uapi/fcntl.hpp"
-#include "generated/uapi/prctl.hpp"
 #include "generated/uapi/resource.hpp"
+#include "generated/uapi/rseq.hpp"
 #include "generated/uapi/sched.hpp"
 #include "generated/uapi/wait.hpp"
+#include "proc/access.hpp"
 #include "proc/clone.hpp"
 #include "proc/exec.hpp"
 #include "proc/exit.hpp"
@@ -227,6 +229,26 @@ Value set_robust_list(Task& me, UserAddr head, u64 size) {
   return u64{0};
 }
 
+Value get_robust_list(Task& me, int tid, UserOut<u64> head, UserOut<u64> size) {
+  constexpr u64 head_size = 24;
+  UserAddr list = me.robust_list;
+  if (tid != 0) {
+    const Ref<Task> t = TRY(proc::find_task(static_cast<u32>(tid)));
+    TRY(proc::may_access(me, *t));
+    list = t->robust_list;
+  }
+  TRY(size.store(head_size));
+  TRY(head.store(list.value));
+  return u64{0};
+}
+
+Value rseq(Task& me, UserAddr at, u32 size, int flags, u32 signature) {
+  const proc::RseqArea area{.at = at, .size = size, .signature = signature};
+  if (flags == uapi::rseq_flag_unregister) return done(proc::unregister_rseq(me, area));
+  if (flags != 0) return Errno::einval;
+  return done(proc::register_rseq(me, area));
+}
+
 Value sched_yield(Task&) {
   sched::yield();
   return u64{0};
@@ -276,60 +298,6 @@ Value setpriority(Task& me, int which, int who, int nice) {
   TRY(check_nice(me, *t, nice));
   t->set_nice(nice);
   return u64{0};
-}
-
-Value prctl(Task& me, int option, u64 a, u64 b, u64 c, u64 d) {
-  switch (option) {
-    case uapi::pr_set_name: {
-      std::array<char, sched::Thread::name_size> name{};
-      Result<usize> n = UserStr(UserAddr(a)).load(name);
-      if (!n.ok() && n.error() != Errno::enametoolong) return n.error();
-      me.set_name(std::string_view(name.data(), n.ok() ? *n : name.size() - 1));
-      return u64{0};
-    }
-    case uapi::pr_get_name:
-      TRY(core::write_user(UserAddr(a), me.name_.data(), me.name_.size()));
-      return u64{0};
-    case uapi::pr_set_pdeathsig:
-      if (a > proc::signal_count) return Errno::einval;
-      me.parent_death_signal = static_cast<u32>(a);
-      return u64{0};
-    case uapi::pr_get_pdeathsig:
-      TRY(UserOut<u32>(UserAddr(a)).store(me.parent_death_signal));
-      return u64{0};
-    case uapi::pr_set_child_subreaper: {
-      auto t = proc::tree.lock();
-      me.group->is_subreaper = a != 0;
-      return u64{0};
-    }
-    case uapi::pr_get_child_subreaper: {
-      u32 is = 0;
-      {
-        auto t = proc::tree.lock();
-        is = me.group->is_subreaper ? 1 : 0;
-      }
-      TRY(UserOut<u32>(UserAddr(a)).store(is));
-      return u64{0};
-    }
-    case uapi::pr_get_dumpable: {
-      auto t = proc::tree.lock();
-      return u64{me.group->is_dumpable ? 1U : 0U};
-    }
-    case uapi::pr_set_dumpable: {
-      if (a > 1) return Errno::einval;
-      auto t = proc::tree.lock();
-      me.group->is_dumpable = a == 1;
-      return u64{0};
-    }
-    case uapi::pr_set_no_new_privs:
-      if (a != 1 || b != 0 || c != 0 || d != 0) return Errno::einval;
-      me.no_new_privs = true;
-      return u64{0};
-    case uapi::pr_get_no_new_privs:
-      if (a != 0 || b != 0 || c != 0 || d != 0) return Errno::einval;
-      return u64{me.no_new_privs ? 1U : 0U};
-    default: return Errno::einval;
-  }
 }
 
 Value getcpu(Task&, UserOut<u32> cpu, UserOut<u32> node) {

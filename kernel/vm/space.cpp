@@ -413,6 +413,7 @@ Result<Ref<AddressSpace>> AddressSpace::copy(const Allowance& a) {
   const auto writing = lock_.writing();
   Change change(*this, dead.first);
   child->layout_ = layout_;
+  child->barriers.store_relaxed(barriers.load_relaxed());
   bool flush = false;
   const auto copy_all = [&]() -> Result<void> {
     for (Area* at = areas_.first(); at != nullptr; at = at->above) {

@@ -150,6 +150,8 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   static void destroy(AddressSpace* s) { mem::destroy(s); }
 
   mem::TranslationRoot& translation() { return *root_; }
+  /// What threads of the program announced to membarrier(2); its own bits.
+  Atomic<u32> barriers{0};
   u64 resident_pages() const {
     return resident_anonymous_.load_relaxed() + resident_object_.load_relaxed();
   }

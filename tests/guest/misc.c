@@ -1,8 +1,10 @@
-// What does not fit elsewhere: the system's facts, limits, users, randomness, futexes, registers.
+// What does not fit elsewhere: the system's facts, limits, users, randomness, registers.
 #include "ktap.h"
 
 #include <asm/prctl.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <sys/personality.h>
 #include <sys/random.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -140,40 +142,6 @@ TEST(randomness) {
   FAILS(getrandom(first, 32, GRND_RANDOM | 4), EINVAL);
 }
 
-static long futex(uint32_t* word, int operation, uint32_t value, struct timespec const* time) {
-  return SYS(futex, word, operation, value, time, NULL, 0);
-}
-
-TEST(futexes) {
-  uint32_t word = 5;
-  struct timespec const brief = {0, 10000000};
-  FAILS(futex(&word, FUTEX_WAIT, 4, NULL), EAGAIN);
-  FAILS(futex(&word, FUTEX_WAIT_PRIVATE, 4, NULL), EAGAIN);
-  FAILS(futex(&word, FUTEX_WAIT_PRIVATE, 5, &brief), ETIMEDOUT);
-  FAILS(futex(&word, FUTEX_WAIT_PRIVATE, 5, &((struct timespec){0, -1})), EINVAL);
-  FAILS(futex((uint32_t*)((char*)&word + 1), FUTEX_WAIT, 5, NULL), EINVAL);
-  FAILS(futex(BAD_POINTER, FUTEX_WAIT, 5, NULL), EFAULT);
-  FAILS(futex(&word, FUTEX_WAIT, 5, BAD_POINTER), EFAULT);
-  FAILS(futex(&word, 100, 5, NULL), ENOSYS);
-  IS(futex(&word, FUTEX_WAKE, 1, NULL), 0);
-  IS(futex(&word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL), 0);
-}
-
-TEST(futex_between_processes) {
-  uint32_t* const word =
-      mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  pid_t const child = fork();
-  if (child == 0) {
-    while (__atomic_load_n(word, __ATOMIC_SEQ_CST) == 0) futex(word, FUTEX_WAIT, 0, NULL);
-    _exit(*word == 9 ? 0 : 1);
-  }
-  // Until it sleeps: only then there is somebody to wake.
-  while (futex(word, FUTEX_WAKE, 1, NULL) == 0) sched_yield();
-  __atomic_store_n(word, 9, __ATOMIC_SEQ_CST);
-  OK(futex(word, FUTEX_WAKE, 1, NULL) >= 0);
-  IS(ktap_status_of(child), 0);
-}
-
 TEST(thread_pointers) {
   unsigned long value = 0;
   IS(SYS(arch_prctl, ARCH_SET_GS, 0x12345678), 0);
@@ -252,4 +220,83 @@ TEST(rights_over_the_machine) {
        _exit(good ? 0 : 1);
      }),
      0);
+}
+
+#ifndef MEMBARRIER_CMD_GET_REGISTRATIONS
+#  define MEMBARRIER_CMD_GET_REGISTRATIONS 512
+#endif
+
+static int membarrier(int command, unsigned flags, int cpu) {
+  return SYS(membarrier, command, flags, cpu);
+}
+
+TEST(barriers) {
+  IS(membarrier(MEMBARRIER_CMD_QUERY, 0, 0), 0x3ff);
+  FAILS(membarrier(MEMBARRIER_CMD_QUERY, 1, 0), EINVAL);
+  FAILS(membarrier(3, 0, 0), EINVAL);
+  FAILS(membarrier(1 << 20, 0, 0), EINVAL);
+  IS(membarrier(MEMBARRIER_CMD_GLOBAL, 0, 0), 0);
+  IS(membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0), 0);
+  FAILS(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0), EPERM);
+  FAILS(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0), EPERM);
+  FAILS(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 0, 0), EPERM);
+  IS(membarrier(MEMBARRIER_CMD_GET_REGISTRATIONS, 0, 0), 0);
+  IS(membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0), 0);
+  IS(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0), 0);
+  // Announced with the other, but not for itself.
+  FAILS(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0), EPERM);
+  IS(membarrier(MEMBARRIER_CMD_GET_REGISTRATIONS, 0, 0),
+     MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED |
+         MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE);
+  IS(membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0), 0);
+  IS(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0), 0);
+  IS(membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0), 0);
+  IS(membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ, 0, 0), 0);
+  IS(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 0, 0), 0);
+  IS(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, MEMBARRIER_CMD_FLAG_CPU, 0), 0);
+  IS(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, MEMBARRIER_CMD_FLAG_CPU, 4000), 0);
+  FAILS(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 2, 0), EINVAL);
+  FAILS(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED, MEMBARRIER_CMD_FLAG_CPU, 0), EINVAL);
+  IS(membarrier(MEMBARRIER_CMD_GET_REGISTRATIONS, 0, 0),
+     MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED |
+         MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE |
+         MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ);
+}
+
+TEST(personalities) {
+  IS(personality(0xffffffff), 0);
+  IS(personality(ADDR_NO_RANDOMIZE), 0);
+  IS(personality(0xffffffff), ADDR_NO_RANDOMIZE);
+  pid_t const child = NEED(fork());
+  if (child == 0) _exit(personality(0xffffffff) == ADDR_NO_RANDOMIZE ? 0 : 1);
+  IS(ktap_status_of(child), 0);
+  struct utsname name;
+  personality(PER_LINUX32);
+  uname(&name);
+  OK(strcmp(name.machine, "i686") == 0);
+  personality(PER_LINUX | UNAME26);
+  uname(&name);
+  OK(strcmp(name.machine, "x86_64") == 0);
+  OK(strncmp(name.release, "2.6.", 4) == 0);
+  unsigned second = 0;
+  sscanf(name.release, "2.6.%u", &second);
+  OK(second >= 60);
+  personality(READ_IMPLIES_EXEC);
+  // A function that returns.
+  unsigned char* const page =
+      mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  *page = 0xc3;
+  ((void (*)(void))page)();
+  IS(mprotect(page, 4096, PROT_READ), 0);
+  ((void (*)(void))page)();
+  personality(0);
+  IS(mprotect(page, 4096, PROT_READ), 0);
+  pid_t const other = NEED(fork());
+  if (other == 0) {
+    ((void (*)(void))page)();
+    _exit(0);
+  }
+  int status;
+  waitpid(other, &status, 0);
+  IS(WTERMSIG(status), SIGSEGV);
 }

@@ -23,14 +23,11 @@ constexpr Family families[] = {
                                               "CONFIG_POSIX_MQUEUE"},
     {"32-bit programs and `int 0x80`", "ENOEXEC; the interrupt is a fault, as without "
                                        "CONFIG_IA32_EMULATION"},
-    {"restartable sequences", "ENOSYS, and no AT_RSEQ entries, as without CONFIG_RSEQ"},
-    {"the vDSO", "no AT_SYSINFO_EHDR, as with `vdso=0`"},
     {"namespaces: clone and unshare flags CLONE_NEW*", "EINVAL, as without CONFIG_NAMESPACES"},
     {"access control lists (system.posix_acl_*) and capabilities of files",
      "EOPNOTSUPP; `security.capability` is kept and has no effect"},
     {"block devices and file systems on them", "`mount` knows tmpfs: ENODEV for others"},
     {"ioctl sets beyond terminals, FIONREAD, FIOCLEX, FIONCLEX and FIONBIO", "ENOTTY"},
-    {"ITIMER_VIRTUAL, ITIMER_PROF", "EINVAL"},
     {"getpriority and setpriority for process groups and users", "ESRCH"},
 };
 

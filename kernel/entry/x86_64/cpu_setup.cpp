@@ -78,7 +78,7 @@ void load_idt() {
 
 /// Loads the GDT without losing %gs.
 AUK_NO_STACK_PROTECTOR void load_tables(CpuTables& tables, uptr percpu_offset) {
-  machine::load_cpu_tables(tables);
+  machine::load_cpu_tables(tables, core::this_cpu().value);
   machine::set_percpu_offset(percpu_offset);
 }
 

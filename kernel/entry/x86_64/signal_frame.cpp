@@ -269,6 +269,7 @@ void deliver_signals(Task& me, Frame& f) {
     return;
   }
   settle_call_before_handler(f, taken);
+  proc::restart_rseq(me, f);
   enter_handler(me, f, taken, saved ? me.saved_mask : me.blocked);
   // One handler at a time gets its frame; a second signal finds a fresh set of registers.
   f.leave_syscall();

@@ -231,13 +231,15 @@ void exception_entry(Frame* frame, unsigned vector) {
   }
 }
 
-void interrupt_entry(Frame*, unsigned vector) {
+void interrupt_entry(Frame* frame, unsigned vector) {
   if (vector == vector::spurious) return;
   core::rcu_idle_ends(core::Pinned::assume());
   machine::lapic::end_of_interrupt();
   switch (vector) {
     case vector::reschedule: return sched::note_reschedule();
-    case vector::timer: return time::handle_timer_interrupt();
+    case vector::timer:
+      core::interrupted_program.write(frame->from_user() ? 1 : 0);
+      return time::handle_timer_interrupt();
     case vector::cross_call: return core::handle_cross_call();
     default: return irq::dispatch(vector);
   }

@@ -6,6 +6,7 @@
 #include "machine/isa/x86.hpp"
 #include "mem/kasan.hpp"
 #include "proc/clone.hpp"
+#include "proc/cpu_time.hpp"
 #include "syscall/dispatch.hpp"
 
 extern "C" {
@@ -43,6 +44,12 @@ void finish_work(proc::Task& me, Frame& f) {
       machine::irq_disable();
       continue;
     }
+    if ((bits & work::rseq) != 0) {
+      machine::irq_enable();
+      proc::restart_rseq(me, f);
+      machine::irq_disable();
+      continue;
+    }
     if (f.rip >= core::user_end) {
       // The CPU would fault in the kernel on the way there.
       machine::irq_enable();
@@ -67,10 +74,12 @@ class Switch final : public sched::UserSwitch {
   void leave(sched::Thread& t) override {
     auto& task = static_cast<proc::Task&>(t);
     machine::save_user_state(task.user);
-    (void)task.work_bits.fetch_or_relaxed(work::registers);
+    const u32 rseq = task.rseq.at.value != 0 ? work::rseq : 0;
+    (void)task.work_bits.fetch_or_relaxed(work::registers | rseq);
   }
   void enter(sched::Thread& t) override {
     set_user_entry_stack(t.stack_top().value);
+    proc::sample_cpu_time();
     machine::load_user_state(static_cast<proc::Task&>(t).user);
   }
 };

@@ -10,6 +10,7 @@ namespace auk::machine {
 
 /// What uname(2) calls the machine.
 inline constexpr std::string_view name = "x86_64";
+inline constexpr std::string_view name_of_32_bit = "i686";
 
 /// A hint that this CPU waits for another one.
 inline void relax() { asm volatile("pause" ::: "memory"); }
@@ -35,6 +36,9 @@ inline void wait_for_interrupt() { asm volatile("sti; hlt" ::: "memory"); }
 
 /// A monotonic cycle counter; its rate is found by time calibration.
 inline u64 timestamp() { return x86::rdtsc(); }
+
+/// What this CPU runs from here on, it reads anew: code may have been written.
+inline void synchronize_core() { (void)x86::cpuid(0); }
 
 inline uptr stack_pointer() {
   uptr v;

@@ -25,7 +25,7 @@ struct [[gnu::packed]] Tss {
 static_assert(sizeof(Tss) == 104);
 
 struct alignas(64) CpuTables {
-  std::array<u64, 10> gdt{};
+  std::array<u64, 11> gdt{};
   Tss tss{};
 };
 
@@ -44,7 +44,8 @@ struct IdtEntry {
 static_assert(sizeof(IdtEntry) == 16);
 
 /// Fills the GDT and loads GDT, segment registers and task register. The kernel's %gs base must be
-/// written again afterwards: loading the selector clears it.
-void load_cpu_tables(CpuTables& tables);
+/// written again afterwards: loading the selector clears it. `cpu` becomes the limit of the last
+/// segment, where programs read it.
+void load_cpu_tables(CpuTables& tables, u32 cpu);
 
 }  // namespace auk::machine

@@ -34,6 +34,7 @@ struct Registers {
   u64 result() const { return rax; }
   void set_result(u64 v) { rax = v; }
   u64 instruction() const { return rip; }
+  void set_instruction(u64 v) { rip = v; }
   u64 stack() const { return rsp; }
   void set_stack(u64 v) { rsp = v; }
   /// The system-call instruction runs again, with this number.

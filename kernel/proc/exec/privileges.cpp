@@ -1,5 +1,6 @@
 #include "proc/exec/privileges.hpp"
 
+#include "generated/uapi/capability.hpp"
 #include "generated/uapi/mount.hpp"
 #include "vfs/operations.hpp"
 
@@ -24,6 +25,14 @@ void follow_file(Task& me, const io::File& file, Cred& c) {
 
 }  // namespace
 
+bool has_other_owner(Task& me, const io::File& file) {
+  Cred seen;
+  seen.euid = me.cred().euid;
+  seen.egid = me.cred().egid;
+  follow_file(me, file, seen);
+  return seen.euid != me.cred().uid || seen.egid != me.cred().gid;
+}
+
 Result<Privileges> privileges_for(Task& me, const io::File& file) {
   const Cred& old = me.cred();
   Ref<Cred> c = TRY(old.copy());
@@ -39,9 +48,11 @@ Result<Privileges> privileges_for(Task& me, const io::File& file) {
   c->suid = c->fsuid = c->euid;
   c->sgid = c->fsgid = c->egid;
   if (is_set_id && changes) c->ambient = 0;
-  const bool is_root = c->uid == 0 || c->euid == 0;
+  const bool root_counts = !c->is_secure(uapi::secbit_noroot);
+  const bool is_root = root_counts && (c->uid == 0 || c->euid == 0);
   c->permitted = (is_root ? c->bounding | c->inheritable : 0) | c->ambient;
-  c->effective = c->euid == 0 ? c->permitted : c->ambient;
+  c->effective = root_counts && c->euid == 0 ? c->permitted : c->ambient;
+  c->securebits &= ~u32{uapi::secbit_keep_caps};
   const bool gains = (c->permitted & ~c->ambient) != 0 && c->euid == 0;
   return Privileges{.cred = std::move(c), .is_secure = is_set_id || (old.uid != 0 && gains)};
 }

@@ -17,6 +17,8 @@ struct Privileges {
 };
 /// Those of the program in `file`. ENOMEM.
 Result<Privileges> privileges_for(Task& me, const io::File& file);
+/// The program's owner is not its caller, and counts: a set-id program.
+bool has_other_owner(Task& me, const io::File& file);
 /// Takes them; no other thread is left in the process.
 void assume(Task& me, Privileges p);
 

@@ -114,6 +114,8 @@ consteval Table make_table() {
   SYSCALL(setfsuid);
   SYSCALL(setfsgid);
   SYSCALL(getsid);
+  SYSCALL(capget);
+  SYSCALL(capset);
   SYSCALL(rt_sigpending);
   SYSCALL(rt_sigtimedwait);
   SYSCALL(rt_sigqueueinfo);
@@ -121,6 +123,7 @@ consteval Table make_table() {
   SYSCALL(sigaltstack);
   SYSCALL(utime);
   SYSCALL(mknod);
+  SYSCALL(personality);
   SYSCALL(statfs);
   SYSCALL(fstatfs);
   SYSCALL(getpriority);
@@ -158,6 +161,11 @@ consteval Table make_table() {
   SYSCALL(set_tid_address);
   SYSCALL(restart_syscall);
   SYSCALL(fadvise64);
+  SYSCALL(timer_create);
+  SYSCALL(timer_settime);
+  SYSCALL(timer_gettime);
+  SYSCALL(timer_getoverrun);
+  SYSCALL(timer_delete);
   SYSCALL(clock_settime);
   SYSCALL(clock_gettime);
   SYSCALL(clock_getres);
@@ -183,6 +191,7 @@ consteval Table make_table() {
   SYSCALL(pselect6);
   SYSCALL(ppoll);
   SYSCALL(set_robust_list);
+  SYSCALL(get_robust_list);
   SYSCALL(utimensat);
   SYSCALL(epoll_create);
   SYSCALL(epoll_wait);
@@ -213,6 +222,8 @@ consteval Table make_table() {
   SYSCALL(execveat);
   SYSCALL(copy_file_range);
   SYSCALL(statx);
+  SYSCALL(rseq);
+  SYSCALL(membarrier);
   SYSCALL(clone3);
   SYSCALL(close_range);
   SYSCALL(faccessat2);

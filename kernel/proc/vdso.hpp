@@ -1,0 +1,15 @@
+// The code that the kernel lends to every program: its pages, and where exec puts them.
+//
+// Data model: one page cache for all programs: the page of the clock, then the code. Each program
+// maps both; a debugger that writes there gets a copy of its own. Context: threads.
+#pragma once
+#include "vm/space.hpp"
+
+namespace auk::proc {
+
+/// Before the first program. ENOMEM.
+Result<void> setup_vdso();
+/// Into a space that is being made: where the code starts, AT_SYSINFO_EHDR. ENOMEM.
+Result<UserAddr> map_vdso(vm::AddressSpace& space);
+
+}  // namespace auk::proc
