@@ -25,12 +25,30 @@ struct Bucket;
 struct Waiter {
   Key key;
   u32 bitset = 0;
+  u64 arrival = 0;
   Atomic<bool> woken{false};
   Atomic<Bucket*> bucket{nullptr};  ///< changes under the lock of the bucket it is in
   sched::Thread* thread = nullptr;
   ListNode node;
 };
-using Waiters = List<Waiter, &Waiter::node>;
+
+/// Those of one bucket, in the order of their arrival.
+class Waiters {
+  List<Waiter, &Waiter::node> list_;
+  u64 arrivals_ = 0;
+
+ public:
+  constexpr Waiters() = default;
+  void add(Waiter& w) {
+    w.arrival = ++arrivals_;
+    list_.push_back(w);
+  }
+  void remove(Waiter& w) { list_.remove(w); }
+  Waiter* first() { return list_.front(); }
+  Waiter* next(Waiter& w) { return list_.next(w); }
+  /// The number of the last one that came.
+  u64 arrivals() const { return arrivals_; }
+};
 
 constexpr usize cache_line = 64;
 struct alignas(cache_line) Bucket {
@@ -65,8 +83,8 @@ class Woken {
  public:
   bool is_full() const { return count_ == most; }
   /// The bucket's lock is held, and `w` is in its list. Its sleeper may be gone when this returns.
-  void take(Waiters& list, Waiter& w) {
-    list.remove(w);
+  void take(Waiters& from, Waiter& w) {
+    from.remove(w);
     threads_[count_++] = Ref<sched::Thread>(*w.thread);
     w.woken.store_relaxed(true);
     w.bucket.store_release(nullptr);
@@ -80,19 +98,42 @@ class Woken {
   }
 };
 
-/// Up to `most` waiters of a key out of a list into `woken`, until that is full.
-i32 gather(Waiters& list, const Key& key, u32 bitset, i32 most, Woken& woken) {
-  i32 done = 0;
-  for (Waiter* w = list.front(); w != nullptr && done < most && !woken.is_full();) {
-    Waiter* const next = list.next(*w);
-    if (w->key == key && (w->bitset & bitset) != 0) {
-      woken.take(list, *w);
-      ++done;
+/// Waking up to `most` waiters of a key, a few at a time. Who comes after the first look is not
+/// meant: those that were woken may wait again at once.
+class Waking {
+  const Key key_;
+  const u32 bitset_;
+  const i32 most_;
+  i32 done_ = 0;
+  std::optional<u64> last_;
+
+ public:
+  Waking(const Key& key, u32 bitset, i32 most) : key_(key), bitset_(bitset), most_(most) {}
+  i32 done() const { return done_; }
+  bool is_complete() const { return done_ >= most_; }
+  /// Until `woken` is full. The bucket's lock is held.
+  void gather(Waiters& from, Woken& woken) {
+    if (!last_) last_ = from.arrivals();
+    for (Waiter* w = from.first(); w != nullptr && !is_complete() && !woken.is_full();) {
+      Waiter* const next = from.next(*w);
+      if (w->arrival > *last_) return;
+      if (w->key == key_ && (w->bitset & bitset_) != 0) {
+        woken.take(from, *w);
+        ++done_;
+      }
+      w = next;
     }
-    w = next;
   }
-  return done;
-}
+  /// All that are left.
+  void finish(Woken& woken) {
+    do {
+      woken.wake_all();
+      auto waiters = bucket_of(key_).waiters.lock();
+      gather(*waiters, woken);
+    } while (woken.is_full());
+    woken.wake_all();
+  }
+};
 
 /// f(waiters of a, waiters of b) under both locks.
 template <class F> auto with_both(Bucket& a, Bucket& b, F f) {
@@ -114,18 +155,6 @@ void leave(Waiter& w) {
     if (w.bucket.load_relaxed() != at) continue;
     waiters->remove(w);
     w.bucket.store_relaxed(nullptr);
-  }
-}
-
-/// Wakes until nobody is left or `most` are awake, which `done` counts.
-void wake_more(const Key& key, u32 bitset, i32 most, i32& done, Woken& woken) {
-  for (bool more = true; more && done < most;) {
-    {
-      auto waiters = bucket_of(key).waiters.lock();
-      done += gather(*waiters, key, bitset, most - done, woken);
-    }
-    more = woken.is_full();
-    woken.wake_all();
   }
 }
 
@@ -156,7 +185,7 @@ Result<void> futex_wait(Task& me, const FutexWait& wanted) {
       if (machine::load_user_u32(now, wanted.word.value)) {
         if (now != wanted.value) return Errno::eagain;
         w.bucket.store_release(&b);
-        waiters->push_back(w);
+        waiters->add(w);
         break;
       }
     }
@@ -176,9 +205,9 @@ Result<u32> futex_wake(Task& me, UserAddr word, i32 count, u32 bitset, bool is_p
   if (bitset == 0) return Errno::einval;
   const Key key = TRY(key_of(me, word, is_private));
   Woken woken;
-  i32 done = 0;
-  wake_more(key, bitset, std::max(count, 1), done, woken);
-  return static_cast<u32>(done);
+  Waking waking(key, bitset, std::max(count, 1));
+  waking.finish(woken);
+  return static_cast<u32>(waking.done());
 }
 
 Result<u32> futex_requeue(Task& me, UserAddr from, UserAddr to, i32 wake, i32 move,
@@ -189,7 +218,7 @@ Result<u32> futex_requeue(Task& me, UserAddr from, UserAddr to, i32 wake, i32 mo
   Bucket& a = bucket_of(source);
   Bucket& b = bucket_of(target);
   Woken woken;
-  i32 awake = 0;
+  Waking waking(source, ~u32{0}, wake);
   i32 moved = 0;
   enum class Look : u8 { done, changed, fault };
   const auto look = [&](Waiters& here, Waiters& there) {
@@ -198,15 +227,15 @@ Result<u32> futex_requeue(Task& me, UserAddr from, UserAddr to, i32 wake, i32 mo
       if (!machine::load_user_u32(now, from.value)) return Look::fault;
       if (now != *compare) return Look::changed;
     }
-    awake = gather(here, source, ~u32{0}, wake, woken);
-    if (awake < wake) return Look::done;
-    for (Waiter* w = here.front(); w != nullptr && moved < move;) {
+    waking.gather(here, woken);
+    if (!waking.is_complete()) return Look::done;
+    for (Waiter* w = here.first(); w != nullptr && moved < move;) {
       Waiter* const next = here.next(*w);
       if (w->key == source) {
         w->key = target;
         if (&here != &there) {
           here.remove(*w);
-          there.push_back(*w);
+          there.add(*w);
           w->bucket.store_release(&b);
         }
         ++moved;
@@ -224,8 +253,8 @@ Result<u32> futex_requeue(Task& me, UserAddr from, UserAddr to, i32 wake, i32 mo
   if (result == Look::changed) return Errno::eagain;
   const bool more = woken.is_full();
   woken.wake_all();
-  if (more) wake_more(source, ~u32{0}, wake, awake, woken);
-  return static_cast<u32>(awake + moved);
+  if (more) waking.finish(woken);
+  return static_cast<u32>(waking.done() + moved);
 }
 
 namespace {
@@ -303,27 +332,25 @@ Result<u32> futex_wake_op(Task& me, UserAddr word, UserAddr second, i32 wake, i3
   const WordOperation o(operation);
   if (!o.exists()) return Errno::enosys;
   Woken woken;
-  const i32 first_most = std::max(wake, 1);
-  const i32 second_most = std::max(wake_second, 1);
-  i32 done = 0;
-  i32 done_second = 0;
+  Waking first(key, ~u32{0}, std::max(wake, 1));
+  Waking other(second_key, ~u32{0}, std::max(wake_second, 1));
   bool holds = false;
   const auto attempt = [&](Waiters& here, Waiters& there) {
     const std::optional<u32> old = change_word(second, o);
     if (!old) return false;
     holds = o.holds_for(*old);
-    done = gather(here, key, ~u32{0}, first_most, woken);
-    if (holds) done_second = gather(there, second_key, ~u32{0}, second_most, woken);
+    first.gather(here, woken);
+    if (holds) other.gather(there, woken);
     return true;
   };
   while (!with_both(bucket_of(key), bucket_of(second_key), attempt)) TRY(bring_in(second));
   const bool more = woken.is_full();
   woken.wake_all();
   if (more) {
-    wake_more(key, ~u32{0}, first_most, done, woken);
-    if (holds) wake_more(second_key, ~u32{0}, second_most, done_second, woken);
+    first.finish(woken);
+    if (holds) other.finish(woken);
   }
-  return static_cast<u32>(done + done_second);
+  return static_cast<u32>(first.done() + other.done());
 }
 
 namespace {

@@ -1,0 +1,225 @@
+// Many threads and many signals at once.
+#include "ktap.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+
+enum { THREADS = 200 };
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static pthread_barrier_t barrier;
+static __thread long own;
+static long sum;
+static int turn;
+
+static void* count_up(void* number) {
+  own = (long)number;
+  for (int i = 0; i < 100; ++i) {
+    pthread_mutex_lock(&lock);
+    ++sum;
+    pthread_mutex_unlock(&lock);
+  }
+  return (void*)(own == (long)number ? own : -1);
+}
+
+TEST(mutex_of_200_threads) {
+  pthread_t threads[THREADS];
+  for (long i = 0; i < THREADS; ++i) NEED(-pthread_create(&threads[i], NULL, count_up, (void*)i));
+  bool good = true;
+  for (long i = 0; i < THREADS; ++i) {
+    void* result;
+    pthread_join(threads[i], &result);
+    good &= (long)result == i;
+  }
+  OK(good);
+  IS(sum, 100 * THREADS);
+}
+
+// Each waits for its turn; all are woken each time.
+static void* take_turn(void* number) {
+  pthread_mutex_lock(&lock);
+  while (turn != (int)(long)number) pthread_cond_wait(&changed, &lock);
+  ++turn;
+  pthread_cond_broadcast(&changed);
+  pthread_mutex_unlock(&lock);
+  return NULL;
+}
+
+TEST(turns_of_200_threads) {
+  pthread_t threads[THREADS];
+  for (long i = THREADS - 1; i >= 0; --i)
+    NEED(-pthread_create(&threads[i], NULL, take_turn, (void*)i));
+  for (int i = 0; i < THREADS; ++i) pthread_join(threads[i], NULL);
+  IS(turn, THREADS);
+}
+
+static atomic_int passed;
+static void* pass(void* unused) {
+  (void)unused;
+  for (int i = 0; i < 10; ++i) {
+    pthread_barrier_wait(&barrier);
+    ++passed;
+    pthread_barrier_wait(&barrier);
+    if (passed != (i + 1) * THREADS) return (void*)1;
+    pthread_barrier_wait(&barrier);
+  }
+  return NULL;
+}
+
+TEST(barrier_of_200_threads) {
+  pthread_t threads[THREADS];
+  pthread_barrier_init(&barrier, NULL, THREADS);
+  for (int i = 0; i < THREADS; ++i) NEED(-pthread_create(&threads[i], NULL, pass, NULL));
+  bool good = true;
+  for (int i = 0; i < THREADS; ++i) {
+    void* bad;
+    pthread_join(threads[i], &bad);
+    good &= bad == NULL;
+  }
+  OK(good);
+}
+
+static void* wait_for_ever(void* semaphore) {
+  while (true) sem_wait(semaphore);
+  return NULL;
+}
+
+TEST(cancelling_200_threads) {
+  pthread_t threads[THREADS];
+  sem_t semaphore;
+  sem_init(&semaphore, 0, 0);
+  for (int i = 0; i < THREADS; ++i)
+    NEED(-pthread_create(&threads[i], NULL, wait_for_ever, &semaphore));
+  for (int i = 0; i < THREADS; ++i) pthread_cancel(threads[i]);
+  bool good = true;
+  for (int i = 0; i < THREADS; ++i) {
+    void* result;
+    pthread_join(threads[i], &result);
+    good &= result == PTHREAD_CANCELED;
+  }
+  OK(good);
+}
+
+// One that execs or exits ends all others.
+TEST(exit_among_200_threads) {
+  pid_t const child = NEED(fork());
+  if (child == 0) {
+    sem_t semaphore;
+    sem_init(&semaphore, 0, 0);
+    pthread_t thread;
+    for (int i = 0; i < THREADS; ++i) pthread_create(&thread, NULL, wait_for_ever, &semaphore);
+    _exit(7);
+  }
+  IS(ktap_status_of(child), EXITED(7));
+  pid_t const other = NEED(fork());
+  if (other == 0) {
+    sem_t semaphore;
+    sem_init(&semaphore, 0, 0);
+    pthread_t thread;
+    for (int i = 0; i < THREADS; ++i) pthread_create(&thread, NULL, wait_for_ever, &semaphore);
+    execl(program_invocation_name, "crowd", "no such test", NULL);
+    _exit(9);
+  }
+  OK(ktap_status_of(other) != EXITED(9));
+}
+
+// --- signals ---------------------------------------------------------------------------------
+
+enum { SENDERS = 20, SIGNALS = 300 };
+
+static atomic_int heard, plain_heard;
+static void hear(int signal, siginfo_t* info, void* context) {
+  (void)context;
+  if (signal == SIGRTMIN + 2 && info->si_value.sival_int == 42) ++heard;
+  if (signal == SIGUSR1) ++plain_heard;
+}
+
+static void listen_to(int signal) {
+  struct sigaction const a = {.sa_sigaction = hear, .sa_flags = SA_SIGINFO | SA_RESTART};
+  sigaction(signal, &a, NULL);
+}
+
+static void* send_to_process(void* unused) {
+  (void)unused;
+  for (int i = 0; i < SIGNALS; ++i) {
+    while (sigqueue(getpid(), SIGRTMIN + 2, (union sigval){.sival_int = 42}) == -1) sched_yield();
+    kill(getpid(), SIGUSR1);
+  }
+  return NULL;
+}
+
+// Real-time signals are counted one by one, whoever takes them.
+TEST(storm_among_threads) {
+  listen_to(SIGRTMIN + 2);
+  listen_to(SIGUSR1);
+  pthread_t threads[SENDERS];
+  for (int i = 0; i < SENDERS; ++i) NEED(-pthread_create(&threads[i], NULL, send_to_process, NULL));
+  for (int i = 0; i < SENDERS; ++i) pthread_join(threads[i], NULL);
+  while (heard < SENDERS * SIGNALS) sched_yield();
+  IS(heard, SENDERS * SIGNALS);
+  OK(plain_heard >= 1 && plain_heard <= SENDERS * SIGNALS);
+}
+
+TEST(storm_among_processes) {
+  listen_to(SIGRTMIN + 2);
+  listen_to(SIGUSR1);
+  pid_t const target = getpid();
+  pid_t children[SENDERS];
+  for (int i = 0; i < SENDERS; ++i) {
+    children[i] = NEED(fork());
+    if (children[i] == 0) {
+      for (int n = 0; n < SIGNALS; ++n) {
+        while (sigqueue(target, SIGRTMIN + 2, (union sigval){.sival_int = 42}) == -1) sched_yield();
+        kill(target, SIGUSR1);
+        // Stopped and continued as well, by its neighbours.
+        if (i > 0 && n % 50 == 0) kill(getpid(), SIGSTOP);
+      }
+      _exit(0);
+    }
+  }
+  int ended = 0;
+  while (ended < SENDERS) {
+    int status;
+    pid_t const child = waitpid(-1, &status, WUNTRACED);
+    if (child == -1) continue;
+    if (WIFSTOPPED(status))
+      kill(child, SIGCONT);
+    else
+      ++ended;
+  }
+  while (heard < SENDERS * SIGNALS) sched_yield();
+  IS(heard, SENDERS * SIGNALS);
+}
+
+static atomic_int nested;
+static void disturb(int signal) {
+  (void)signal;
+  ++nested;
+}
+
+// System calls that are cut short all the time do their work all the same.
+TEST(work_in_a_storm) {
+  struct sigaction const a = {.sa_handler = disturb, .sa_flags = SA_RESTART};
+  sigaction(SIGALRM, &a, NULL);
+  setitimer(ITIMER_REAL, &(struct itimerval){{0, 200}, {0, 200}}, NULL);
+  int ends[2];
+  NEED(pipe(ends));
+  pid_t const child = NEED(fork());
+  if (child == 0) {
+    close(ends[0]);
+    for (int i = 0; i < 20000; ++i)
+      if (write(ends[1], &i, sizeof i) != sizeof i) _exit(1);
+    _exit(0);
+  }
+  close(ends[1]);
+  int i, expected = 0;
+  ssize_t got;
+  while ((got = read(ends[0], &i, sizeof i)) == sizeof i && i == expected) ++expected;
+  setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 0}}, NULL);
+  IS(got, 0);
+  IS(expected, 20000);
+  IS(ktap_status_of(child), 0);
+  OK(nested > 0);
+}
