@@ -30,14 +30,19 @@ class CpuMask {
     const u64 bit = u64{1} << (c.value % 64);
     return has(c) && (words_[c.value / 64].fetch_and_acq_rel(~bit) & bit) != 0;
   }
-  /// Takes out the lowest member that is not `left_alone`, if any.
-  std::optional<CpuId> take_first(std::optional<CpuId> left_alone = std::nullopt) {
+  /// Takes out the lowest member for which may(CpuId) is true, if any.
+  template <class F> std::optional<CpuId> take_first(F may) {
     for (usize i = 0; i < word_count; ++i)
       for (u64 w = words_[i].load_seq_cst(); w != 0; w &= w - 1) {
         const CpuId c(static_cast<u32>(i * 64) + static_cast<u32>(std::countr_zero(w)));
-        if (c != left_alone && take(c)) return c;
+        if (may(c) && take(c)) return c;
       }
     return std::nullopt;
+  }
+  /// The members of both, word by word.
+  void assign_common(const CpuMask& a, const CpuMask& b) {
+    for (usize i = 0; i < word_count; ++i)
+      words_[i].store_relaxed(a.words_[i].load_relaxed() & b.words_[i].load_relaxed());
   }
   u32 count() const {
     u32 n = 0;

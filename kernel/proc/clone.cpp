@@ -62,6 +62,7 @@ Result<void> prepare(Task& me, const CloneArgs& args, Task& child) {
   }
   child.timer_slack_ns = child.default_timer_slack_ns = me.timer_slack_ns;
   TRY(sched::prepare_thread(child, me.name(), child, {.nice = me.nice()}));
+  sched::inherit_affinity(child, me);
   machine::Registers& registers = child.registers();
   registers = me.registers();
   registers.set_result(0);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <utility>
 
 #include "base/annotations.hpp"
 #include "base/bytes.hpp"
@@ -59,6 +61,23 @@ class KernelThread final : public Thread {
 };
 
 RunQueue& queue_of(CpuId cpu) { return *run_queues.on(cpu); }
+
+/// Of those that may run the thread: its old CPU if it idles, else any that idles, else the old
+/// one, else the first.
+CpuId choose_cpu(const Thread& t) {
+  const CpuId home = t.cpu();
+  const bool may_stay = t.may_run_on(home);
+  if (may_stay && idle_cpus.take(home)) return home;
+  if (const auto idle = idle_cpus.take_first([&](CpuId c) { return t.may_run_on(c); }))
+    return *idle;
+  if (may_stay) return home;
+  std::optional<CpuId> first;
+  t.each_allowed_cpu([&](CpuId c) {
+    if (!first) first = c;
+  });
+  // None is online only while the set is being changed.
+  return first.value_or(home);
+}
 
 }  // namespace
 
@@ -161,7 +180,7 @@ class RunQueue {
   /// If another CPU idles, it comes and takes a thread from whom has too many. One call for each
   /// thread that waits: a CPU may be called again before it comes.
   void call_idle_cpu() {
-    const auto lazy = idle_cpus.take_first(cpu_);
+    const auto lazy = idle_cpus.take_first([&](CpuId c) { return c != cpu_; });
     if (!lazy) return;
     (void)queue_of(*lazy).calls_.fetch_add_acq_rel(1);
     core::ipi_sender()->send_reschedule(*lazy);
@@ -170,6 +189,18 @@ class RunQueue {
   void pass_calls_on() {
     if (calls_.load_relaxed() == 0) return;
     for (u32 n = calls_.exchange_acq_rel(0); n > 0; --n) call_idle_cpu();
+  }
+
+  /// A thread was linked: it runs soon, or its time is limited by others. Ends the lock.
+  void settle(const Thread& t) {
+    if (current_ == idle_ ||
+        static_cast<i64>(t.virtual_time_ + wake_granularity_ns - current_->virtual_time_) < 0)
+      want_reschedule();
+    else
+      arm_slice_or_ask();
+    const bool crowded = is_crowded();
+    unlock();
+    if (crowded) call_idle_cpu();
   }
 
   /// A thread that is neither queued nor on a CPU becomes runnable here. Interrupts off.
@@ -182,14 +213,22 @@ class RunQueue {
     const u64 latest = floor_ + slice_ns;
     if (static_cast<i64>(t.virtual_time_ - latest) > 0) t.virtual_time_ = latest;
     insert(t);
-    if (current_ == idle_ ||
-        static_cast<i64>(t.virtual_time_ + wake_granularity_ns - current_->virtual_time_) < 0)
-      want_reschedule();
-    else
-      arm_slice_or_ask();
-    const bool crowded = is_crowded();
-    unlock();
-    if (crowded) call_idle_cpu();
+    settle(t);
+  }
+
+  /// Sends a thread of this queue on its way to another one: arrive() there, without this lock. It
+  /// counts as queued meanwhile, so that who wakes it leaves it to us. Lock held.
+  void send_off(Thread& t, CpuId to) {
+    t.queued_ = true;
+    t.cpu_.store_relaxed(to.value);
+    t.virtual_time_ -= floor_;
+  }
+  void arrive(Thread& t) {
+    lock();
+    account(core::clock_ns());
+    t.virtual_time_ += floor_;
+    link(t);
+    settle(t);
   }
 
   /// A second thread waits on a CPU that ran only one: its slice must end some time.
@@ -210,14 +249,13 @@ class RunQueue {
     if (!lock_.try_lock()) return Theft::busy;
     Thread* found = nullptr;
     for (Thread& t : waiting_)
-      if (!t.pinned_) {
+      if (t.may_run_on(thief.cpu_)) {
         found = &t;
         break;
       }
     if (found != nullptr) {
       unlink(*found);
-      found->cpu_.store_relaxed(thief.cpu_.value);
-      found->virtual_time_ -= floor_;
+      send_off(*found, thief.cpu_);
     }
     unlock();
     if (found == nullptr) return Theft::nothing_there;
@@ -235,6 +273,21 @@ class RunQueue {
     if (crowded) call_idle_cpu();
   }
 
+  /// Threads at the head that may not run here any more. The lock, which is held, is let go and
+  /// taken again, so nobody in the queue may still be on its CPU.
+  void send_strays_off() {
+    while (!waiting_.empty() && !waiting_.begin()->may_run_on(cpu_)) {
+      Thread& t = *waiting_.begin();
+      const CpuId to = choose_cpu(t);
+      if (to == cpu_) return;
+      unlink(t);
+      send_off(t, to);
+      unlock();
+      queue_of(to).arrive(t);
+      lock();
+    }
+  }
+
   /// Lock held: the thread has not left this CPU yet.
   bool is_on_cpu(const Thread& t) const { return current_ == &t; }
 
@@ -244,6 +297,8 @@ class RunQueue {
   static u64 run_time(Thread& t);
   static void finish_switch(Thread* previous);
   static bool wake(Thread& t);
+  static Result<void> set_affinity(Thread& t, const core::CpuMask& cpus);
+  static void move_if_misplaced(Thread& t);
   static Theft steal_for(RunQueue& thief);
   static void first_steps(void* previous);
   static Result<void> prepare(Thread& t, std::string_view name, ThreadMain& body,
@@ -297,13 +352,6 @@ Result<mem::KernelRange*> take_stack() {
   return stack;
 }
 
-/// The thread's old CPU if it idles, else any idle CPU, else the old one.
-CpuId choose_cpu(const Thread& t, bool pinned) {
-  const CpuId home = t.cpu();
-  if (idle_cpus.take(home) || pinned) return home;
-  return idle_cpus.take_first().value_or(home);
-}
-
 }  // namespace
 
 void RunQueue::schedule(bool preempted) {
@@ -322,7 +370,15 @@ void RunQueue::schedule(bool preempted) {
   };
   Thread* next = nullptr;
   for (bool stole = false;; stole = true) {
-    if (stays() && !previous.queued_) rq.insert(previous);
+    rq.send_strays_off();
+    if (stays() && !previous.queued_) {
+      if (previous.may_run_on(rq.cpu_)) {
+        rq.insert(previous);
+      } else {
+        // It goes when its registers are saved: finish_switch().
+        previous.leaves_ = previous.queued_ = true;
+      }
+    }
     if (!rq.waiting_.empty()) {
       next = &*rq.waiting_.begin();
       rq.take(*next);
@@ -367,7 +423,12 @@ void RunQueue::finish_switch(Thread* previous) {
   // Once the lock is free a thread that sleeps may be woken, run elsewhere and end there.
   const bool is_dead = previous->state_.load_acquire() == State::dead;
   // The thread may have come to another CPU than the one it left.
-  run_queues.read()->unlock();
+  RunQueue& rq = *run_queues.read();
+  const bool leaves = std::exchange(previous->leaves_, false);
+  const CpuId to = leaves ? choose_cpu(*previous) : rq.cpu_;
+  if (leaves) rq.send_off(*previous, to);
+  rq.unlock();
+  if (leaves) queue_of(to).arrive(*previous);
   if (!is_dead) return;
   {
     auto dead = dead_threads.lock();
@@ -394,11 +455,51 @@ bool RunQueue::wake(Thread& t) {
     const bool woken = t.state_.cas_acq_rel(expected, State::running);
     // Still on its CPU, or preempted before it slept: it never stopped being runnable.
     const bool stays = rq.is_on_cpu(t) || t.queued_;
-    if (woken && !stays) t.cpu_.store_relaxed(choose_cpu(t, t.pinned_).value);
+    if (woken && !stays) t.cpu_.store_relaxed(choose_cpu(t).value);
     rq.unlock();
     if (woken && !stays) queue_of(t.cpu()).enqueue(t, false);
     return woken;
   }
+}
+
+void RunQueue::move_if_misplaced(Thread& t) {
+  const core::IrqOff irq_off;
+  for (;;) {
+    const CpuId home = t.cpu();
+    if (t.may_run_on(home)) return;
+    RunQueue& rq = queue_of(home);
+    rq.lock();
+    if (t.cpu() != home) {
+      rq.unlock();
+      continue;
+    }
+    if (!t.hook_.is_linked()) {
+      // On the CPU, which has to let go of it; or asleep; or on its way.
+      if (rq.is_on_cpu(t)) rq.want_reschedule();
+      rq.unlock();
+      return;
+    }
+    const CpuId to = choose_cpu(t);
+    rq.unlink(t);
+    rq.send_off(t, to);
+    rq.unlock();
+    queue_of(to).arrive(t);
+    return;
+  }
+}
+
+Result<void> RunQueue::set_affinity(Thread& t, const core::CpuMask& cpus) {
+  core::CpuMask online;
+  online.assign_common(cpus, core::online_cpus);
+  if (online.count() == 0) return Errno::einval;
+  t.allowed_.assign_common(cpus, online);
+  t.restricted_.store_release(true);
+  if (&t == &sched::current()) {
+    while (!t.may_run_on(core::this_cpu())) yield();
+  } else {
+    move_if_misplaced(t);
+  }
+  return {};
 }
 
 RunQueue::Theft RunQueue::steal_for(RunQueue& thief) {
@@ -445,7 +546,10 @@ Result<void> RunQueue::prepare(Thread& t, std::string_view name, ThreadMain& bod
   t.id = next_id.fetch_add_relaxed(1);
   t.canary = machine::hardware_entropy() & ~u64{0xff};
   t.set_nice(std::clamp(options.nice, -20, 19));
-  t.pinned_ = options.pinned;
+  if (options.pinned) {
+    t.allowed_.set(options.cpu);
+    t.restricted_.store_release(true);
+  }
   t.cpu_.store_relaxed(options.cpu.value);
   return {};
 }
@@ -454,8 +558,8 @@ void RunQueue::start(Thread& t) {
   // At the top the frame of the user registers, if there is a user half.
   t.stack_pointer_ = machine::prepare_stack(t.stack_top() - t.reserved_at_top_, first_steps);
   const core::IrqOff irq_off;
-  if (!t.pinned_) t.cpu_.store_relaxed(core::this_cpu().value);
-  t.cpu_.store_relaxed(choose_cpu(t, t.pinned_).value);
+  if (t.may_run_on(core::this_cpu())) t.cpu_.store_relaxed(core::this_cpu().value);
+  t.cpu_.store_relaxed(choose_cpu(t).value);
   // The scheduler's own reference: given up by the reaper.
   (void)Ref<Thread>(t).release();
   queue_of(t.cpu()).enqueue(t, true);
@@ -468,7 +572,8 @@ Result<Thread*> RunQueue::make_idle(CpuId cpu) {
   Writer name(std::span(idle->name_).first(core::ThreadCore::name_size - 1));
   format_to(name, "swapper/{}", cpu);
   idle->cpu_.store_relaxed(cpu.value);
-  idle->pinned_ = true;
+  idle->allowed_.set(cpu);
+  idle->restricted_.store_release(true);
   idle->canary = core::initial_canary();
   rq->set_idle(*idle);
   core::current_thread.on(cpu) = idle.get();
@@ -607,6 +712,14 @@ Result<void> prepare_thread(Thread& t, std::string_view name, ThreadMain& body,
 void start_thread(Thread& t) { RunQueue::start(t); }
 void abandon_thread(Thread& t) { RunQueue::abandon(t); }
 void exit_thread() { RunQueue::exit(); }
+Result<void> set_affinity(Thread& t, const core::CpuMask& cpus) {
+  return RunQueue::set_affinity(t, cpus);
+}
+void inherit_affinity(Thread& t, const Thread& from) {
+  if (!from.restricted_.load_acquire()) return;
+  t.allowed_.assign_common(from.allowed_, from.allowed_);
+  t.restricted_.store_release(true);
+}
 void schedule() {
   ASSERT((core::preempt_count.read() & ~core::no_attention_wanted) == 0);
   SleepObserver* const observer = current().observer;

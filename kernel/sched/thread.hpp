@@ -13,16 +13,17 @@
 // thread belongs to changes only under the lock of the queue it belonged to, which is what wake()
 // takes. Two run queue locks are never held at once; a thief only tries them. Context: spawn() and
 // sleeping in threads with preemption on; wake() any but NMI. Differences from Linux: one fair
-// class; no CPU idles while runnable threads wait elsewhere. A CPU joins the idle ones, then looks
-// for a thread to steal, then sleeps. Whoever makes a thread wait takes a CPU out of the idle ones
-// and calls it: one call for each thread, answered by whoever takes a thread, passed on by who was
-// called and got work of its own.
+// class; no CPU idles while threads that it may run wait elsewhere. A CPU joins the idle ones, then
+// looks for a thread to steal, then sleeps. Whoever makes a thread wait takes a CPU out of the idle
+// ones and calls it: one call for each thread, answered by whoever takes a thread, passed on by who
+// was called and got work of its own.
 #pragma once
 #include <string_view>
 
 #include "base/own.hpp"
 #include "base/result.hpp"
 #include "base/tree.hpp"
+#include "core/cpu_mask.hpp"
 #include "core/thread_core.hpp"
 #include "mem/box.hpp"
 #include "mem/translation.hpp"
@@ -63,6 +64,7 @@ class RunQueue;
 
 class Thread : public core::ThreadCore, public RefCounted<Thread> {
   friend class RunQueue;
+  friend void inherit_affinity(Thread& t, const Thread& from);
   friend struct Behind;
   u64 stack_pointer_ = 0;
   mem::KernelRange* stack_ = nullptr;
@@ -72,7 +74,10 @@ class Thread : public core::ThreadCore, public RefCounted<Thread> {
   Atomic<u32> weight_{1024};
   Atomic<i32> nice_{0};
   bool queued_ = false;
-  bool pinned_ = false;
+  bool leaves_ = false;  ///< for another CPU, as soon as this one runs another thread
+  /// Not every CPU may run it: only those of `allowed_`.
+  Atomic<bool> restricted_{false};
+  core::CpuMask allowed_;
   bool is_user_;
   u32 reserved_at_top_ = 0;
   u64 virtual_time_ = 0;
@@ -96,6 +101,13 @@ class Thread : public core::ThreadCore, public RefCounted<Thread> {
   }
   /// Time on a CPU, up to now.
   u64 run_time_ns();
+  bool may_run_on(CpuId c) const { return !restricted_.load_acquire() || allowed_.has(c); }
+  /// f(CpuId) for each CPU that may run it and is online.
+  template <class F> void each_allowed_cpu(F f) const {
+    core::online_cpus.each([&](CpuId c) {
+      if (may_run_on(c)) f(c);
+    });
+  }
   CpuId cpu() const { return CpuId(cpu_.load_relaxed()); }
   bool is_dead() const { return state_.load_acquire() == State::dead; }
   bool is_user() const { return is_user_; }
@@ -148,6 +160,11 @@ Thread& current();
 
 /// Lets another thread run if one is due; the caller stays runnable.
 void yield();
+/// Only these CPUs run the thread from now on; EINVAL if none of them is online. The caller itself
+/// runs on one of them when this returns.
+Result<void> set_affinity(Thread& t, const core::CpuMask& cpus);
+/// For a prepared thread: as its maker.
+void inherit_affinity(Thread& t, const Thread& from);
 /// Gives up the CPU; returns when the thread is runnable again. The caller has set its state.
 void schedule();
 /// Announces that the caller is about to sleep; from here on wake() cancels that.

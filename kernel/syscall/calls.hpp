@@ -165,11 +165,14 @@ Value set_tid_address(Task&, UserAddr at);
 Value set_robust_list(Task&, UserAddr head, u64 size);
 Value get_robust_list(Task&, int tid, UserOut<u64> head, UserOut<u64> size);
 Value rseq(Task&, UserAddr at, u32 size, int flags, u32 signature);
+Value getcpu(Task&, UserOut<u32> cpu, UserOut<u32> node);
+
+// scheduling.cpp
 Value sched_yield(Task&);
 Value sched_getaffinity(Task&, int pid, u32 size, UserAddr mask);
+Value sched_setaffinity(Task&, int pid, u32 size, UserAddr mask);
 Value getpriority(Task&, int which, int who);
 Value setpriority(Task&, int which, int who, int nice);
-Value getcpu(Task&, UserOut<u32> cpu, UserOut<u32> node);
 
 // prctl.cpp
 Value prctl(Task&, int option, u64 a, u64 b, u64 c, u64 d);

@@ -249,57 +249,6 @@ Value rseq(Task& me, UserAddr at, u32 size, int flags, u32 signature) {
   return done(proc::register_rseq(me, area));
 }
 
-Value sched_yield(Task&) {
-  sched::yield();
-  return u64{0};
-}
-
-Value sched_getaffinity(Task& me, int pid, u32 size, UserAddr mask) {
-  if (pid < 0) return Errno::einval;
-  if (pid != 0 && static_cast<u32>(pid) != me.tid()) TRY(proc::find_task(static_cast<u32>(pid)));
-  const u32 wanted = (core::possible_cpus + 63) / 64 * 8;
-  if (size < wanted || size % sizeof(u64) != 0) return Errno::einval;
-  for (u32 word = 0; word < wanted / 8; ++word) {
-    u64 bits = 0;
-    for (u32 bit = 0; bit < 64; ++bit)
-      if (word * 64 + bit < core::possible_cpus && core::online_cpus.has(CpuId(word * 64 + bit)))
-        bits |= u64{1} << bit;
-    TRY(core::write_user(mask + u64{word} * 8, &bits, sizeof(bits)));
-  }
-  return u64{wanted};
-}
-
-Value getpriority(Task& me, int which, int who) {
-  if (which != uapi::prio_process || who < 0) return which > 2 ? Errno::einval : Errno::esrch;
-  const Ref<Task> t = who == 0 ? Ref<Task>(me) : TRY(proc::find_task(static_cast<u32>(who)));
-  // So that no result looks like an error.
-  return static_cast<u64>(20 - t->nice());
-}
-
-namespace {
-
-/// setpriority(2): the caller's own threads, or CAP_SYS_NICE; and up only as RLIMIT_NICE allows.
-Result<void> check_nice(Task& me, Task& t, int nice) {
-  const ident::Cred& c = me.cred();
-  if (c.has(ident::Cap::sys_nice)) return {};
-  const Ref<ident::Cred> other = t.cred_ref();
-  if (other->uid != c.euid && other->euid != c.euid) return Errno::eperm;
-  const auto wanted = static_cast<u64>(20 - nice);
-  if (nice < t.nice() && wanted > t.group->limit(uapi::rlimit_nice)) return Errno::eacces;
-  return {};
-}
-
-}  // namespace
-
-Value setpriority(Task& me, int which, int who, int nice) {
-  if (which != uapi::prio_process || who < 0) return which > 2 ? Errno::einval : Errno::esrch;
-  nice = std::clamp(nice, -20, 19);
-  const Ref<Task> t = who == 0 ? Ref<Task>(me) : TRY(proc::find_task(static_cast<u32>(who)));
-  TRY(check_nice(me, *t, nice));
-  t->set_nice(nice);
-  return u64{0};
-}
-
 Value getcpu(Task&, UserOut<u32> cpu, UserOut<u32> node) {
   if (!cpu.is_null()) TRY(cpu.store(core::this_cpu().value));
   if (!node.is_null()) TRY(node.store(0));

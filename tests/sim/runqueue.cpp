@@ -65,6 +65,70 @@ void mixture() {
   for (u32 i = 0; i < threads; ++i) SIM_CHECK(tracks[i].laps == laps);
 }
 
+/// Threads whose CPUs change, by themselves and by others, while they run, yield, sleep and wake.
+void moved_about() {
+  constexpr u32 laps = 4;
+  const u32 threads = 2 + dice(3);
+  std::array<Ref<sched::Thread>, 5> all;
+  sched::WaitQueue queue;
+  Atomic<u32> ready{0};
+  Crowd crowd;
+  const auto some_cpus = [](core::CpuMask& m) {
+    do {
+      for (u32 c = 0; c < core::possible_cpus; ++c)
+        if (one_in(2)) m.set(CpuId(c));
+    } while (m.count() == 0);
+  };
+  for (u32 i = 0; i < threads; ++i)
+    all[i] = crowd.start([&] {
+      (void)sched::wait(queue, [&] { return ready.load_acquire() != 0; });
+      for (u32 n = 0; n < laps; ++n) {
+        core::CpuMask mine;
+        some_cpus(mine);
+        if (one_in(2)) {
+          SIM_CHECK(sched::set_affinity(sched::current(), mine).ok());
+        } else {
+          SIM_CHECK(sched::set_affinity(*all[dice(threads)], mine).ok());
+        }
+        {
+          const core::PreemptOff here;
+          const CpuId before = core::this_cpu();
+          dawdle();
+          SIM_CHECK(core::this_cpu() == before);
+        }
+        if (one_in(3))
+          sched::sleep_until(soon());
+        else if (one_in(2))
+          sched::yield();
+      }
+    });
+  ready.store_seq_cst(1);
+  queue.wake_all();
+  crowd.wait();
+  for (u32 i = 0; i < threads; ++i) all[i] = {};
+  core::CpuMask nowhere;
+  SIM_CHECK(!sched::set_affinity(sched::current(), nowhere).ok());
+}
+
+/// A thread alone decides where it runs: it is there when the call returns, and stays.
+void stays_where_it_wants() {
+  Crowd crowd;
+  for (u32 i = 0; i < 3; ++i)
+    (void)crowd.start([&] {
+      for (u32 n = 0; n < 4; ++n) {
+        const CpuId wanted = some_cpu();
+        core::CpuMask one;
+        one.set(wanted);
+        SIM_CHECK(sched::set_affinity(sched::current(), one).ok());
+        SIM_CHECK(core::this_cpu() == wanted);
+        dawdle();
+        if (one_in(2)) sched::sleep_until(soon());
+        SIM_CHECK(core::this_cpu() == wanted);
+      }
+    });
+  crowd.wait();
+}
+
 /// Threads that make threads and do not wait for them.
 void generations() {
   Crowd crowd;
@@ -205,11 +269,13 @@ void busy() {
 }  // namespace
 
 void scenario() {
-  switch (dice(8)) {
+  switch (dice(10)) {
     case 0: return generations();
     case 3: return nobody_idles();
     case 4:
     case 5: return rendezvous();
+    case 6: return moved_about();
+    case 7: return stays_where_it_wants();
     case 1: return spin_for_the_woken();
     case 2: return busy();
     default: return mixture();

@@ -156,6 +156,7 @@ consteval Table make_table() {
   SYSCALL(tkill);
   SYSCALL(time);
   SYSCALL(futex);
+  SYSCALL(sched_setaffinity);
   SYSCALL(sched_getaffinity);
   SYSCALL(getdents64);
   SYSCALL(set_tid_address);
