@@ -121,7 +121,10 @@ bool Sending::send_locked(Group& g, Task* only, const uapi::siginfo& info) {
   if (signal == uapi::sigcont) {
     auto s = g.signals.lock();
     forget(s->pending, stop_signals, gone_);
-    for (Task& task : g.tasks) forget(task.pending, stop_signals, gone_);
+    for (Task& task : g.tasks) {
+      forget(task.pending, stop_signals, gone_);
+      task.may_stop = false;
+    }
   }
   if (signal == uapi::sigcont || signal == uapi::sigkill) resume_group(g, signal == uapi::sigcont);
   Task* const target = only != nullptr ? only : choose_thread(g, signal);
@@ -330,7 +333,8 @@ void stop_here(Task& me, u32 signal) {
     auto t = tree.lock();
     {
       auto s = g.signals.lock();
-      if (s->is_exiting) return;
+      // Continued before it had stopped.
+      if (s->is_exiting || !me.may_stop) return;
       s->is_stopped = true;
     }
     g.stop_signal = signal;
@@ -435,6 +439,7 @@ void take_signal(Task& me, Taken& out) {
       if (!exiting && !stopped)
         found = take_from(me.pending, ~me.blocked, out.info, used) ||
                 take_from(s->pending, ~me.blocked, out.info, used);
+      me.may_stop = found && (stop_signals & set_of(static_cast<u32>(out.info.signo))) != 0;
     }
     finish(used, out.info);
     if (exiting) exit_task(me, status);

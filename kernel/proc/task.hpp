@@ -95,6 +95,7 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   // Signals: guarded by the group's lock.
   Pending pending;
   SignalSet blocked = 0;
+  bool may_stop = false;     ///< it has taken a stop signal, and no SIGCONT came since
   SignalSet saved_mask = 0;  ///< comes back when work::restore_mask is set
   AltStack alt_stack;
   UserAddr clear_child_tid;

@@ -568,3 +568,27 @@ TEST(selecting_with_a_mask) {
   FAILS(SYS(pselect6, 31, &reads, NULL, NULL, &none, NULL), EBADF);
   FAILS(SYS(pselect6, -1, NULL, NULL, NULL, &none, NULL), EINVAL);
 }
+
+// A process that is stopped and continued at once runs on, wherever it is at the moment.
+TEST(continued_at_once) {
+  int there[2], back[2];
+  NEED(pipe(there));
+  NEED(pipe(back));
+  pid_t const child = NEED(fork());
+  if (child == 0) {
+    char c;
+    while (read(there[0], &c, 1) == 1) write(back[1], &c, 1);
+    _exit(0);
+  }
+  int answered = 0;
+  for (int i = 0; i < 3000; ++i) {
+    char c = 'x';
+    NEED(write(there[1], &c, 1));
+    NEED(kill(child, SIGSTOP));
+    NEED(kill(child, SIGCONT));
+    answered += read(back[0], &c, 1) == 1;
+  }
+  IS(answered, 3000);
+  kill(child, SIGKILL);
+  waitpid(child, NULL, 0);
+}
