@@ -1,6 +1,7 @@
 #include "proc/exit.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "core/panic.hpp"
 #include "generated/uapi/wait.hpp"
@@ -172,6 +173,30 @@ void exit_task(Task& me, u32 status) {
   sched::exit_thread();
 }
 
+namespace {
+
+/// Every other thread of the group learns that it ends, which is written already. A few at a time,
+/// so that interrupts are not held off for all of them.
+void tell_others_to_end(Task& me) {
+  constexpr usize most = 32;
+  for (usize told = most; told == most;) {
+    std::array<Ref<Task>, most> chosen;
+    told = 0;
+    {
+      auto t = tree.lock();
+      for (Task& other : me.group->tasks) {
+        if (told == most) break;
+        if (&other == &me || (other.work_bits.load_acquire() & core::work::fatal) != 0) continue;
+        chosen[told++] = Ref<Task>(other);
+      }
+    }
+    for (usize i = 0; i < told; ++i)
+      sched::notify(*chosen[i], core::work::signal | core::work::fatal);
+  }
+}
+
+}  // namespace
+
 void exit_group(Task& me, u32 status) {
   {
     auto t = tree.lock();
@@ -184,9 +209,8 @@ void exit_group(Task& me, u32 status) {
       s->is_exiting = true;
       s->is_stopped = false;
     }
-    for (Task& other : me.group->tasks)
-      if (&other != &me) sched::notify(other, core::work::signal | core::work::fatal);
   }
+  tell_others_to_end(me);
   me.group->resumed.wake_all();
   exit_task(me, status);
 }
@@ -200,9 +224,8 @@ Result<void> end_other_threads(Task& me) {
       if (s->is_exiting || s->exec_by != nullptr) return Errno::eagain;
       s->exec_by = &me;
     }
-    for (Task& other : g.tasks)
-      if (&other != &me) sched::notify(other, core::work::signal | core::work::fatal);
   }
+  tell_others_to_end(me);
   g.resumed.wake_all();
   (void)sched::wait(g.thread_gone, [&] {
     auto t = tree.lock();
