@@ -89,9 +89,8 @@ Result<CpuClockOf> cpu_clock(Task& me, int clock, bool to_read) {
 }
 
 Value sleep_on_cpu_clock(Task& me, int clock, bool is_moment, u64 ns, UserAddr rest) {
-  // Its own time does not pass while it sleeps.
-  if (clock == uapi::clock_thread_cputime_id) return Errno::eopnotsupp;
   const CpuClockOf c = TRY(cpu_clock(me, clock, false));
+  // Its own time does not pass while it sleeps.
   if (c.owner.task.get() == &me) return Errno::einval;
   return sleep_until(me, clock, c, is_moment ? ns : c.now() + ns, is_moment, rest);
 }

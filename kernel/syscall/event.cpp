@@ -9,6 +9,7 @@
 #include "proc/signalfd.hpp"
 #include "syscall/calls.hpp"
 #include "syscall/support.hpp"
+#include "syscall/timer_setting.hpp"
 #include "vfs/inotify.hpp"
 
 namespace auk::syscall::calls {
@@ -47,20 +48,11 @@ Value timerfd_create(Task& me, int clock, u32 flags) {
   return install(me, TRY(io::make_timerfd(kind, flags & non_block)), (flags & close_on_exec) != 0);
 }
 
-namespace {
-
-Result<void> store_setting(const io::TimerSetting& s, UserOut<uapi::itimerspec> out) {
-  return out.store({to_timespec(s.interval_ns), to_timespec(s.value_ns)});
-}
-
-}  // namespace
-
 Value timerfd_settime(Task& me, Fd fd, u32 flags, UserIn<uapi::itimerspec> in,
                       UserOut<uapi::itimerspec> out) {
-  const uapi::itimerspec wanted = TRY(in.load());
+  const io::TimerSetting setting = TRY(load_setting(in));
   constexpr u32 known = uapi::tfd_timer_abstime | uapi::tfd_timer_cancel_on_set;
   if ((flags & ~known) != 0) return Errno::einval;
-  const io::TimerSetting setting{TRY(to_ns(wanted.it_value)), TRY(to_ns(wanted.it_interval))};
   const Ref<io::File> f = TRY(file_of(me, fd));
   const io::TimerSetting before = TRY(TRY(io::timer_of(*f))
                                           ->set(setting, (flags & uapi::tfd_timer_abstime) != 0,

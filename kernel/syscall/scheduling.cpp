@@ -49,7 +49,7 @@ Value sched_setaffinity(Task& me, int pid, u32 size, UserAddr mask) {
 
 Value getpriority(Task& me, int which, int who) {
   if (which != uapi::prio_process || who < 0) return which > 2 ? Errno::einval : Errno::esrch;
-  const Ref<Task> t = who == 0 ? Ref<Task>(me) : TRY(proc::find_task(static_cast<u32>(who)));
+  const Ref<Task> t = TRY(thread_of(me, who));
   // So that no result looks like an error.
   return static_cast<u64>(20 - t->nice());
 }
@@ -72,7 +72,7 @@ Result<void> check_nice(Task& me, Task& t, int nice) {
 Value setpriority(Task& me, int which, int who, int nice) {
   if (which != uapi::prio_process || who < 0) return which > 2 ? Errno::einval : Errno::esrch;
   nice = std::clamp(nice, -20, 19);
-  const Ref<Task> t = who == 0 ? Ref<Task>(me) : TRY(proc::find_task(static_cast<u32>(who)));
+  const Ref<Task> t = TRY(thread_of(me, who));
   TRY(check_nice(me, *t, nice));
   t->set_nice(nice);
   return u64{0};

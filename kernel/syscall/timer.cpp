@@ -5,6 +5,7 @@
 #include "syscall/calls.hpp"
 #include "syscall/cpu_clock.hpp"
 #include "syscall/support.hpp"
+#include "syscall/timer_setting.hpp"
 
 namespace auk::syscall::calls {
 namespace {
@@ -51,10 +52,6 @@ Result<void> read_event(Task& me, const uapi::sigevent& e, PosixTimer::Wanted& w
   return {};
 }
 
-Result<void> store_setting(const io::TimerSetting& s, UserOut<uapi::itimerspec> out) {
-  return out.store({to_timespec(s.interval_ns), to_timespec(s.value_ns)});
-}
-
 }  // namespace
 
 Value timer_create(Task& me, int clock, UserIn<uapi::sigevent> event, UserOut<u32> out) {
@@ -84,8 +81,7 @@ Value timer_create(Task& me, int clock, UserIn<uapi::sigevent> event, UserOut<u3
 Value timer_settime(Task& me, u32 id, u32 flags, UserIn<uapi::itimerspec> in,
                     UserOut<uapi::itimerspec> out) {
   if (in.is_null()) return Errno::einval;
-  const uapi::itimerspec wanted = TRY(in.load());
-  const io::TimerSetting setting{TRY(to_ns(wanted.it_value)), TRY(to_ns(wanted.it_interval))};
+  const io::TimerSetting setting = TRY(load_setting(in));
   const Ref<PosixTimer> t = TRY(me.group->timers.find(id));
   const io::TimerSetting before = TRY(t->arm(setting, (flags & uapi::timer_abstime) != 0));
   if (!out.is_null()) TRY(store_setting(before, out));
