@@ -5,8 +5,8 @@
 // Data model: the scheduler knows exactly how long a thread ran. What it did meanwhile is sampled:
 // a CPU that runs a thread with a user half looks every `sample_ns` whether it interrupts the
 // program or the kernel, and both the thread and its process count that. The exact time is then
-// shared out as the samples say, never less of either than was shown before. Locking: level cred
-// for what was shown. Context: samples in the timer's interrupt; reading in threads.
+// shared out as the samples say, never less of either than was shown before. Locking: level
+// cpu_shown for what was shown. Context: samples in the timer's interrupt; reading in threads.
 #pragma once
 #include "base/result.hpp"
 #include "core/spin.hpp"

@@ -55,7 +55,7 @@ class CpuTimers {
   Atomic<u32> count_{0};
 
  public:
-  /// f(list) with the list locked.
+  /// f() with the list locked.
   template <class F> auto locked(F f) {
     auto running = running_.lock();
     return f();
