@@ -298,14 +298,21 @@ Result<void> may_signal(const Task& sender, Task& target, u32 signal) {
   return Errno::eperm;
 }
 
-bool has_signal(Task& t) {
-  auto s = t.group->signals.lock();
-  return ((t.pending.bits | s->pending.bits) & ~t.blocked) != 0 || s->is_exiting || s->is_stopped ||
-         (s->exec_by != nullptr && s->exec_by != &t);
+namespace {
+
+/// Does a signal wait for the thread that it does not block, or the end, or a stop?
+bool has_signal(const Task& t, const Group::Signals& s) {
+  return ((t.pending.bits | s.pending.bits) & ~t.blocked) != 0 || s.is_exiting || s.is_stopped ||
+         (s.exec_by != nullptr && s.exec_by != &t);
 }
 
+}  // namespace
+
 void recompute_work(Task& me) {
-  if (has_signal(me))
+  // Who gives this thread work writes it under this lock and sets the bits later: bits that are
+  // cleared under it are never those of work that nobody has seen.
+  auto s = me.group->signals.lock();
+  if (has_signal(me, *s))
     (void)me.work_bits.fetch_or_acq_rel(core::work::signal);
   else
     (void)me.work_bits.fetch_and_acq_rel(~(core::work::signal | core::work::fatal));

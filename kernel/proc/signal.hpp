@@ -149,7 +149,5 @@ Result<u32> wait_for_signal(Task& me, SignalSet wanted, u64 deadline_ns, uapi::s
 bool take_pending(Task& me, SignalSet wanted, uapi::siginfo& out);
 /// After changes: sets or clears the work bit of the current thread.
 void recompute_work(Task& me);
-/// Does any unblocked signal wait for the thread?
-bool has_signal(Task& t);
 
 }  // namespace auk::proc
