@@ -4,6 +4,7 @@
   image.py tables PASS1 TABLES_S GRAPH_TXT   symbol table and init order, read from the first link
   image.py finish PASS2 SETUP VMLINUX BZIMAGE sorts tables, writes both images
 """
+import re
 import struct
 import subprocess
 import sys
@@ -63,23 +64,34 @@ def demangle(names):
     return out.stdout.splitlines()
 
 
+MOST_ARGUMENTS = 40  # characters of a template's arguments that a name still shows
+PROTECTED = re.compile(r"operator(\(\)|->\*?|<=>|<<=?|>>=?|[<>]=?)|->")
+PARAMETERS = re.compile(r" ?\([^()]*\)( const)?")
+
+
 def short_name(name):
-    """Drops the parameter list and the common prefix of a demangled name."""
-    depth = 0
-    for i, c in enumerate(name):
-        if c == "(" and depth == 0 and not name.startswith("(anonymous namespace)", i) \
-                and not name.startswith("operator()", i - 8 if i >= 8 else 0):
-            name = name[:i]
-            break
-        depth += (c == "<") - (c == ">" and name[i - 1] != "-")
+    """Namespace and function of a demangled name, without parameters and long template arguments."""
     name = name.replace("(anonymous namespace)::", "").replace("auk::", "")
-    # A template's name comes with its return type in front.
-    depth = 0
+    # The brackets of operators are part of their names.
+    kept = []
+    name = PROTECTED.sub(lambda m: kept.append(m[0]) or f"\0{len(kept) - 1}\0", name)
+    while PARAMETERS.search(name):
+        name = PARAMETERS.sub("", name)
+    out, start, depth = "", 0, 0
     for i, c in enumerate(name):
-        depth += (c == "<") - (c == ">")
-        if c == " " and depth == 0 and "operator" not in name:
-            return short_name(name[i + 1:])
-    return name
+        if c == "<":
+            depth += 1
+            if depth == 1:
+                start = i + 1
+        elif c == ">":
+            depth -= 1
+            if depth == 0:
+                inner = name[start:i]
+                out += f"<{inner if len(inner) <= MOST_ARGUMENTS else '...'}>"
+        elif depth == 0:
+            # A template's name comes with its return type in front.
+            out = out + c if c != " " or "\0" in out else ""
+    return re.sub("\0(\\d+)\0", lambda m: kept[int(m[1])], out)
 
 
 def c_string(s):
@@ -127,7 +139,7 @@ def tables(pass1, out, graph):
     lo, hi = elf.symbols["__ld_text_start"], elf.symbols["__ld_text_end"]
     by_address = {}
     for value, kind, name in elf.functions:
-        if lo <= value < hi and kind in (0, 2) and not name.startswith(("__ld_", ".L", "__kcfi")):
+        if lo <= value < hi and kind in (0, 2) and not name.startswith(("__ld_", ".L", "__cfi_")):
             # A function beats a plain label at the same address.
             if value not in by_address or kind == 2:
                 by_address[value] = name
