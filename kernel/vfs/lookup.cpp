@@ -27,7 +27,8 @@ class Walker {
   /// A string that a link interrupted.
   struct Rest {
     std::string_view text;
-    Inode* link = nullptr;  ///< whose target it lies in; null for the caller's own string
+    Inode* link = nullptr;   ///< whose target it lies in; null for the caller's own string
+    Mount* mount = nullptr;  ///< through which the link was found
   };
 
   const Asker& who_;
@@ -43,7 +44,7 @@ class Walker {
   /// For walks through many links, or that hold some between sections.
   struct Deep {
     std::array<Rest, max_links> stack;
-    std::array<Ref<Inode>, max_links + 1> held;
+    std::array<HeldLink, max_links + 1> held;
     u32 held_count = 0;
   };
   std::array<Rest, 2> few_;
@@ -55,8 +56,8 @@ class Walker {
   bool missing_ = false;  ///< the last name is not there
   u64 names_count_ = 0, mounts_count_ = 0;
   Errno error_{};
-  Inode* jump_link_ = nullptr;
-  Ref<Inode> jump_held_;
+  Rest jump_link_;
+  HeldLink jump_held_;
   std::string_view jump_after_;
 
   Step fail(Errno e) {
@@ -77,7 +78,8 @@ class Walker {
   Step finish();
   bool is_under_root() const;
   static bool keep(const Spot& s, Path& held);
-  bool keep_link(Inode* link);
+  static Step keep_link(const Rest& r, HeldLink& held);
+  Step keep_target(const Rest& r);
   void let_go();
   Step hold(Step then);
   Step section();
@@ -110,7 +112,7 @@ Step Walker::begin(const core::RcuReader& reader) {
   const Spot start = start_ ? spot_of(start_) : places.cwd;
   root_ = is_scoped() ? start : places.root;
   at_ = start;
-  current_ = {.text = whole_, .link = nullptr};
+  current_ = {.text = whole_};
   depth_ = links_ = 0;
   trailing_ = asked_ = missing_ = false;
   begun_ = true;
@@ -167,7 +169,7 @@ Step Walker::follow(Spot link, std::string_view after, bool is_last) {
   if (inode.is_magic_link()) {
     if (has(WalkFlag::no_magic)) return fail(Errno::eloop);
     if (is_scoped()) return fail(Errno::exdev);
-    jump_link_ = &inode;
+    jump_link_ = {.link = &inode, .mount = link.mount};
     jump_after_ = after;
     return Step::jump;
   }
@@ -177,9 +179,9 @@ Step Walker::follow(Spot link, std::string_view after, bool is_last) {
   if (!is_last) {
     if (depth_ == few_.size())
       if (const Result<void> r = make_deep(); !r.ok()) return fail(r.error());
-    rest(depth_++) = {.text = after, .link = current_.link};
+    rest(depth_++) = {.text = after, .link = current_.link, .mount = current_.mount};
   }
-  current_ = {.text = target, .link = &inode};
+  current_ = {.text = target, .link = &inode, .mount = link.mount};
   return target.starts_with('/') ? go_to_root() : Step::again;
 }
 
@@ -265,13 +267,23 @@ bool Walker::keep(const Spot& s, Path& held) {
   return true;
 }
 
-bool Walker::keep_link(Inode* link) {
-  if (link == nullptr) return true;
+Step Walker::keep_link(const Rest& r, HeldLink& held) {
+  if (r.mount->is_doomed()) return Step::wait;
+  if (!r.mount->try_get()) return Step::restart;
+  Ref<Mount> mount = Ref<Mount>::adopt(r.mount);
+  if (!r.link->try_get()) return Step::restart;
+  held = HeldLink(std::move(mount), Ref<Inode>::adopt(r.link));
+  return Step::again;
+}
+
+/// The string of a link, so that the section can end.
+Step Walker::keep_target(const Rest& r) {
+  if (r.link == nullptr) return Step::again;
   for (u32 i = 0; i < deep_->held_count; ++i)
-    if (deep_->held[i].get() == link) return true;
-  if (!link->try_get()) return false;
-  deep_->held[deep_->held_count++] = Ref<Inode>::adopt(link);
-  return true;
+    if (deep_->held[i].get() == r.link) return Step::again;
+  const Step s = keep_link(r, deep_->held[deep_->held_count]);
+  if (s == Step::again) ++deep_->held_count;
+  return s;
 }
 
 Step Walker::finish() {
@@ -289,8 +301,7 @@ Step Walker::finish() {
     return Step::done;
   }
   if (current_.link != nullptr) {
-    if (!current_.link->try_get()) return Step::restart;
-    end_.name_holder = Ref<Inode>::adopt(current_.link);
+    if (const Step s = keep_link(current_, end_.name_holder); s != Step::again) return s;
   }
   end_.parent = std::move(fresh_held_);
   return Step::done;
@@ -300,16 +311,15 @@ Step Walker::finish() {
 Step Walker::hold(Step then) {
   if (at_.mount->is_doomed() || root_.mount->is_doomed()) return Step::wait;
   if (then == Step::jump) {
-    if (!jump_link_->try_get()) return Step::restart;
-    jump_held_ = Ref<Inode>::adopt(jump_link_);
+    if (const Step s = keep_link(jump_link_, jump_held_); s != Step::again) return s;
   }
   if (!root_held_ && !keep(root_, root_held_)) return Step::restart;
   if (!keep(at_, fresh_held_)) return Step::restart;
   if (links_ > 0)
     if (const Result<void> r = make_deep(); !r.ok()) return fail(r.error());
-  if (!keep_link(current_.link)) return Step::restart;
+  if (const Step s = keep_target(current_); s != Step::again) return s;
   for (u32 i = 0; i < depth_; ++i)
-    if (!keep_link(rest(i).link)) return Step::restart;
+    if (const Step s = keep_target(rest(i)); s != Step::again) return s;
   return then;
 }
 
@@ -339,7 +349,7 @@ Result<void> Walker::ask() {
 }
 
 Result<void> Walker::jump() {
-  Path to = TRY(jump_held_->jump());
+  Path to = TRY(jump_held_.get()->jump());
   if (has(WalkFlag::no_xdev) && to.mount != at_held_.mount) return Errno::exdev;
   at_held_ = std::move(to);
   at_ = spot_of(at_held_);

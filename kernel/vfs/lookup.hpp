@@ -49,11 +49,31 @@ using WalkFlags = Flags<WalkFlag>;
 /// What the last component is.
 enum class Last : u8 { name, dot, dot_dot, root };
 
+/// A link that a walk is inside of, and the mount that keeps its file system.
+class HeldLink {
+  Ref<Mount> mount_;
+  Ref<Inode> inode_;
+
+ public:
+  HeldLink() = default;
+  HeldLink(Ref<Mount> m, Ref<Inode> i) : mount_(std::move(m)), inode_(std::move(i)) {}
+  HeldLink(const HeldLink&) = delete;
+  HeldLink(HeldLink&&) noexcept = default;
+  ~HeldLink() = default;
+  /// What it held before goes as in the destructor: the inode first.
+  HeldLink& operator=(HeldLink o) noexcept {
+    std::swap(mount_, o.mount_);
+    std::swap(inode_, o.inode_);
+    return *this;
+  }
+  Inode* get() const { return inode_.get(); }
+};
+
 struct WalkEnd {
   Path path;    ///< what was found; empty if the last component is missing or was not looked at
   Path parent;  ///< the directory of the last component, if `path` is empty
-  std::string_view name;   ///< the last component then
-  Ref<Inode> name_holder;  ///< the link whose target `name` lies in, if it does
+  std::string_view name;  ///< the last component then
+  HeldLink name_holder;   ///< the link whose target `name` lies in, if it does
   bool trailing_slash = false;
   Last last = Last::name;
 };

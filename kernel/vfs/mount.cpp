@@ -134,8 +134,7 @@ class MountDeaths final : public sched::Work {
         table->unregister_mount(*dead);
       }
       dead->give_back_number();
-      dead->root_ = {};
-      dead->super_ = {};
+      dead->let_go();
       core::rcu_call(*dead);
     }
   }
@@ -148,8 +147,8 @@ constinit MountDeaths deaths;
 void wait_for_dead_mounts() { MountDeaths::queue().flush(); }
 
 Mount::Mount(Ref<Superblock> super, Ref<Dentry> root, u32 flags)
-    : super_(std::move(super)),
-      root_(std::move(root)),
+    : super_(super.release()),
+      root_(root.release()),
       unique_id_(next_unique_id.fetch_add_relaxed(1)),
       id_(0),
       flags_(flags) {}
@@ -157,6 +156,12 @@ Mount::Mount(Ref<Superblock> super, Ref<Dentry> root, u32 flags)
 Mount::~Mount() {
   mem::free(source_);
   give_back_number();
+}
+
+/// Of what it shows; the dentry before the file system it is in.
+void Mount::let_go() {
+  (void)Ref<Dentry>::adopt(root_);
+  (void)Ref<Superblock>::adopt(super_);
 }
 
 void Mount::give_back_number() {
@@ -175,6 +180,7 @@ Result<Ref<Mount>> Mount::create(Ref<Superblock> super, Ref<Dentry> root, std::s
     return {};
   };
   if (const Result<void> r = fill(); !r.ok()) {
+    m->let_go();
     mem::destroy(m);
     return r.error();
   }

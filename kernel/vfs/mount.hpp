@@ -98,8 +98,10 @@ class Mount final : public core::RcuHead {
   friend class MountTable;
   friend class MountDeaths;
   MountCount count_;
-  Ref<Superblock> super_;
-  Ref<Dentry> root_;
+  // Both counted until the mount dies. Walks that found it before may still look at them, so they
+  // stay what they are for the grace period that the memory of all three waits for.
+  Superblock* super_;
+  Dentry* root_;
   char* source_ = nullptr;  ///< owned
   u64 unique_id_;
   u32 id_;
@@ -110,6 +112,7 @@ class Mount final : public core::RcuHead {
   Atomic<bool> idle_{false};  ///< not used since it was marked: MNT_EXPIRE
   Mount* next_dead_ = nullptr;
   void give_back_number();
+  void let_go();
 
  public:
   Mount(Ref<Superblock> super, Ref<Dentry> root, u32 flags);

@@ -707,3 +707,33 @@ TEST(devices_by_name) {
   WORKS(rmdir("one/made-here"));
   WORKS(umount2("one", DETACH));
 }
+
+// Others walk into the mount, stay there for most of a walk, and out again by ".." or by a link
+// that lies in it, while it comes and goes.
+TEST(unmounting_under_walks) {
+  NEED(mkdir("at", 0755));
+  static char dots[601], inside[700], link[700];
+  for (int i = 0; i < 300; ++i) memcpy(&dots[2 * i], "./", 2);
+  snprintf(inside, sizeof inside, "at/%.500s../at", dots);
+  snprintf(link, sizeof link, "../%s", dots);
+  pid_t walkers[4];
+  for (int i = 0; i < 4; ++i)
+    if ((walkers[i] = (pid_t)NEED(fork())) == 0)
+      for (struct stat facts;;) stat(i > 0 ? inside : "at/link/at", &facts);
+  // Where each turn of a walker takes long, a few rounds must do.
+  time_t const enough = time(NULL) + 10;
+  int rounds = 0, unmounted = 0;
+  for (; rounds < 2000 && time(NULL) < enough; ++rounds) {
+    NEED(mount("none", "at", "tmpfs", 0, NULL));
+    NEED(symlink(link, "at/link"));
+    int result;
+    do result = umount2("at", time(NULL) < enough ? 0 : DETACH);
+    while (result == -1 && errno == EBUSY);
+    unmounted += result == 0;
+  }
+  IS(unmounted, rounds);
+  for (int i = 0; i < 4; ++i) {
+    kill(walkers[i], SIGKILL);
+    IS(waitpid(walkers[i], NULL, 0), walkers[i]);
+  }
+}
