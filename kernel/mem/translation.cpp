@@ -158,8 +158,8 @@ u64 TranslationRoot::free_below(PhysAddr table, unsigned level) {
   const Pte* const entries = to_pointer<const Pte>(table);
   const usize count = level == machine::page_table_levels ? user_entries : entries_per_table;
   u64 freed = 0;
-  for (usize i = 0; i < count; ++i)
-    if (entries[i].is_present()) freed += free_table(entries[i].address(), level - 1);
+  for (u64 i = next_present(entries, 0, count); i < count; i = next_present(entries, i + 1, count))
+    freed += free_table(entries[i].address(), level - 1);
   return freed;
 }
 
@@ -179,31 +179,31 @@ u64 TranslationRoot::free_table(PhysAddr table, unsigned level) {
   return freed;
 }
 
-/// Takes tables that lie between the two addresses out of a table whose range begins at `start`,
-/// as long as there is room.
-void TranslationRoot::detach_tables(PhysAddr table, unsigned level, UserAddr start, UserAddr low,
-                                    UserAddr high, Detached& gone) {
+/// Takes tables of the gap out of a table whose range begins at `base`, as long as there is room.
+void TranslationRoot::detach_tables(PhysAddr table, unsigned level, UserAddr base, const Gap& gap,
+                                    Detached& gone) {
   Pte* const entries = to_pointer<Pte>(table);
   const u64 span = machine::entry_span(level);
-  const u64 first = low > start ? (low - start) / span : 0;
-  for (u64 i = first; i < entries_per_table && start + i * span < high; ++i) {
-    if (gone.count == Detached::capacity) return;
-    const u64 seen = __atomic_load_n(&entries[i].bits, __ATOMIC_ACQUIRE);
-    if ((seen & Pte::present) == 0) continue;
-    const UserAddr from = start + i * span;
-    if (from >= low && from + span <= high) {
+  const u64 first = gap.start > base ? (gap.start - base) / span : 0;
+  const u64 last = std::min<u64>((gap.end - base + span - 1) / span, entries_per_table);
+  for (u64 i = next_present(entries, first, last); i < last && gone.count < Detached::capacity;
+       i = next_present(entries, i + 1, last)) {
+    const Pte seen{__atomic_load_n(&entries[i].bits, __ATOMIC_ACQUIRE)};
+    const UserAddr from = base + i * span;
+    if (from >= gap.low && from + span <= gap.high) {
       __atomic_store_n(&entries[i].bits, 0, __ATOMIC_RELEASE);
-      gone.tables[gone.count++] = {Pte{seen}.address(), level - 1};
+      gone.tables[gone.count++] = {seen.address(), level - 1};
     } else if (level > 2) {
-      detach_tables(Pte{seen}.address(), level - 1, from, low, high, gone);
+      detach_tables(seen.address(), level - 1, from, gap, gone);
     }
   }
 }
 
-void TranslationRoot::free_tables(UserAddr low, UserAddr high) {
+void TranslationRoot::free_tables(UserAddr start, UserAddr end, UserAddr low, UserAddr high) {
   for (;;) {
     Detached gone;
-    detach_tables(phys_of(pfn_), machine::page_table_levels, UserAddr(0), low, high, gone);
+    detach_tables(phys_of(pfn_), machine::page_table_levels, UserAddr(0), {start, end, low, high},
+                  gone);
     if (gone.count == 0) return;
     // CPUs may remember the tables themselves, whatever the last level holds.
     flush(low, high);
@@ -219,13 +219,30 @@ void TranslationRoot::destroy(TranslationRoot* r) {
   mem::destroy(r);
 }
 
-Pte* TranslationRoot::upper_entry(UserAddr va, bool create, unsigned* missing) {
+u64 TranslationRoot::next_present(const Pte* entries, u64 i, u64 end) {
+  // Most entries of most tables are empty: they are passed over by eights.
+  constexpr u64 step = 8;
+  while (i < end) {
+    if (i % step == 0) {
+      u64 any = 0;
+      for (u64 k = 0; k < step; ++k) any |= __atomic_load_n(&entries[i + k].bits, __ATOMIC_ACQUIRE);
+      if (any == 0) {
+        i += step;
+        continue;
+      }
+    }
+    if (Pte{__atomic_load_n(&entries[i].bits, __ATOMIC_ACQUIRE)}.is_present()) return i;
+    ++i;
+  }
+  return end;
+}
+
+Pte* TranslationRoot::upper_entry(UserAddr va, bool create) {
   Pte* table = to_pointer<Pte>(phys_of(pfn_));
   for (unsigned level = machine::page_table_levels; level > 2; --level) {
     Pte& entry = table[entry_index(VirtAddr(va.value), level)];
     u64 seen = __atomic_load_n(&entry.bits, __ATOMIC_ACQUIRE);
     if ((seen & Pte::present) == 0) {
-      if (missing != nullptr) *missing = level;
       if (!create) return nullptr;
       Result<Pfn> page = allocate_pages(ALLOC_SITE, 0);
       if (!page.ok()) return nullptr;

@@ -9,6 +9,8 @@
 // Locking: level page_table, one lock per last-level table; upper levels by compare-and-set.
 // Context: threads; load() from the scheduler with interrupts off.
 #pragma once
+#include <algorithm>
+
 #include "base/own.hpp"
 #include "core/cpu_mask.hpp"
 #include "core/spin.hpp"
@@ -48,15 +50,39 @@ class TranslationRoot final : public RefCounted<TranslationRoot> {
   Atomic<u64> table_pages_{0};
   friend class TranslationLoader;
 
-  /// The level-2 entry that points to the last-level table; nullptr without one, and the level at
-  /// which the way there ends.
-  Pte* upper_entry(UserAddr va, bool create, unsigned* missing = nullptr);
+  /// The level-2 entry that points to the last-level table; nullptr without one.
+  Pte* upper_entry(UserAddr va, bool create);
   static PteTable* table_of(const Pte& entry);
+  /// A range whose tables may go, and the wider one in which nothing else is.
+  struct Gap {
+    UserAddr start, end, low, high;
+  };
   struct Detached;
-  void detach_tables(PhysAddr table, unsigned level, UserAddr start, UserAddr low, UserAddr high,
-                     Detached& gone);
-  u64 free_below(PhysAddr table, unsigned level);
-  u64 free_table(PhysAddr table, unsigned level);
+  static void detach_tables(PhysAddr table, unsigned level, UserAddr base, const Gap& gap,
+                            Detached& gone);
+  static u64 free_below(PhysAddr table, unsigned level);
+  static u64 free_table(PhysAddr table, unsigned level);
+  /// Which entry of a table above the last level is the next that points to one, from `i` on;
+  /// `end` if none before it does.
+  static u64 next_present(const Pte* entries, u64 i, u64 end);
+  /// each_table() below one table, whose addresses begin at `base`.
+  template <class F>
+  static void each_below(PhysAddr table, unsigned level, UserAddr base, UserAddr start,
+                         UserAddr end, F& f) {
+    const Pte* const entries = to_pointer<const Pte>(table);
+    const u64 span = machine::entry_span(level);
+    const u64 first = start > base ? (start - base) / span : 0;
+    const u64 last = std::min<u64>((end - base + span - 1) / span, machine::entries_per_table);
+    for (u64 i = next_present(entries, first, last); i < last;
+         i = next_present(entries, i + 1, last)) {
+      const UserAddr at = base + i * span;
+      if (level > 2)
+        each_below(Pte{__atomic_load_n(&entries[i].bits, __ATOMIC_ACQUIRE)}.address(), level - 1,
+                   at, start, end, f);
+      else if (PteTable* const t = table_of(entries[i]))
+        f(*t, std::max(at, start), std::min(at + span, end));
+    }
+  }
 
  public:
   explicit TranslationRoot(Pfn pfn) : pfn_(pfn) {}
@@ -69,19 +95,11 @@ class TranslationRoot final : public RefCounted<TranslationRoot> {
   Result<PteTable*> make(UserAddr va);
   /// Calls f(PteTable&, from, to) for the existing tables of a range, in order.
   template <class F> void each_table(UserAddr start, UserAddr end, F f) {
-    for (UserAddr at = start; at < end;) {
-      // Where the way to a table ends further up, all of that entry is passed over.
-      unsigned level = 2;
-      const Pte* const e = upper_entry(at, false, &level);
-      UserAddr next((at.value | (machine::entry_span(level) - 1)) + 1);
-      if (next > end) next = end;
-      if (PteTable* const t = e != nullptr ? table_of(*e) : nullptr; t != nullptr) f(*t, at, next);
-      at = next;
-    }
+    each_below(phys_of(pfn_), machine::page_table_levels, UserAddr(0), start, end, f);
   }
-  /// Frees the tables that serve only addresses between the two. No entry of them is present, and
-  /// nobody looks for one: no area lies there and none is made meanwhile.
-  void free_tables(UserAddr low, UserAddr high);
+  /// Frees the tables of [start, end) that serve only addresses in [low, high). No entry of them is
+  /// present, and nobody looks for one: no area lies there and none is made meanwhile.
+  void free_tables(UserAddr start, UserAddr end, UserAddr low, UserAddr high);
   /// CPUs that run the space's program, or did so last.
   const core::CpuMask& cpus() const { return cpus_; }
   u64 table_pages() const { return table_pages_.load_relaxed(); }

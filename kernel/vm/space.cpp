@@ -209,7 +209,7 @@ Result<void> AddressSpace::unmap_range(Change& change, UserAddr start, UserAddr 
   }
   if (const Area* const above = areas_.find_at_or_after(start); above != nullptr)
     high = above->start;
-  root_->free_tables(low, high);
+  root_->free_tables(start, end, low, high);
   return {};
 }
 
