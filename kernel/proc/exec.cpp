@@ -398,52 +398,98 @@ Result<void> load_elf(Task& me, Image& image, std::string_view path, ArgumentBlo
 
 }  // namespace
 
-ArgumentBlock::~ArgumentBlock() {
-  if (memory_ != nullptr) mem::unmap(memory_);
+ArgumentBlock::ArgumentBlock(Task& me, std::string_view path) {
+  // A quarter of the stack, but Linux's limits of old are always there; the path counts too.
+  constexpr u64 most = 6 * mib, least = 128 * kib;
+  const u64 quarter = me.group->limit(uapi::rlimit_stack) / 4;
+  limit_ = std::max(std::min(quarter, most), least) - (path.size() + 1);
 }
 
-Result<void> ArgumentBlock::prepare() {
-  memory_ = TRY(mem::map_memory(ALLOC_SITE, capacity / page_size));
+void ArgumentBlock::give_back() {
+  if (range_ != nullptr)
+    mem::unmap(range_);
+  else
+    mem::free(text_);
+}
+
+/// Room for so many bytes at least.
+Result<void> ArgumentBlock::grow(usize wanted) {
+  constexpr usize most_in_one_piece = 8 * page_size;
+  const usize room = align_up(std::max(wanted, 2 * room_), page_size);
+  mem::KernelRange* range = nullptr;
+  char* text = nullptr;
+  if (room <= most_in_one_piece) {
+    text = static_cast<char*>(TRY(mem::allocate(ALLOC_SITE, room)));
+  } else {
+    range = TRY(mem::map_memory(ALLOC_SITE, room / page_size));
+    text = range->as<char>();
+  }
+  std::copy_n(text_, used_, text);
+  give_back();
+  text_ = text;
+  range_ = range;
+  room_ = room;
   return {};
 }
 
-std::span<const char> ArgumentBlock::bytes() const { return {memory_->as<const char>(), used_}; }
+bool ArgumentBlock::is_too_long(usize more_bytes, usize more_strings) const {
+  return used_ + more_bytes + (strings_ + more_strings) * sizeof(u64) > limit_;
+}
+
+std::span<const char> ArgumentBlock::bytes() const { return {text_, used_}; }
 
 Result<void> ArgumentBlock::add(std::string_view s) {
-  if (s.size() + 1 > capacity - used_) return Errno::e2big;
-  s.copy(memory_->as<char>(used_), s.size());
-  memory_->as<char>(used_)[s.size()] = '\0';
-  used_ += s.size() + 1;
+  const usize size = s.size() + 1;
+  if (is_too_long(size, 1)) return Errno::e2big;
+  if (used_ + size > room_) TRY(grow(used_ + size));
+  s.copy(text_ + used_, s.size());
+  text_[used_ + s.size()] = '\0';
+  used_ += size;
+  ++strings_;
   return {};
 }
 
 Result<void> ArgumentBlock::add_user(core::UserStr s) {
-  const usize room = std::min(capacity - used_, max_argument);
-  Result<usize> n = s.load({memory_->as<char>(used_), room});
-  if (!n.ok()) return n.error() == Errno::enametoolong ? Errno::e2big : n.error();
-  used_ += n.take() + 1;
-  return {};
+  for (;;) {
+    if (used_ == room_) TRY(grow(used_ + 1));
+    const usize room = std::min(room_ - used_, max_argument);
+    Result<usize> n = s.load({text_ + used_, room});
+    if (n.ok()) {
+      const usize size = *n + 1;
+      if (is_too_long(size, 1)) return Errno::e2big;
+      used_ += size;
+      ++strings_;
+      return {};
+    }
+    if (n.error() != Errno::enametoolong) return n.error();
+    if (room == max_argument || is_too_long(room, 1)) return Errno::e2big;
+    TRY(grow(2 * room_));
+  }
 }
 
 Result<void> ArgumentBlock::replace_first(std::span<const std::string_view> fresh) {
-  char* const all = memory_->as<char>();
   usize gone = 0;
   if (arguments > 0) {
-    while (all[gone] != '\0') ++gone;
+    while (text_[gone] != '\0') ++gone;
     ++gone;
     --arguments;
+    --strings_;
   }
   usize extra = 0;
   for (const std::string_view s : fresh) extra += s.size() + 1;
-  if (used_ - gone + extra > capacity) return Errno::e2big;
-  std::memmove(all + extra, all + gone, used_ - gone);
-  used_ = used_ - gone + extra;
+  used_ -= gone;
+  std::memmove(text_, text_ + gone, used_);
+  if (is_too_long(extra, fresh.size())) return Errno::e2big;
+  if (used_ + extra > room_) TRY(grow(used_ + extra));
+  std::memmove(text_ + extra, text_, used_);
+  used_ += extra;
   usize at = 0;
   for (const std::string_view s : fresh) {
-    s.copy(all + at, s.size());
-    all[at + s.size()] = '\0';
+    s.copy(text_ + at, s.size());
+    text_[at + s.size()] = '\0';
     at += s.size() + 1;
     ++arguments;
+    ++strings_;
   }
   return {};
 }
@@ -499,19 +545,18 @@ namespace {
 
 Result<void> try_program(Task& me, std::string_view path, const FirstProgram& p) {
   Ref<io::File> file = TRY(open_executable(me, path));
-  mem::Box<ArgumentBlock> block = TRY(mem::Box<ArgumentBlock>::make(ALLOC_SITE));
-  TRY(block->prepare());
-  TRY(block->add(path));
-  block->arguments = 1;
+  ArgumentBlock block(me, path);
+  TRY(block.add(path));
+  block.arguments = 1;
   for (const std::string_view a : p.arguments) {
-    TRY(block->add(a));
-    ++block->arguments;
+    TRY(block.add(a));
+    ++block.arguments;
   }
   for (const std::string_view e : p.environment) {
-    TRY(block->add(e));
-    ++block->environment;
+    TRY(block.add(e));
+    ++block.environment;
   }
-  return exec(me, std::move(file), path, *block);
+  return exec(me, std::move(file), path, block);
 }
 
 }  // namespace

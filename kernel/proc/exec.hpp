@@ -7,20 +7,25 @@
 
 namespace auk::proc {
 
-/// Strings of the new program, in kernel memory.
+/// Strings of the new program, in kernel memory: one after the other, in room that grows.
 class ArgumentBlock {
-  mem::KernelRange* memory_ = nullptr;
-  usize used_ = 0;
-  static constexpr usize capacity = usize{2} * mib;
+  char* text_ = nullptr;
+  mem::KernelRange* range_ = nullptr;  ///< that `text_` lies in, when it is long
+  usize room_ = 0, used_ = 0, strings_ = 0;
+  usize limit_;  ///< for all bytes and pointers
+
+  void give_back();
+  Result<void> grow(usize wanted);
+  bool is_too_long(usize more_bytes, usize more_strings) const;
 
  public:
   usize arguments = 0, environment = 0;
-  ArgumentBlock() = default;
-  ~ArgumentBlock();
+  /// For a thread that runs the file at `path`: execve(2), "Limits on size of arguments".
+  ArgumentBlock(Task& me, std::string_view path);
+  ~ArgumentBlock() { give_back(); }
   ArgumentBlock(const ArgumentBlock&) = delete;
   ArgumentBlock& operator=(const ArgumentBlock&) = delete;
-  Result<void> prepare();
-  /// E2BIG.
+  /// E2BIG, ENOMEM; the same for what follows.
   Result<void> add(std::string_view s);
   /// A string of the caller's memory.
   Result<void> add_user(core::UserStr s);

@@ -104,16 +104,15 @@ Value exec_at(Task& me, Fd dir, UserStr path, UserAddr arguments, UserAddr envir
   const vfs::Path at = TRY(find_path(me, dir, path, flags));
   if (at.inode().is_link()) return Errno::eloop;
   Ref<io::File> file = TRY(open_program(me, at));
-  mem::Box<proc::ArgumentBlock> block = TRY(mem::Box<proc::ArgumentBlock>::make(ALLOC_SITE));
-  TRY(block->prepare());
-  block->arguments = TRY(add_strings(*block, arguments));
+  proc::ArgumentBlock block(me, name->view());
+  block.arguments = TRY(add_strings(block, arguments));
   // A program without a name of its own gets an empty one.
-  if (block->arguments == 0) {
-    TRY(block->add(""));
-    block->arguments = 1;
+  if (block.arguments == 0) {
+    TRY(block.add(""));
+    block.arguments = 1;
   }
-  block->environment = TRY(add_strings(*block, environment));
-  TRY(proc::exec(me, std::move(file), name->view(), *block));
+  block.environment = TRY(add_strings(block, environment));
+  TRY(proc::exec(me, std::move(file), name->view(), block));
   return u64{0};
 }
 

@@ -216,3 +216,39 @@ TEST(headers) {
   char* const arguments[] = {"p", NULL};
   FAILS(execve("./p", arguments, environ), ENOEXEC);
 }
+
+// 0 if a program started with so many strings of that length, else the errno. As a program of the
+// test it says a line and ends.
+static int errno_of_exec(unsigned count, size_t length, rlim_t stack) {
+  int const status = IN_CHILD({
+    char** const arguments = calloc(count + 2, sizeof *arguments);
+    char* const text = malloc(length + 1);
+    memset(text, 'x', length);
+    text[length] = '\0';
+    arguments[0] = "name";
+    for (unsigned i = 1; i <= count; ++i) arguments[i] = text;
+    setrlimit(RLIMIT_STACK, &(struct rlimit){stack, RLIM_INFINITY});
+    close(1);
+    execve(program_invocation_name, arguments, (char*[]){REPORT "=1", NULL});
+    _exit(errno);
+  });
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(long_arguments) {
+  rlim_t const usual = 8 << 20, small = 256 << 10;
+  IS(errno_of_exec(1, 131071, usual), 0);
+  IS(errno_of_exec(1, 131072, usual), E2BIG);
+  IS(errno_of_exec(15, 131071, usual), 0);
+  IS(errno_of_exec(16, 131071, usual), E2BIG);
+  // Pointers count: a string of one character takes ten bytes.
+  IS(errno_of_exec(200000, 1, usual), 0);
+  IS(errno_of_exec(209600, 1, usual), 0);
+  IS(errno_of_exec(209800, 1, usual), E2BIG);
+  IS(errno_of_exec(47, 131071, RLIM_INFINITY), 0);
+  IS(errno_of_exec(48, 131071, RLIM_INFINITY), E2BIG);
+  // There is always room for 128 KiB.
+  IS(errno_of_exec(1, 131000, small), 0);
+  IS(errno_of_exec(1, 131020, small), E2BIG);
+  IS(errno_of_exec(2, 70000, small), E2BIG);
+}
