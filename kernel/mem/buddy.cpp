@@ -191,11 +191,12 @@ void Buddy::release(Pfn p, unsigned order) {
   push(section, p, order);
 }
 
-std::optional<Pfn> Buddy::allocate(unsigned order) {
-  if (order > max_order) return std::nullopt;
+std::optional<Buddy::Run> Buddy::allocate_between(unsigned least, unsigned most) {
+  if (least > max_order) return std::nullopt;
   for (;;) {
-    // The smallest run that fits, in the lowest section that has one.
-    for (unsigned have = order; have <= max_order; ++have) {
+    // In the lowest section that has one.
+    for (unsigned have = least; have <= max_order; ++have) {
+      const unsigned order = std::min(have, most);
       const auto section = has_free_[have].first();
       if (!section) continue;
       Section& s = sections_[*section];
@@ -205,7 +206,7 @@ std::optional<Pfn> Buddy::allocate(unsigned order) {
       s.free_pages -= 1U << order;
       free_pages_ -= u64{1} << order;
       write_frame(p, FrameWord::of(FrameTag::kernel, order));
-      return p;
+      return Run{p, order};
     }
     const auto next = closed_.first();
     if (!next) return std::nullopt;

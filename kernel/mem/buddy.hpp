@@ -74,6 +74,10 @@ class Buddy {
   void release(Pfn p, unsigned order);
 
  public:
+  struct Run {
+    Pfn first;
+    unsigned order = 0;
+  };
   /// Bytes of bookkeeping for memory that ends at `end`.
   static usize storage_size(Pfn end);
   /// `storage` is zeroed, 8-byte aligned and stays for ever. All of `boot_memory` is taken over,
@@ -81,7 +85,12 @@ class Buddy {
   void attach(std::span<byte> storage, Pfn end, BootMemory& boot_memory, FrameWordMapper& mapper);
 
   /// The lowest free run of the order; its head word is left as `kernel` with the order.
-  std::optional<Pfn> allocate(unsigned order);
+  std::optional<Pfn> allocate(unsigned order) {
+    const std::optional<Run> run = allocate_between(order, order);
+    return run ? std::optional(run->first) : std::nullopt;
+  }
+  /// The smallest free run of at least 2^`least` pages; of a longer one than 2^`most` its front.
+  std::optional<Run> allocate_between(unsigned least, unsigned most);
   /// A run that was allocated with this order.
   void free(Pfn p, unsigned order);
 

@@ -1,9 +1,11 @@
 #include "mem/pages.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/bytes.hpp"
 #include "base/math.hpp"
+#include "core/cpu_mask.hpp"
 #include "core/log.hpp"
 #include "core/panic.hpp"
 #include "core/spin.hpp"
@@ -23,13 +25,12 @@ constexpr u32 cpu_list_size = 64;
 constexpr u32 cpu_batch = 32;
 
 struct CpuPages {
-  u32 count = 0;
+  Atomic<u32> count{0};  ///< others read it to add up
   std::array<u32, cpu_list_size> pfns{};
 };
 AUK_PER_CPU core::PerCpu<CpuPages> cpu_pages;
 
 constinit core::Guarded<core::level::mem_zone, Buddy, core::SpinIrqOff> zone;
-constinit Atomic<u64> cached_pages{0};
 constinit Atomic<u64> all_pages{0};
 
 constinit Atomic<Reclaimer*> reclaimer{nullptr};
@@ -112,23 +113,33 @@ class ZoneTablePages final : public TablePageSource {
 };
 constinit ZoneTablePages zone_table_pages;
 
+/// As many pages as the zone can spare, up to a batch, in the runs in which they lie.
+void refill(CpuPages& mine, bool urgent) {
+  auto z = zone.lock();
+  const u64 kept = urgent ? 0 : reserve.load_relaxed();
+  u32 count = mine.count.load_relaxed();
+  const u32 wanted = urgent && !has_spare(*z, cpu_batch) ? 1 : cpu_batch;
+  while (count < wanted && z->free_pages() > kept) {
+    const u64 most = std::min<u64>(wanted - count, z->free_pages() - kept);
+    const auto run = z->allocate_between(0, static_cast<unsigned>(std::bit_width(most)) - 1);
+    if (!run) break;
+    // The lowest page is the next to be taken.
+    for (u64 i = u64{1} << run->order; i-- > 0;) {
+      write_frame(run->first + i, FrameWord::of(FrameTag::cached));
+      mine.pfns[count++] = static_cast<u32>((run->first + i).value);
+    }
+  }
+  mine.count.store_relaxed(count);
+}
+
 std::optional<Pfn> take_single(bool urgent) {
   const core::IrqOff irq_off;
   CpuPages& mine = cpu_pages.here(irq_off);
-  if (mine.count == 0) {
-    auto z = zone.lock();
-    const u32 wanted = urgent && !has_spare(*z, cpu_batch) ? 1 : cpu_batch;
-    while (mine.count < wanted && (urgent || has_spare(*z, 1))) {
-      const auto p = z->allocate(0);
-      if (!p) break;
-      write_frame(*p, FrameWord::of(FrameTag::cached));
-      mine.pfns[mine.count++] = static_cast<u32>(p->value);
-    }
-    cached_pages.fetch_add_relaxed(mine.count);
-    if (mine.count == 0) return std::nullopt;
-  }
-  const Pfn p(mine.pfns[--mine.count]);
-  cached_pages.fetch_sub_relaxed(1);
+  if (mine.count.load_relaxed() == 0) refill(mine, urgent);
+  const u32 count = mine.count.load_relaxed();
+  if (count == 0) return std::nullopt;
+  mine.count.store_relaxed(count - 1);
+  const Pfn p(mine.pfns[count - 1]);
   ASSERT(read_frame(p).tag() == FrameTag::cached);
   write_frame(p, FrameWord::of(FrameTag::kernel));
   return p;
@@ -153,18 +164,37 @@ AUK_COLD std::optional<Pfn> take_slowly(unsigned order) {
   return may_use_reserve() ? take(order, true) : std::nullopt;
 }
 
+/// All but `keep` go back to the zone, neighbours together.
 void flush_some(CpuPages& mine, u32 keep) {
+  const std::span<u32> gone = std::span(mine.pfns).first(mine.count.load_relaxed()).subspan(keep);
+  std::sort(gone.begin(), gone.end(), [](u32 a, u32 b) { return a < b; });
   auto z = zone.lock();
-  cached_pages.fetch_sub_relaxed(mine.count - keep);
-  while (mine.count > keep) z->free(Pfn(mine.pfns[--mine.count]), 0);
+  for (usize i = 0; i < gone.size();) {
+    unsigned order = 0;
+    for (usize twice = 2; gone[i] % twice == 0 && i + twice <= gone.size() &&
+                          gone[i + twice - 1] == gone[i] + twice - 1;
+         twice *= 2)
+      ++order;
+    z->free(Pfn(gone[i]), order);
+    i += usize{1} << order;
+  }
+  mine.count.store_relaxed(keep);
 }
 
 void give_single(Pfn p) {
   const core::IrqOff irq_off;
   CpuPages& mine = cpu_pages.here(irq_off);
-  if (mine.count == cpu_list_size) flush_some(mine, cpu_list_size - cpu_batch);
-  mine.pfns[mine.count++] = static_cast<u32>(p.value);
-  cached_pages.fetch_add_relaxed(1);
+  if (mine.count.load_relaxed() == cpu_list_size) flush_some(mine, cpu_list_size - cpu_batch);
+  const u32 count = mine.count.load_relaxed();
+  mine.pfns[count] = static_cast<u32>(p.value);
+  mine.count.store_relaxed(count + 1);
+}
+
+u64 cached_pages() {
+  u64 sum = 0;
+  for (u32 cpu = 0; cpu < core::possible_cpus; ++cpu)
+    sum += cpu_pages.on(CpuId(cpu)).count.load_relaxed();
+  return sum;
 }
 
 }  // namespace
@@ -196,7 +226,7 @@ void free_pages(Pfn pfn, unsigned order) {
 
 PageCounts count_pages() {
   auto z = zone.lock();
-  return {z->managed_pages(), z->free_pages(), cached_pages.load_relaxed()};
+  return {z->managed_pages(), z->free_pages(), cached_pages()};
 }
 
 void set_reclaimer(Reclaimer& r) {
