@@ -140,6 +140,7 @@ void leave_tree(Task& me, u32 status) {
     (void)g.dead_run_time_ns.fetch_add_relaxed(ran);
     me.pid->task = nullptr;
     if (me.pid->is_unused()) ident::free_pid_number(*me.pid);
+    g.dead_events += events_of(me);
     last = --g.live_tasks == 0;
     if (last) {
       {

@@ -123,7 +123,7 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   Ref<Task> vfork_parent;
   Atomic<bool> vfork_over{false};
   struct FirstProgram* first_program = nullptr;
-  Atomic<u64> voluntary_switches{0};
+  Atomic<u64> faults{0};  ///< that were mended
   CpuSamples samples;
   CpuTimers cpu_timers;
   /// For others who look at credentials or space.
@@ -169,8 +169,19 @@ struct Usage {
 Usage operator+(const Usage& a, const Usage& b);
 
 class Group final : public RefCounted<Group> {
+/// What happened to threads.
+struct Events {
+  u64 faults = 0, sleeps = 0, preemptions = 0;
+  Events& operator+=(const Events& o) {
+    faults += o.faults;
+    sleeps += o.sleeps;
+    preemptions += o.preemptions;
+    return *this;
+  }
+};
  public:
   Ref<ident::Pid> pid;
+  Events events;
   // The tree lock guards these.
   Group* parent = nullptr;
   List<Task, &Task::group_node> tasks;
@@ -184,6 +195,7 @@ class Group final : public RefCounted<Group> {
   ListNode member_node;  ///< of the process group
   u32 uid = 0;           ///< of the last thread that ended
   bool is_subreaper = false;
+  Events dead_events;  ///< of threads that ended
   i16 oom_score_adj = 0;  ///< -1000: never killed for its memory; 1000: first
   bool has_execed = false;
   bool stop_reported = true, continue_reported = true;

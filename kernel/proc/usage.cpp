@@ -11,19 +11,33 @@ u64 run_time_of(Group& g) {
   return ran;
 }
 
-Usage usage_of(Group& g) {
-  return {.time = g.samples.share(run_time_of(g)), .peak_pages = g.peak_pages.load_relaxed()};
+Events events_of(const Task& t) {
+  return {.faults = t.faults.load_relaxed(), .sleeps = t.sleeps(), .preemptions = t.preemptions()};
 }
 
-Usage usage_of(Task& t) { return {.time = t.samples.share(t.run_time_ns())}; }
+Usage usage_of(Group& g) {
+  Usage u{.time = g.samples.share(run_time_of(g)), .peak_pages = g.peak_pages.load_relaxed()};
+  auto t = tree.lock();
+  u.events = g.dead_events;
+  for (const Task& task : g.tasks) u.events += events_of(task);
+  return u;
+}
+
+Usage usage_of(Task& t) {
+  return {.time = t.samples.share(t.run_time_ns()), .events = events_of(t)};
+}
 
 Usage usage_at_end(Group& g) {
   return {.time = g.samples.share(g.dead_run_time_ns.load_relaxed()),
+          .events = g.dead_events,
           .peak_pages = g.peak_pages.load_relaxed()};
 }
 
 Usage operator+(const Usage& a, const Usage& b) {
+  Events events = a.events;
+  events += b.events;
   return {.time = {a.time.user_ns + b.time.user_ns, a.time.system_ns + b.time.system_ns},
+          .events = events,
           .peak_pages = std::max(a.peak_pages, b.peak_pages)};
 }
 
@@ -47,6 +61,10 @@ uapi::rusage to_rusage(const Usage& u) {
   r.ru_utime = split(u.time.user_ns);
   r.ru_stime = split(u.time.system_ns);
   r.ru_maxrss = static_cast<i64>(u.peak_pages * (page_size / kib));
+  // Nothing is read from a device yet: no fault is a major one.
+  r.ru_minflt = static_cast<i64>(u.events.faults);
+  r.ru_nvcsw = static_cast<i64>(u.events.sleeps);
+  r.ru_nivcsw = static_cast<i64>(u.events.preemptions);
   return r;
 }
 

@@ -7,6 +7,7 @@ namespace auk::proc {
 
 /// Of all threads of a process, those that ended included. Also in interrupts.
 u64 run_time_of(Group& g);
+Events events_of(const Task& t);
 Usage usage_of(Group& g);
 /// Of one thread; its memory is its process's.
 Usage usage_of(Task& t);

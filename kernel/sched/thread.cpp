@@ -402,6 +402,9 @@ void RunQueue::schedule(bool preempted) {
     machine::irq_restore(flags);
     return;
   }
+  const bool slept = !preempted && previous.state_.load_relaxed() != State::running;
+  Atomic<u64>& switches = slept ? previous.sleeps_ : previous.preemptions_;
+  switches.store_relaxed(switches.load_relaxed() + 1);
   rq.current_ = next;
   next->ran_since_ = core::clock_ns();
   if (&previous == rq.idle_) {

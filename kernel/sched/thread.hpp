@@ -83,6 +83,7 @@ class Thread : public core::ThreadCore, public RefCounted<Thread> {
   u64 virtual_time_ = 0;
   u64 ran_since_ = 0;
   Atomic<u64> run_time_{0};
+  Atomic<u64> sleeps_{0}, preemptions_{0};
   TreeHook hook_;
 
  public:
@@ -101,6 +102,9 @@ class Thread : public core::ThreadCore, public RefCounted<Thread> {
   }
   /// Time on a CPU, up to now.
   u64 run_time_ns();
+  /// How often it gave its CPU up to sleep, and to another thread while it could have run.
+  u64 sleeps() const { return sleeps_.load_relaxed(); }
+  u64 preemptions() const { return preemptions_.load_relaxed(); }
   bool may_run_on(CpuId c) const { return !restricted_.load_acquire() || allowed_.has(c); }
   /// f(CpuId) for each CPU that may run it and is online.
   template <class F> void each_allowed_cpu(F f) const {

@@ -289,3 +289,70 @@ TEST(limit_of_cpu_time) {
   waitpid(other, &status, 0);
   IS(status & 0x7f, SIGXCPU);
 }
+
+static struct rusage usage_of(int who) {
+  struct rusage u;
+  NEED(getrusage(who, &u));
+  return u;
+}
+
+static void touch_pages(long count) {
+  char volatile* const at =
+      mmap(NULL, (size_t)count * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  // One that huge pages do not serve.
+  madvise((void*)at, (size_t)count * 4096, MADV_NOHUGEPAGE);
+  for (long i = 0; i < count; ++i) at[i * 4096] = 1;
+  munmap((void*)at, (size_t)count * 4096);
+}
+
+static void* touch_in_a_thread(void* in_thread) {
+  struct rusage const before = usage_of(RUSAGE_THREAD);
+  touch_pages(100);
+  *(long*)in_thread = usage_of(RUSAGE_THREAD).ru_minflt - before.ru_minflt;
+  return NULL;
+}
+
+TEST(faults_are_counted) {
+  struct rusage const before = usage_of(RUSAGE_SELF);
+  touch_pages(300);
+  long const own = usage_of(RUSAGE_SELF).ru_minflt - before.ru_minflt;
+  OK(own >= 300 && own < 350);
+  long in_thread = 0;
+  pthread_t thread;
+  NEED(-pthread_create(&thread, NULL, touch_in_a_thread, &in_thread));
+  pthread_join(thread, NULL);
+  OK(in_thread >= 100 && in_thread < 110);
+  long const with_thread = usage_of(RUSAGE_SELF).ru_minflt - before.ru_minflt;
+  OK(with_thread >= own + in_thread && with_thread < own + in_thread + 100);
+  pid_t const child = NEED(fork());
+  if (child == 0) {
+    touch_pages(1000);
+    _exit(0);
+  }
+  struct rusage of_child;
+  long const children = usage_of(RUSAGE_CHILDREN).ru_minflt;
+  IS(wait4(child, NULL, 0, &of_child), child);
+  OK(of_child.ru_minflt >= 1000 && of_child.ru_minflt < 1200);
+  IS(usage_of(RUSAGE_CHILDREN).ru_minflt - children, of_child.ru_minflt);
+}
+
+TEST(switches_are_counted) {
+  struct rusage const before = usage_of(RUSAGE_THREAD);
+  for (int i = 0; i < 50; ++i) nanosleep(&(struct timespec){0, 100000}, NULL);
+  struct rusage const after = usage_of(RUSAGE_THREAD);
+  long const slept = after.ru_nvcsw - before.ru_nvcsw;
+  OK(slept >= 50 && slept < 100);
+  // One CPU for two that never sleep.
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(0, &one);
+  NEED(sched_setaffinity(0, sizeof one, &one));
+  pid_t const child = NEED(fork());
+  if (child == 0)
+    while (true) continue;
+  while (usage_of(RUSAGE_SELF).ru_nivcsw < before.ru_nivcsw + 5) continue;
+  kill(child, SIGKILL);
+  struct rusage of_child;
+  IS(wait4(child, NULL, 0, &of_child), child);
+  OK(of_child.ru_nivcsw >= 3);
+}

@@ -36,6 +36,7 @@ FaultResult mend(Task& me, u64 address, u64 code) {
   if (r == FaultResult::no_mapping &&
       me.space->grow_stack(UserAddr(address), proc::memory_allowance(me)))
     r = me.space->fault(UserAddr(address), access_of(code));
+  if (r == FaultResult::done) me.faults.store_relaxed(me.faults.load_relaxed() + 1);
   return r;
 }
 
