@@ -11,6 +11,7 @@ Result<Ref<Cred>> Cred::copy() const {
     std::copy_n(groups, group_count, c->groups);
     c->group_count = group_count;
   }
+  c->user = user;
   c->uid = uid;
   c->gid = gid;
   c->euid = euid;
@@ -32,6 +33,10 @@ bool Cred::is_in_group(u32 g) const {
   return g == fsgid || (group_count > 0 && std::binary_search(groups, groups + group_count, g));
 }
 
-Result<Ref<Cred>> make_root_cred() { return mem::make_ref<Cred>(ALLOC_SITE); }
+Result<Ref<Cred>> make_root_cred() {
+  Ref<Cred> c = TRY(mem::make_ref<Cred>(ALLOC_SITE));
+  c->user = TRY(find_user(0));
+  return c;
+}
 
 }  // namespace auk::ident

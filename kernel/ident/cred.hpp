@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/own.hpp"
+#include "ident/user.hpp"
 #include "mem/box.hpp"
 
 namespace auk::ident {
@@ -39,6 +40,7 @@ inline constexpr u32 cap_count = 41;
 inline constexpr u64 all_caps = (u64{1} << cap_count) - 1;
 
 struct Cred final : RefCounted<Cred> {
+  Ref<User> user;  ///< of `uid`
   static constexpr usize max_groups = 65536;
   u32 uid = 0, gid = 0, euid = 0, egid = 0, suid = 0, sgid = 0, fsuid = 0, fsgid = 0;
   u64 inheritable = 0, permitted = all_caps, effective = all_caps, bounding = all_caps, ambient = 0;

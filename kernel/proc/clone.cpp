@@ -112,6 +112,11 @@ Result<u32> clone(Task& me, const CloneArgs& args) {
   TRY(check_flags(me, args.flags));
   Ref<Group> group = has(args.flags, uapi::clone_thread) ? me.group : TRY(make_group(me, args));
   Ref<Task> child = TRY(Task::create(std::move(group), me.cred_ref()));
+  const ident::Cred& cred = me.cred();
+  if (me.has_too_many_threads(cred) && !cred.has(ident::Cap::sys_resource) &&
+      !cred.has(ident::Cap::sys_admin))
+    return Errno::eagain;
+  me.exceeds_threads = false;
   Ref<ident::Pid> pid = TRY(ident::allocate_pid());
   const u32 number = pid->number();
   const auto give_up = [&](Errno e) {

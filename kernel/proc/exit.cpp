@@ -49,6 +49,7 @@ struct Dropped {
   Ref<Group> group;
   Ref<ProcessGroup> process_group;
   Ref<ident::Pid> pid;
+  ident::ThreadCharge charge;
 };
 
 /// Out of the tree: nobody waits for it any more. The tree lock is held.
@@ -60,6 +61,7 @@ void release_group(Group& g, Dropped& out) {
   }
   out.process_group = join_process_group(g, {});
   out.pid = g.pid;
+  out.charge = std::move(g.charge);
   g.pid->group = nullptr;
   if (g.pid->is_unused()) ident::free_pid_number(*g.pid);
   // The tree's own reference.
@@ -86,7 +88,7 @@ void end_group(Tree& t, Group& g, Sending& sending, Dropped& out) {
   Group& parent = *g.parent;
   const bool unheard = unwanted && action.handler == handler_ignore;
   if (g.exit_signal != 0 && !unheard)
-    sending.send_locked(
+    (void)sending.send_locked(
         parent, nullptr,
         child_signal(g, g.exit_signal, exit_kind(g.exit_code), exit_value(g.exit_code)));
   if (unwanted) {
@@ -138,9 +140,9 @@ void leave_tree(Task& me, u32 status) {
     auto t = tree.lock();
     g.tasks.remove(me);
     (void)g.dead_run_time_ns.fetch_add_relaxed(ran);
+    g.dead_events += events_of(me);
     me.pid->task = nullptr;
     if (me.pid->is_unused()) ident::free_pid_number(*me.pid);
-    g.dead_events += events_of(me);
     last = --g.live_tasks == 0;
     if (last) {
       {
@@ -149,11 +151,13 @@ void leave_tree(Task& me, u32 status) {
         s->is_exiting = true;
       }
       g.uid = me.cred().uid;
+      g.charge = std::move(me.charge);
       Session& session = *g.process_group->session;
       if (session.pid == g.pid) std::swap(terminal, session.terminal);
       end_group(*t, g, sending, dropped);
     }
   }
+  me.charge = {};
   if (terminal) terminal->session_ended();
   if (last) {
     (void)g.real_timer.set({});
@@ -259,7 +263,8 @@ void notify_parent_of_stop(Group& g, u32 signal) {
   const Action action = parent.handlers->get(uapi::sigchld);
   if (action.handler != handler_ignore &&
       (action.flags & static_cast<u64>(uapi::sa_nocldstop)) == 0)
-    sending.send_locked(parent, nullptr, child_signal(g, uapi::sigchld, uapi::cld_stopped, signal));
+    (void)sending.send_locked(parent, nullptr,
+                              child_signal(g, uapi::sigchld, uapi::cld_stopped, signal));
   parent.child_changed.wake_all();
 }
 

@@ -159,21 +159,24 @@ Result<io::TimerSetting> PosixTimer::arm(const io::TimerSetting& wanted, bool is
 }
 
 Result<Ref<PosixTimer>> PosixTimers::create(Group& g, io::TimerClock clock,
-                                            const PosixTimer::Wanted& w) {
+                                            const PosixTimer::Wanted& w,
+                                            ident::SignalCharge charge) {
   Result<Ref<MomentTimer>> made = mem::make_ref<MomentTimer>(ALLOC_SITE, g, clock, w);
   if (!made.ok()) return Errno::eagain;
-  return enter(made.take());
+  return enter(made.take(), std::move(charge));
 }
 
 Result<Ref<PosixTimer>> PosixTimers::create(Group& g, CpuOwner owner, CpuClock clock,
-                                            const PosixTimer::Wanted& w) {
+                                            const PosixTimer::Wanted& w,
+                                            ident::SignalCharge charge) {
   Result<Ref<CpuTimeTimer>> made =
       mem::make_ref<CpuTimeTimer>(ALLOC_SITE, g, std::move(owner), clock, w);
   if (!made.ok()) return Errno::eagain;
-  return enter(made.take());
+  return enter(made.take(), std::move(charge));
 }
 
-Ref<PosixTimer> PosixTimers::enter(Ref<PosixTimer> t) {
+Ref<PosixTimer> PosixTimers::enter(Ref<PosixTimer> t, ident::SignalCharge charge) {
+  t->queued.charge = std::move(charge);
   t->begin();
   auto table = table_.lock();
   u32 id = table->next_id;

@@ -76,13 +76,14 @@ class PosixTimers {
   };
   core::Guarded<core::level::cred, Table, core::SpinPreemptOff> table_;
 
-  Ref<PosixTimer> enter(Ref<PosixTimer> t);
+  Ref<PosixTimer> enter(Ref<PosixTimer> t, ident::SignalCharge charge);
 
  public:
   /// EAGAIN: no memory. On a clock of moments, or on somebody's CPU time.
-  Result<Ref<PosixTimer>> create(Group& g, io::TimerClock clock, const PosixTimer::Wanted& w);
+  Result<Ref<PosixTimer>> create(Group& g, io::TimerClock clock, const PosixTimer::Wanted& w,
+                                 ident::SignalCharge charge);
   Result<Ref<PosixTimer>> create(Group& g, CpuOwner owner, CpuClock clock,
-                                 const PosixTimer::Wanted& w);
+                                 const PosixTimer::Wanted& w, ident::SignalCharge charge);
   /// EINVAL.
   Result<Ref<PosixTimer>> find(u32 id);
   Result<void> remove(u32 id);

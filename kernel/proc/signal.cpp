@@ -40,12 +40,17 @@ void forget(Pending& p, SignalSet which, List<QueuedSignal, &QueuedSignal::node>
   }
 }
 
+void free_queued(QueuedSignal* q) {
+  q->~QueuedSignal();
+  queue_cache.free(q);
+}
+
 void free_all(List<QueuedSignal, &QueuedSignal::node>& list) {
   while (QueuedSignal* q = list.pop_front()) {
     if (q->source != nullptr)
       Ref<SignalSource>::adopt(q->source)->dropped();
     else
-      queue_cache.free(q);
+      free_queued(q);
   }
 }
 
@@ -55,7 +60,7 @@ void finish(QueuedSignal* used, uapi::siginfo& info) {
   if (used->source != nullptr)
     Ref<SignalSource>::adopt(used->source)->taken(info);
   else
-    queue_cache.free(used);
+    free_queued(used);
 }
 
 /// Queues; the group's lock is held. `fresh` is used up if it is needed.
@@ -111,11 +116,21 @@ Sending::Sending() {
 }
 
 Sending::~Sending() {
-  if (fresh_ != nullptr && fresh_->source == nullptr) queue_cache.free(fresh_);
+  if (fresh_ != nullptr && fresh_->source == nullptr) free_queued(fresh_);
   free_all(gone_);
 }
 
-bool Sending::send_locked(Group& g, Task* only, const uapi::siginfo& info) {
+/// What the kernel and kill(2) send of the old signals is queued in any case; only threads send the
+/// rest, so the limit is not asked for in interrupts.
+void Sending::charge_to(Group& g, const Ref<ident::User>& user, const uapi::siginfo& info) {
+  if (fresh_ == nullptr || fresh_->source != nullptr) return;
+  fresh_->charge = ident::SignalCharge(user);
+  const bool always = static_cast<u32>(info.signo) < first_real_time && info.code >= 0;
+  if (!always && fresh_->charge.exceeds(g.limit(uapi::rlimit_sigpending)))
+    gone_.push_back(*std::exchange(fresh_, nullptr));
+}
+
+Sent Sending::send_locked(Group& g, Task* only, const uapi::siginfo& info) {
   const auto signal = static_cast<u32>(info.signo);
   const Action action = g.handlers->get(signal);
   if (signal == uapi::sigcont) {
@@ -139,19 +154,24 @@ bool Sending::send_locked(Group& g, Task* only, const uapi::siginfo& info) {
     const bool dropped = s->is_exiting || (!blocked && is_ignored(action, signal)) ||
                          (is_protected(g) && action.handler == handler_default &&
                           (signal == uapi::sigkill || !blocked));
-    if (dropped) return false;
+    if (dropped) return Sent::dropped;
+    if (const Task* const payer = target != nullptr ? target : g.tasks.front(); payer != nullptr)
+      charge_to(g, payer->charge.user(), info);
+    if (fresh_ == nullptr && signal >= first_real_time && info.code != uapi::si_user &&
+        info.code != uapi::si_kernel)
+      return Sent::no_room;
     add(only != nullptr ? only->pending : s->pending, info, fresh_);
   }
   g.handlers->wake_watchers();
-  if (blocked) return true;
+  if (blocked) return Sent::pending;
   if (!is_fatal(g, signal, action)) {
     sched::notify(*target, core::work::signal);
-    return true;
+    return Sent::pending;
   }
   for (Task& task : g.tasks)
     sched::notify(task, core::work::signal |
                             (&task == target || signal == uapi::sigkill ? core::work::fatal : 0));
-  return true;
+  return Sent::pending;
 }
 
 Sent send_from(SignalSource& source, Group& g, const ident::Pid* only) {
@@ -159,20 +179,15 @@ Sent send_from(SignalSource& source, Group& g, const ident::Pid* only) {
   auto t = tree.lock();
   auto* const task = only == nullptr ? nullptr : static_cast<Task*>(only->task);
   if (only != nullptr && (task == nullptr || task->group.get() != &g)) return Sent::nobody_there;
-  return sending.send_locked(g, task, source.queued.info) ? Sent::pending : Sent::dropped;
+  return sending.send_locked(g, task, source.queued.info);
 }
 
 namespace {
 
 Result<void> send(Group& g, Task* only, const uapi::siginfo& info) {
   Sending sending;
-  const auto signal = static_cast<u32>(info.signo);
-  if (!sending.can_queue() && signal >= first_real_time && info.code != uapi::si_user &&
-      info.code != uapi::si_kernel)
-    return Errno::eagain;
   auto t = tree.lock();
-  sending.send_locked(g, only, info);
-  return {};
+  return sending.send_locked(g, only, info) == Sent::no_room ? Errno::eagain : Result<void>();
 }
 
 /// The lowest wanted signal of a set of pending ones, with its siginfo.

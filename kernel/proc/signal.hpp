@@ -14,6 +14,7 @@
 #include "core/spin.hpp"
 #include "generated/uapi/signal.hpp"
 #include "ident/pid.hpp"
+#include "ident/user.hpp"
 #include "io/poll.hpp"
 #include "mem/box.hpp"
 #include "uapi/isa/signal.hpp"
@@ -67,12 +68,13 @@ struct QueuedSignal {
   uapi::siginfo info;
   ListNode node;
   SignalSource* source = nullptr;  ///< whose part this is; counted while it is queued
+  ident::SignalCharge charge{};
 };
 
 /// Sends one signal again and again and has a place of its own in the queue: a timer.
 class SignalSource : public RefCounted<SignalSource> {
  public:
-  QueuedSignal queued{.info = {}, .node = {}, .source = this};
+  QueuedSignal queued{.info = {}, .node = {}, .source = this, .charge = {}};
 
   SignalSource(const SignalSource&) = delete;
   SignalSource& operator=(const SignalSource&) = delete;
@@ -103,11 +105,12 @@ Result<void> send_to_task(Task& t, const uapi::siginfo& info);
 Result<void> send_to_group(Group& g, const uapi::siginfo& info);
 /// What a source has prepared in its place of the queue; it stays there once if it is pending
 /// already. To the group, or only to the thread that has the number `only` at the moment.
-enum class Sent : u8 { pending, dropped, nobody_there };
+enum class Sent : u8 { pending, dropped, nobody_there, no_room };
 Sent send_from(SignalSource& source, Group& g, const ident::Pid* only);
 /// The same for who holds the tree lock already: made before the lock is taken, ended behind it.
 class Sending {
   QueuedSignal* fresh_ = nullptr;
+  void charge_to(Group& g, const Ref<ident::User>& user, const uapi::siginfo& info);
   List<QueuedSignal, &QueuedSignal::node> gone_;
 
  public:
@@ -116,9 +119,8 @@ class Sending {
   ~Sending();
   Sending(const Sending&) = delete;
   Sending& operator=(const Sending&) = delete;
-  bool can_queue() const { return fresh_ != nullptr; }
-  /// True when the signal is pending now.
-  bool send_locked(Group& g, Task* only, const uapi::siginfo& info);
+  /// no_room: a real-time signal whose siginfo cannot be queued; nothing is pending then.
+  Sent send_locked(Group& g, Task* only, const uapi::siginfo& info);
 };
 
 /// A fault: the signal cannot be blocked or ignored.

@@ -30,6 +30,7 @@ Result<Ref<Task>> Task::create(Ref<Group> group, Ref<ident::Cred> cred) {
   t->user.vectors = TRY(mem::allocate(ALLOC_SITE, size));
   machine::init_vectors(t->user.vectors);
   (void)t->work_bits.fetch_or_relaxed(core::work::registers);
+  t->charge = ident::ThreadCharge(cred->user);
   t->cred_ = std::move(cred);
   t->group = std::move(group);
   t->reserve_at_top(sizeof(machine::Registers));
@@ -42,7 +43,17 @@ void Task::save_vectors() {
   (void)work_bits.fetch_or_relaxed(core::work::registers);
 }
 
+bool Task::has_too_many_threads(const ident::Cred& c) {
+  // Root's are not limited.
+  return c.uid != 0 && c.user->threads.load_relaxed() > group->limit(uapi::rlimit_nproc);
+}
+
 void Task::set_cred(Ref<ident::Cred> c) {
+  if (c->user != charge.user()) {
+    ident::ThreadCharge fresh(c->user);
+    auto t = tree.lock();
+    std::swap(charge, fresh);
+  }
   auto lock = cred_lock.lock();
   std::swap(cred_, c);
 }

@@ -138,6 +138,13 @@ class Task final : public sched::Thread, public sched::ThreadMain {
     return *reinterpret_cast<machine::Registers*>(stack_top().value - sizeof(machine::Registers));
   }
   u32 tid() const { return pid ? pid->number() : 0; }
+  /// For its real user; a process without threads takes its last one's over. The tree lock guards
+  /// it.
+  ident::ThreadCharge charge;
+  /// Its user had more threads than its limit when it took the user's id: execve(2), EAGAIN.
+  bool exceeds_threads = false;
+  /// The user of these has more threads than the process's limit lets it have.
+  bool has_too_many_threads(const ident::Cred& c);
   /// The thread's own; others ask cred_of().
   const ident::Cred& cred() const { return *cred_; }
   Ref<ident::Cred> cred_ref() {
@@ -162,13 +169,6 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   void discard() override {}
 };
 
-struct Usage {
-  CpuTime time;
-  u64 peak_pages = 0;
-};
-Usage operator+(const Usage& a, const Usage& b);
-
-class Group final : public RefCounted<Group> {
 /// What happened to threads.
 struct Events {
   u64 faults = 0, sleeps = 0, preemptions = 0;
@@ -179,15 +179,24 @@ struct Events {
     return *this;
   }
 };
+struct Usage {
+  CpuTime time;
+  Events events;
+  u64 peak_pages = 0;
+};
+Usage operator+(const Usage& a, const Usage& b);
+
+class Group final : public RefCounted<Group> {
  public:
   Ref<ident::Pid> pid;
-  Events events;
   // The tree lock guards these.
   Group* parent = nullptr;
   List<Task, &Task::group_node> tasks;
   ListNode sibling_node;
   List<Group, &Group::sibling_node> children;
   u32 live_tasks = 0;
+  Events dead_events;  ///< of threads that ended
+  ident::ThreadCharge charge;
   Life life = Life::alive;
   u32 exit_code = 0;    ///< as wait(2) shows it
   u32 exit_signal = 0;  ///< to the parent
@@ -195,7 +204,6 @@ struct Events {
   ListNode member_node;  ///< of the process group
   u32 uid = 0;           ///< of the last thread that ended
   bool is_subreaper = false;
-  Events dead_events;  ///< of threads that ended
   i16 oom_score_adj = 0;  ///< -1000: never killed for its memory; 1000: first
   bool has_execed = false;
   bool stop_reported = true, continue_reported = true;

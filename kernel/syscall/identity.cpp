@@ -38,6 +38,12 @@ void follow_user_ids(const Cred& old, Cred& c) {
 }
 
 Value commit(Task& me, Ref<Cred> c) {
+  if (c->uid != me.cred().uid) {
+    Result<Ref<ident::User>> user = ident::find_user(c->uid);
+    if (!user.ok()) return Errno::eagain;
+    c->user = user.take();
+    me.exceeds_threads = me.has_too_many_threads(*c);
+  }
   follow_user_ids(me.cred(), *c);
   me.set_cred(std::move(c));
   return u64{0};

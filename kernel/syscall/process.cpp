@@ -99,6 +99,8 @@ Result<Ref<io::File>> open_program(Task& me, const vfs::Path& at) {
 }
 
 Value exec_at(Task& me, Fd dir, UserStr path, UserAddr arguments, UserAddr environment, int flags) {
+  if (me.exceeds_threads && me.has_too_many_threads(me.cred())) return Errno::eagain;
+  me.exceeds_threads = false;
   if ((flags & ~(uapi::at_empty_path | uapi::at_symlink_nofollow)) != 0) return Errno::einval;
   const mem::Box<PathText> name = TRY(PathText::load(path));
   const vfs::Path at = TRY(find_path(me, dir, path, flags));

@@ -64,13 +64,17 @@ Value timer_create(Task& me, int clock, UserIn<uapi::sigevent> event, UserOut<u3
     cpu = TRY(cpu_clock(me, clock, false));
   else
     moments = TRY(clock_of(clock));
+  // Its place in a queue counts like a queued signal.
+  ident::SignalCharge charge(me.cred().user);
+  if (charge.exceeds(me.group->limit(uapi::rlimit_sigpending))) return Errno::eagain;
   PosixTimer::Wanted w;
   TRY(read_event(me, e, w));
   if (event.is_null()) w.value = std::nullopt;
   proc::Group& g = *me.group;
-  const Ref<PosixTimer> t = cpu.owner.group
-                                ? TRY(g.timers.create(g, std::move(cpu.owner), cpu.clock, w))
-                                : TRY(g.timers.create(g, moments, w));
+  const Ref<PosixTimer> t =
+      cpu.owner.group
+          ? TRY(g.timers.create(g, std::move(cpu.owner), cpu.clock, w, std::move(charge)))
+          : TRY(g.timers.create(g, moments, w, std::move(charge)));
   if (const Result<void> r = out.store(t->id()); !r.ok()) {
     TRY(me.group->timers.remove(t->id()));
     return r.error();

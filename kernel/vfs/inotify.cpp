@@ -23,31 +23,6 @@ constexpr u32 kept =
 constexpr u32 events_mask = bit(uapi::in_all_events) | bit(uapi::in_unmount);
 constexpr usize name_unit = sizeof(uapi::inotify_event);
 
-/// What one user has.
-struct User final : RefCounted<User> {
-  u32 uid;
-  Atomic<u32> instances{0}, watches{0};
-  ListNode node;
-  explicit User(u32 u) : uid(u) {}
-  static void destroy(User* u);
-};
-constinit core::Guarded<core::level::inotify_users, List<User, &User::node>, core::SpinPreemptOff>
-    users;
-
-void User::destroy(User* u) {
-  users.lock()->remove(*u);
-  mem::destroy(u);
-}
-
-Result<Ref<User>> find_user(u32 uid) {
-  mem::Box<User> fresh = TRY(mem::Box<User>::make(ALLOC_SITE, uid));
-  auto all = users.lock();
-  for (User& u : *all)
-    if (u.uid == uid && u.try_get()) return Ref<User>::adopt(&u);
-  all->push_back(*fresh);
-  return Ref<User>::adopt(fresh.release());
-}
-
 bool charge(Atomic<u32>& count, u32 most) {
   if (count.fetch_add_relaxed(1) < most) return true;
   (void)count.fetch_sub_relaxed(1);
@@ -78,7 +53,7 @@ class Inotify final : public RefCounted<Inotify> {
     i32 last_number = 0;
     bool is_closed = false;
   };
-  Ref<User> user_;
+  Ref<ident::User> user_;
   core::Guarded<core::level::inotify, State, core::SpinPreemptOff> state_;
   sched::WaitQueue readers_;
 
@@ -103,14 +78,14 @@ class Inotify final : public RefCounted<Inotify> {
   }
 
  public:
-  explicit Inotify(Ref<User> u) : user_(std::move(u)) {}
+  explicit Inotify(Ref<ident::User> u) : user_(std::move(u)) {}
   ~Inotify() {
     State& s = state_.alone();
     while (Event* const e = s.queue.pop_front()) mem::free(e);
-    (void)user_->instances.fetch_sub_relaxed(1);
+    (void)user_->inotify_instances.fetch_sub_relaxed(1);
   }
   static void destroy(Inotify* n) { mem::destroy(n); }
-  User& user() { return *user_; }
+  ident::User& user() { return *user_; }
 
   void push(i32 number, u32 mask, u32 cookie, std::string_view name);
   bool enter(Watch& w) {
@@ -127,7 +102,7 @@ class Inotify final : public RefCounted<Inotify> {
       auto s = state_.lock();
       s->watches.erase(s->watches.iterator_to(w));
     }
-    (void)user_->watches.fetch_sub_relaxed(1);
+    (void)user_->inotify_watches.fetch_sub_relaxed(1);
     push(w.number, bit(uapi::in_ignored), 0, {});
     (void)Ref<Watch>::adopt(&w);
   }
@@ -339,12 +314,12 @@ class InotifyFile final : public io::AnonFile {
 }  // namespace
 
 Result<Ref<io::File>> make_inotify(u32 uid, u32 flags) {
-  Ref<User> user = TRY(find_user(uid));
-  User& payer = *user;
-  if (!charge(payer.instances, most_instances)) return Errno::emfile;
+  Ref<ident::User> user = TRY(ident::find_user(uid));
+  ident::User& payer = *user;
+  if (!charge(payer.inotify_instances, most_instances)) return Errno::emfile;
   Result<Ref<Inotify>> made = mem::make_ref<Inotify>(ALLOC_SITE, std::move(user));
   if (!made.ok()) {
-    (void)payer.instances.fetch_sub_relaxed(1);
+    (void)payer.inotify_instances.fetch_sub_relaxed(1);
     return made.error();
   }
   return Ref<io::File>(TRY(mem::make_ref<InotifyFile>(ALLOC_SITE, flags, made.take())));
@@ -366,9 +341,9 @@ Result<u32> add_watch(Inotify& n, Inode& inode, u32 mask) {
     note_wanted(inode, *list);
     return static_cast<u32>(w.number);
   }
-  if (!charge(n.user().watches, most_watches)) return Errno::enospc;
+  if (!charge(n.user().inotify_watches, most_watches)) return Errno::enospc;
   if (!n.enter(*fresh)) {
-    (void)n.user().watches.fetch_sub_relaxed(1);
+    (void)n.user().inotify_watches.fetch_sub_relaxed(1);
     return Errno::einval;
   }
   list->push_front(*fresh);

@@ -500,3 +500,79 @@ TEST(ids_of_files_and_groups) {
      }),
      0);
 }
+
+static void become(uid_t user) {
+  // No rights left that would lift the limit.
+  NEED(setresuid(user, user, user));
+}
+
+static pid_t sleeper(void) {
+  pid_t const child = fork();
+  if (child == 0)
+    while (true) pause();
+  return child;
+}
+
+static void end(pid_t child) {
+  kill(child, SIGKILL);
+  waitpid(child, NULL, 0);
+}
+
+static int errno_of_thread(void) {
+  // Its only task is to be refused.
+  static char stack[4096] __attribute__((aligned(16)));
+  int const flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
+  return SYS(clone, flags, stack + sizeof stack, NULL, NULL, 0) == -1 ? errno : 0;
+}
+
+TEST(limit_of_threads) {
+  struct rlimit const none = {0, RLIM_INFINITY}, three = {3, 3};
+  // Root's are not limited.
+  NEED(setrlimit(RLIMIT_NPROC, &none));
+  pid_t child = (pid_t)WORKS(sleeper());
+  end(child);
+  NEED(setrlimit(RLIMIT_NPROC, &three));
+  become(4242);
+  pid_t const first = (pid_t)WORKS(sleeper());
+  pid_t const second = (pid_t)WORKS(sleeper());
+  FAILS(sleeper(), EAGAIN);
+  IS(errno_of_thread(), EAGAIN);
+  // Until somebody has waited for it, it counts.
+  kill(first, SIGKILL);
+  siginfo_t info;
+  IS(waitid(P_PID, (id_t)first, &info, WEXITED | WNOWAIT), 0);
+  FAILS(sleeper(), EAGAIN);
+  IS(waitpid(first, NULL, 0), first);
+  child = (pid_t)WORKS(sleeper());
+  FAILS(sleeper(), EAGAIN);
+  end(child);
+  end(second);
+}
+
+static int errno_of_exec_as(uid_t user, rlim_t limit, rlim_t later) {
+  int const status = IN_CHILD({
+    setrlimit(RLIMIT_NPROC, &(struct rlimit){limit, RLIM_INFINITY});
+    become(user);
+    setrlimit(RLIMIT_NPROC, &(struct rlimit){later, RLIM_INFINITY});
+    execve("/nothing", (char*[]){"nothing", NULL}, NULL);
+    _exit(errno);
+  });
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(limit_of_threads_at_exec) {
+  IS(errno_of_exec_as(4243, 0, 0), ENOENT);
+  pid_t const other = fork();
+  if (other == 0) {
+    become(4243);
+    kill(getpid(), SIGSTOP);
+  }
+  IS(waitpid(other, NULL, WUNTRACED), other);
+  IS(errno_of_exec_as(4243, 0, 0), EAGAIN);
+  IS(errno_of_exec_as(4243, 0, 1), EAGAIN);
+  IS(errno_of_exec_as(4243, 0, 2), ENOENT);
+  IS(errno_of_exec_as(4243, 1, 0), ENOENT);
+  IS(errno_of_exec_as(0, 0, 0), ENOENT);
+  IS(errno_of_exec_as(4244, 0, 0), ENOENT);
+  end(other);
+}

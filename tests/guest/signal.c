@@ -592,3 +592,44 @@ TEST(continued_at_once) {
   kill(child, SIGKILL);
   waitpid(child, NULL, 0);
 }
+
+static int queue_up_to(int most, int signal) {
+  int queued = 0;
+  while (queued < most && sigqueue(getpid(), signal, (union sigval){.sival_int = queued}) == 0)
+    ++queued;
+  return queued;
+}
+
+// What is queued counts for the user, whoever sent it and whichever process it waits for.
+TEST(limit_of_queued_signals) {
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_BLOCK, &all, NULL);
+  NEED(setrlimit(RLIMIT_SIGPENDING, &(struct rlimit){10, 10}));
+  NEED(setresuid(4250, 4250, 4250));
+  IS(queue_up_to(20, SIGRTMIN + 1), 10);
+  FAILS(sigqueue(getpid(), SIGRTMIN + 2, (union sigval){}), EAGAIN);
+  // kill(2) has no siginfo to lose.
+  WORKS(kill(getpid(), SIGRTMIN + 3));
+  WORKS(kill(getpid(), SIGUSR1));
+  // The old ones are pending in any case.
+  WORKS(sigqueue(getpid(), SIGUSR2, (union sigval){.sival_int = 7}));
+  siginfo_t info;
+  IS(sigwaitinfo(&(sigset_t){{1UL << (SIGUSR2 - 1)}}, &info), SIGUSR2);
+  IS(info.si_code, SI_USER);
+  IS(info.si_value.sival_int, 0);
+  timer_t timer;
+  FAILS(timer_create(CLOCK_MONOTONIC, NULL, &timer), EAGAIN);
+  pid_t const child = NEED(fork());
+  if (child == 0) _exit(queue_up_to(20, SIGRTMIN + 1));
+  IS(ktap_status_of(child), 0);
+  for (int i = 0; i < 3; ++i) {
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, SIGRTMIN + 1);
+    IS(sigwaitinfo(&one, &info), SIGRTMIN + 1);
+    IS(info.si_value.sival_int, i);
+  }
+  // SIGUSR1 and the child's SIGCHLD count as well.
+  IS(queue_up_to(20, SIGRTMIN + 2), 1);
+}
