@@ -353,19 +353,23 @@ class CountedWork final : public sched::Work {
   static constinit sched::WorkQueue queue("torture");
   static constinit Atomic<u64> queued{0};
   for (u32 i = 0; i < works; ++i) items[i].sleeps = i % 4 == 0;
-  Crowd crowd;
-  for (u32 t = 0; t < cpus(); ++t)
-    (void)crowd.start([t] {
-      for (u64 n = 0; n < rounds; ++n) {
-        CountedWork& w = items[(n * 7 + u64{t} * 13) % works];
-        if ((n + t) % 2 == 0 ? queue.queue(w) : sched::system_unbound_queue.queue(w))
-          (void)queued.fetch_add_relaxed(1);
-        if (n % 64 == 0) sched::sleep_until(core::clock_ns() + 100'000);
-      }
-    });
-  crowd.wait();
-  queue.flush();
-  sched::system_unbound_queue.flush();
+  // Again and again: once a worker that was called just when it went to sleep was lost.
+  constexpr u32 times = 20;
+  for (u32 again = 0; again < times; ++again) {
+    Crowd crowd;
+    for (u32 t = 0; t < cpus(); ++t)
+      (void)crowd.start([t] {
+        for (u64 n = 0; n < rounds; ++n) {
+          CountedWork& w = items[(n * 7 + u64{t} * 13) % works];
+          if ((n + t) % 2 == 0 ? queue.queue(w) : sched::system_unbound_queue.queue(w))
+            (void)queued.fetch_add_relaxed(1);
+          if (n % 64 == 0) sched::sleep_until(core::clock_ns() + 100'000);
+        }
+      });
+    crowd.wait();
+    queue.flush();
+    sched::system_unbound_queue.flush();
+  }
   u64 runs = 0, overlaps = 0;
   for (CountedWork& w : items) {
     runs += w.runs.load_relaxed();

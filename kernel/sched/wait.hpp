@@ -14,6 +14,7 @@
 #include "base/bug.hpp"
 #include "base/list.hpp"
 #include "core/spin.hpp"
+#include "machine/isa/cpu.hpp"
 #include "sched/thread.hpp"
 
 namespace auk::sched {
@@ -122,7 +123,12 @@ class WaitQueue {
   void wake_one();
   void wake_all();
   /// A waiter or watcher may be there; certain only in the order: change the condition, then ask.
-  bool has_waiters() const { return count_.load_seq_cst() != 0; }
+  /// The change may be a plain store: the fence keeps the CPU from looking here before others see
+  /// it.
+  bool has_waiters() const {
+    machine::full_fence();
+    return count_.load_relaxed() != 0;
+  }
 };
 
 /// Sleeps until `condition()` holds, the deadline has passed, or work comes that `interruptible`

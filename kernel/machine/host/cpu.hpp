@@ -52,6 +52,8 @@ void set_entropy(u64 seed);
 }  // namespace host
 
 void relax();
+/// Its CPUs take turns, or are threads.
+inline void full_fence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
 using IrqFlags = u64;
 inline bool irqs_enabled(IrqFlags f) { return f != 0; }

@@ -15,6 +15,9 @@ inline constexpr std::string_view name_of_32_bit = "i686";
 /// A hint that this CPU waits for another one.
 inline void relax() { asm volatile("pause" ::: "memory"); }
 
+/// Nothing behind it is read before what was written in front of it is seen by all CPUs.
+inline void full_fence() { asm volatile("lock addl $0, -4(%%rsp)" ::: "memory", "cc"); }
+
 using IrqFlags = u64;
 inline bool irqs_enabled(IrqFlags f) { return (f & x86::rflags::interrupt) != 0; }
 inline bool irqs_enabled() { return irqs_enabled(x86::read_rflags()); }
