@@ -35,6 +35,7 @@ int test(TestOptions const&);
 struct Suite {
   std::string name, command;
   bool quick = true;
+  bool only_by_name = false;            // too long even for --all
   int timeout = 900;                    // seconds
   std::vector<std::string> profiles{};  // built before it runs
 };
