@@ -144,6 +144,7 @@ void leave_tree(Task& me, u32 status) {
     me.pid->task = nullptr;
     if (me.pid->is_unused()) ident::free_pid_number(*me.pid);
     last = --g.live_tasks == 0;
+    dropped.charge = std::move(me.charge);
     if (last) {
       {
         auto s = g.signals.lock();
@@ -151,13 +152,12 @@ void leave_tree(Task& me, u32 status) {
         s->is_exiting = true;
       }
       g.uid = me.cred().uid;
-      g.charge = std::move(me.charge);
+      g.charge = std::move(dropped.charge);
       Session& session = *g.process_group->session;
       if (session.pid == g.pid) std::swap(terminal, session.terminal);
       end_group(*t, g, sending, dropped);
     }
   }
-  me.charge = {};
   if (terminal) terminal->session_ended();
   if (last) {
     (void)g.real_timer.set({});

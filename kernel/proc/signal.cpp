@@ -123,7 +123,8 @@ Sending::~Sending() {
 /// What the kernel and kill(2) send of the old signals is queued in any case; only threads send the
 /// rest, so the limit is not asked for in interrupts.
 void Sending::charge_to(Group& g, const Ref<ident::User>& user, const uapi::siginfo& info) {
-  if (fresh_ == nullptr || fresh_->source != nullptr) return;
+  // A thread that is past its end has no user, and takes no signal.
+  if (fresh_ == nullptr || fresh_->source != nullptr || !user) return;
   fresh_->charge = ident::SignalCharge(user);
   const bool always = static_cast<u32>(info.signo) < first_real_time && info.code >= 0;
   if (!always && fresh_->charge.exceeds(g.limit(uapi::rlimit_sigpending)))

@@ -283,3 +283,28 @@ TEST(signal_while_the_mask_is_set) {
   pthread_join(other, NULL);
   IS(round_heard, round_wanted);
 }
+
+static atomic_int short_lived;
+static void* end_at_once(void* unused) {
+  (void)unused;
+  short_lived = gettid();
+  return NULL;
+}
+
+// A thread may end while a signal is on its way to it.
+TEST(signals_to_threads_that_end) {
+  signal(SIGUSR1, disturb);
+  int rounds = 0;
+  time_t const enough = time(NULL) + 10;
+  for (; rounds < 3000 && time(NULL) < enough; ++rounds) {
+    short_lived = 0;
+    pthread_t thread;
+    NEED(-pthread_create(&thread, NULL, end_at_once, NULL));
+    while (short_lived == 0) continue;
+    while (SYS(tgkill, getpid(), short_lived, SIGUSR1) == 0) continue;
+    if (errno != ESRCH) break;
+    pthread_join(thread, NULL);
+  }
+  IS(errno, ESRCH);
+  OK(rounds > 10);
+}
