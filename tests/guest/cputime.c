@@ -338,10 +338,11 @@ TEST(faults_are_counted) {
 
 TEST(switches_are_counted) {
   struct rusage const before = usage_of(RUSAGE_THREAD);
-  for (int i = 0; i < 50; ++i) nanosleep(&(struct timespec){0, 100000}, NULL);
+  for (int i = 0; i < 50; ++i) nanosleep(&(struct timespec){0, 5 * MILLISECOND}, NULL);
   struct rusage const after = usage_of(RUSAGE_THREAD);
   long const slept = after.ru_nvcsw - before.ru_nvcsw;
-  OK(slept >= 50 && slept < 100);
+  // A sleep that was over before it began is none: a virtual CPU may itself have waited.
+  OK(slept >= 25 && slept < 100);
   // One CPU for two that never sleep.
   cpu_set_t one;
   CPU_ZERO(&one);
