@@ -84,7 +84,9 @@ AUK_LOCK_POSITION(cpu_shown, cpu_timers);
 AUK_LOCK_POSITION(cred, cpu_shown);
 AUK_LOCK_POSITION(futex, cred);
 AUK_LOCK_POSITION(futex_twin, futex);
-AUK_LOCK_POSITION(pid, futex_twin);
+// What a thread owns and waits for of the locks that hand priorities on.
+AUK_LOCK_POSITION(futex_pi, futex_twin);
+AUK_LOCK_POSITION(pid, futex_pi);
 AUK_LOCK_POSITION(files, pid);
 AUK_LOCK_POSITION(fs_contexts, files);
 AUK_LOCK_POSITION(fs_context, fs_contexts);

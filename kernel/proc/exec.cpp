@@ -342,7 +342,7 @@ AUK_NOINLINE Result<void> become(Task& me, Image& image, Prepared& p, std::strin
   TRY(end_other_threads(me));
   Result<Privileges> privileges = privileges_for(me, *image.file);
   if (!privileges.ok()) exit_group(me, uapi::sigkill);
-  leave_robust_list(me);
+  leave_futexes(me, false);
   drop_space(me);
   (void)me.set_space(std::move(p.space));
   {
@@ -363,7 +363,6 @@ AUK_NOINLINE Result<void> become(Task& me, Image& image, Prepared& p, std::strin
   me.personality = me.next_personality;
   me.alt_stack = {};
   me.rseq = {};
-  me.clear_child_tid = UserAddr(0);
   me.user.fs_base = me.user.gs_base = 0;
   {
     const core::IrqOff irq_off;

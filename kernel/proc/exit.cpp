@@ -100,11 +100,7 @@ void end_group(Tree& t, Group& g, Sending& sending, Dropped& out) {
 }
 
 void leave_space(Task& me) {
-  leave_robust_list(me);
-  if (me.clear_child_tid.value != 0 && me.space->ref_count() > 1) {
-    (void)core::UserOut<u32>(me.clear_child_tid).store(0);
-    (void)futex_wake(me, me.clear_child_tid, 1, ~u32{0}, true);
-  }
+  leave_futexes(me, true);
   drop_space(me);
   finish_vfork(me);
 }

@@ -1,78 +1,13 @@
 #include "proc/futex.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <optional>
 
-#include "base/list.hpp"
-#include "base/math.hpp"
-#include "core/cpu_mask.hpp"
 #include "generated/uapi/futex.hpp"
-#include "mem/vmalloc.hpp"
-#include "uapi/futex.hpp"
+#include "proc/futex_table.hpp"
 
 namespace auk::proc {
 namespace {
-
-struct Key {
-  const void* owner = nullptr;
-  u64 offset = 0;
-  bool operator==(const Key&) const = default;
-};
-
-struct Bucket;
-
-struct Waiter {
-  Key key;
-  u32 bitset = 0;
-  u64 arrival = 0;
-  Atomic<bool> woken{false};
-  Atomic<Bucket*> bucket{nullptr};  ///< changes under the lock of the bucket it is in
-  sched::Thread* thread = nullptr;
-  ListNode node;
-};
-
-/// Those of one bucket, in the order of their arrival.
-class Waiters {
-  List<Waiter, &Waiter::node> list_;
-  u64 arrivals_ = 0;
-
- public:
-  constexpr Waiters() = default;
-  void add(Waiter& w) {
-    w.arrival = ++arrivals_;
-    list_.push_back(w);
-  }
-  void remove(Waiter& w) { list_.remove(w); }
-  Waiter* first() { return list_.front(); }
-  Waiter* next(Waiter& w) { return list_.next(w); }
-  /// The number of the last one that came.
-  u64 arrivals() const { return arrivals_; }
-};
-
-constexpr usize cache_line = 64;
-struct alignas(cache_line) Bucket {
-  core::Guarded<core::level::futex, Waiters, core::SpinPreemptOff> waiters;
-};
-
-AUK_RO_AFTER_INIT constinit std::span<Bucket> buckets;
-
-Bucket& bucket_of(const Key& k) {
-  u64 h = reinterpret_cast<u64>(k.owner) ^ (k.offset * 0x9e3779b97f4a7c15);
-  h ^= h >> 29;
-  h *= 0xbf58476d1ce4e5b9;
-  return buckets[(h >> 32) & (buckets.size() - 1)];
-}
-
-Result<Key> key_of(Task& me, UserAddr word, bool is_private) {
-  if (word.value % sizeof(u32) != 0) return Errno::einval;
-  if (!core::is_user_range(word, sizeof(u32))) return Errno::efault;
-  if (!is_private) {
-    if (const auto shared = me.space->shared_place(word))
-      return Key{shared->object, shared->offset};
-  }
-  return Key{me.space.get(), word.value};
-}
 
 /// Threads that are awake again as soon as no lock is held.
 class Woken {
@@ -83,11 +18,9 @@ class Woken {
  public:
   bool is_full() const { return count_ == most; }
   /// The bucket's lock is held, and `w` is in its list. Its sleeper may be gone when this returns.
-  void take(Waiters& from, Waiter& w) {
+  void take(FutexBucketLists& from, FutexWaiter& w) {
     from.remove(w);
-    threads_[count_++] = Ref<sched::Thread>(*w.thread);
-    w.woken.store_relaxed(true);
-    w.bucket.store_release(nullptr);
+    threads_[count_++] = release_waiter(w);
   }
   void wake_all() {
     for (usize i = 0; i < count_; ++i) {
@@ -101,25 +34,37 @@ class Woken {
 /// Waking up to `most` waiters of a key, a few at a time. Who comes after the first look is not
 /// meant: those that were woken may wait again at once.
 class Waking {
-  const Key key_;
+  const FutexKey key_;
   const u32 bitset_;
   const i32 most_;
   i32 done_ = 0;
+  bool met_lock_ = false;
   std::optional<u64> last_;
 
  public:
-  Waking(const Key& key, u32 bitset, i32 most) : key_(key), bitset_(bitset), most_(most) {}
+  Waking(const FutexKey& key, u32 bitset, i32 most) : key_(key), bitset_(bitset), most_(most) {}
   i32 done() const { return done_; }
-  bool is_complete() const { return done_ >= most_; }
+  bool is_complete() const { return done_ >= most_ || met_lock_; }
+  /// How many were woken; EINVAL where somebody waits for a lock (futex_pi.cpp).
+  Result<u32> result() const {
+    if (met_lock_) return Errno::einval;
+    return static_cast<u32>(done_);
+  }
   /// Until `woken` is full. The bucket's lock is held.
-  void gather(Waiters& from, Woken& woken) {
-    if (!last_) last_ = from.arrivals();
-    for (Waiter* w = from.first(); w != nullptr && !is_complete() && !woken.is_full();) {
-      Waiter* const next = from.next(*w);
+  void gather(FutexBucketLists& from, Woken& woken) {
+    if (!last_) {
+      last_ = from.arrivals();
+      met_lock_ = from.lock_of(key_) != nullptr;
+    }
+    for (FutexWaiter* w = from.first(); w != nullptr && !is_complete() && !woken.is_full();) {
+      FutexWaiter* const next = from.next(*w);
       if (w->arrival > *last_) return;
-      if (w->key == key_ && (w->bitset & bitset_) != 0) {
-        woken.take(from, *w);
-        ++done_;
+      if (w->key == key_) {
+        met_lock_ = w->target != nullptr;
+        if (!met_lock_ && (w->bitset & bitset_) != 0) {
+          woken.take(from, *w);
+          ++done_;
+        }
       }
       w = next;
     }
@@ -128,115 +73,108 @@ class Waking {
   void finish(Woken& woken) {
     do {
       woken.wake_all();
-      auto waiters = bucket_of(key_).waiters.lock();
-      gather(*waiters, woken);
+      auto lists = bucket_of(key_).lists.lock();
+      gather(*lists, woken);
     } while (woken.is_full());
     woken.wake_all();
   }
 };
 
-/// f(waiters of a, waiters of b) under both locks.
-template <class F> auto with_both(Bucket& a, Bucket& b, F f) {
-  if (&a == &b) {
-    auto both = a.waiters.lock();
-    return f(*both, *both);
-  }
-  Bucket& low = &a < &b ? a : b;
-  Bucket& high = &a < &b ? b : a;
-  auto first = low.waiters.lock();
-  auto second = high.waiters.lock_as<core::level::futex_twin>();
-  return &low == &a ? f(*first, *second) : f(*second, *first);
-}
-
 /// Off the list, whatever bucket it stands in by now.
-void leave(Waiter& w) {
-  while (Bucket* const at = w.bucket.load_acquire()) {
-    auto waiters = at->waiters.lock();
+void leave(FutexWaiter& w) {
+  while (FutexBucket* const at = w.bucket.load_acquire()) {
+    auto lists = at->lists.lock();
     if (w.bucket.load_relaxed() != at) continue;
-    waiters->remove(w);
+    lists->remove(w);
+    (void)at->counted.fetch_sub_relaxed(1);
     w.bucket.store_relaxed(nullptr);
   }
 }
 
 }  // namespace
 
-Result<void> setup_futexes() {
-  constexpr usize per_cpu = 256;
-  const usize count = std::bit_ceil(per_cpu * core::possible_cpus);
-  mem::KernelRange* const range =
-      TRY(mem::map_memory(ALLOC_SITE, align_up(count * sizeof(Bucket), page_size) / page_size));
-  auto* const first = range->as<Bucket>();
-  for (usize i = 0; i < count; ++i) ::new (first + i) Bucket;
-  buckets = {first, count};
-  return {};
+Result<void> join_futex(FutexWaiter& w, UserAddr word, u32 value) {
+  FutexBucket& b = bucket_of(w.key);
+  FutexArrival arrival(b);
+  for (;;) {
+    u32 now = 0;
+    {
+      auto lists = b.lists.lock();
+      if (machine::load_user_u32(now, word.value)) {
+        if (now != value) return Errno::eagain;
+        w.bucket.store_release(&b);
+        lists->add(w);
+        arrival.stay();
+        return {};
+      }
+    }
+    // Not there: bring it in where sleeping is allowed, and try again.
+    TRY(core::read_user(&now, word, sizeof(now)));
+  }
+}
+
+sched::WaitResult sleep_on_futex(FutexWaiter& w, u64 deadline_ns) {
+  sched::WaitQueue nothing;
+  return sched::wait_interruptible(nothing, [&] { return w.woken.load_acquire(); }, deadline_ns);
 }
 
 Result<void> futex_wait(Task& me, const FutexWait& wanted) {
   if (wanted.bitset == 0) return Errno::einval;
-  Waiter w;
-  w.key = TRY(key_of(me, wanted.word, wanted.is_private));
+  FutexWaiter w;
+  w.key = TRY(futex_key(me, wanted.word, wanted.is_private, FutexAccess::read));
   w.bitset = wanted.bitset;
-  w.thread = &me;
-  Bucket& b = bucket_of(w.key);
-  for (;;) {
-    u32 now = 0;
-    {
-      auto waiters = b.waiters.lock();
-      if (machine::load_user_u32(now, wanted.word.value)) {
-        if (now != wanted.value) return Errno::eagain;
-        w.bucket.store_release(&b);
-        waiters->add(w);
-        break;
-      }
-    }
-    // Not there: bring it in where sleeping is allowed, and try again.
-    TRY(core::read_user(&now, wanted.word, sizeof(now)));
-  }
-  sched::WaitQueue nothing;
-  const auto is_woken = [&] { return w.woken.load_acquire(); };
-  const sched::WaitResult r = sched::wait_interruptible(nothing, is_woken, wanted.deadline_ns);
+  w.task = &me;
+  TRY(join_futex(w, wanted.word, wanted.value));
+  const sched::WaitResult r = sleep_on_futex(w, wanted.deadline_ns);
   leave(w);
-  if (is_woken()) return {};
+  if (w.woken.load_relaxed()) return {};
   if (r == sched::WaitResult::timed_out) return Errno::etimedout;
   return restart::sys;
 }
 
 Result<u32> futex_wake(Task& me, UserAddr word, i32 count, u32 bitset, bool is_private) {
   if (bitset == 0) return Errno::einval;
-  const Key key = TRY(key_of(me, word, is_private));
+  const FutexKey key = TRY(futex_key(me, word, is_private, FutexAccess::read));
+  if (bucket_of(key).is_deserted()) return u32{0};
   Woken woken;
   Waking waking(key, bitset, std::max(count, 1));
   waking.finish(woken);
-  return static_cast<u32>(waking.done());
+  return waking.result();
 }
 
 Result<u32> futex_requeue(Task& me, UserAddr from, UserAddr to, i32 wake, i32 move,
                           const u32* compare, bool is_private) {
   if (wake < 0 || move < 0) return Errno::einval;
-  const Key source = TRY(key_of(me, from, is_private));
-  const Key target = TRY(key_of(me, to, is_private));
-  Bucket& a = bucket_of(source);
-  Bucket& b = bucket_of(target);
+  const FutexKey source = TRY(futex_key(me, from, is_private, FutexAccess::read));
+  const FutexKey target = TRY(futex_key(me, to, is_private, FutexAccess::read));
+  FutexBucket& a = bucket_of(source);
+  FutexBucket& b = bucket_of(target);
   Woken woken;
   Waking waking(source, ~u32{0}, wake);
   i32 moved = 0;
-  enum class Look : u8 { done, changed, fault };
-  const auto look = [&](Waiters& here, Waiters& there) {
-    u32 now = 0;
-    if (compare != nullptr) {
+  enum class Look : u8 { done, more, changed, fault, lock };
+  bool is_same = compare == nullptr;
+  const auto look = [&](FutexBucketLists& here, FutexBucketLists& there) {
+    if (!is_same) {
+      u32 now = 0;
       if (!machine::load_user_u32(now, from.value)) return Look::fault;
       if (now != *compare) return Look::changed;
+      is_same = true;
     }
     waking.gather(here, woken);
-    if (!waking.is_complete()) return Look::done;
-    for (Waiter* w = here.first(); w != nullptr && moved < move;) {
-      Waiter* const next = here.next(*w);
+    if (!waking.result().ok()) return Look::lock;
+    if (!waking.is_complete()) return woken.is_full() ? Look::more : Look::done;
+    for (FutexWaiter* w = here.first(); w != nullptr && moved < move;) {
+      FutexWaiter* const next = here.next(*w);
       if (w->key == source) {
+        if (w->target != nullptr) return Look::lock;
         w->key = target;
         if (&here != &there) {
           here.remove(*w);
           there.add(*w);
           w->bucket.store_release(&b);
+          (void)a.counted.fetch_sub_relaxed(1);
+          (void)b.counted.fetch_add_relaxed(1);
         }
         ++moved;
       }
@@ -244,17 +182,16 @@ Result<u32> futex_requeue(Task& me, UserAddr from, UserAddr to, i32 wake, i32 mo
     }
     return Look::done;
   };
-  Look result = with_both(a, b, look);
-  while (result == Look::fault) {
+  for (;;) {
+    const Look result = with_both(a, b, look);
+    woken.wake_all();
+    if (result == Look::done) return static_cast<u32>(waking.done() + moved);
+    if (result == Look::changed) return Errno::eagain;
+    if (result == Look::lock) return Errno::einval;
+    if (result == Look::more) continue;
     u32 now = 0;
     TRY(core::read_user(&now, from, sizeof(now)));
-    result = with_both(a, b, look);
   }
-  if (result == Look::changed) return Errno::eagain;
-  const bool more = woken.is_full();
-  woken.wake_all();
-  if (more) waking.finish(woken);
-  return static_cast<u32>(waking.done() + moved);
 }
 
 namespace {
@@ -316,26 +253,19 @@ std::optional<u32> change_word(UserAddr word, const WordOperation& o) {
   }
 }
 
-/// The page is there to be written, or EFAULT.
-Result<void> bring_in(UserAddr word) {
-  u32 old = 0;
-  if (!machine::load_user_u32(old, word.value)) return Errno::efault;
-  return machine::cas_user_u32(word.value, old, old) ? Result<void>() : Errno::efault;
-}
-
 }  // namespace
 
 Result<u32> futex_wake_op(Task& me, UserAddr word, UserAddr second, i32 wake, i32 wake_second,
                           u32 operation, bool is_private) {
-  const Key key = TRY(key_of(me, word, is_private));
-  const Key second_key = TRY(key_of(me, second, is_private));
+  const FutexKey key = TRY(futex_key(me, word, is_private, FutexAccess::read));
+  const FutexKey second_key = TRY(futex_key(me, second, is_private, FutexAccess::write));
   const WordOperation o(operation);
   if (!o.exists()) return Errno::enosys;
   Woken woken;
   Waking first(key, ~u32{0}, std::max(wake, 1));
   Waking other(second_key, ~u32{0}, std::max(wake_second, 1));
   bool holds = false;
-  const auto attempt = [&](Waiters& here, Waiters& there) {
+  const auto attempt = [&](FutexBucketLists& here, FutexBucketLists& there) {
     const std::optional<u32> old = change_word(second, o);
     if (!old) return false;
     holds = o.holds_for(*old);
@@ -343,67 +273,25 @@ Result<u32> futex_wake_op(Task& me, UserAddr word, UserAddr second, i32 wake, i3
     if (holds) other.gather(there, woken);
     return true;
   };
-  while (!with_both(bucket_of(key), bucket_of(second_key), attempt)) TRY(bring_in(second));
+  while (!with_both(bucket_of(key), bucket_of(second_key), attempt)) TRY(bring_in_futex(second));
   const bool more = woken.is_full();
   woken.wake_all();
   if (more) {
     first.finish(woken);
     if (holds) other.finish(woken);
   }
-  return static_cast<u32>(first.done() + other.done());
+  return TRY(first.result()) + TRY(other.result());
 }
 
-namespace {
-
-constexpr u32 owner_bits = uapi::futex_tid_mask;
-
-/// A lock of a dying thread, if it is one: its word says that the owner died. EFAULT: the list
-/// leads nowhere.
-Result<void> mark_dead(Task& me, UserAddr word, bool is_pending) {
-  if (word.value % sizeof(u32) != 0 || !core::is_user_range(word, sizeof(u32)))
-    return Errno::efault;
-  u32 now = TRY(core::UserIn<u32>(word).load());
-  for (;;) {
-    // Let go of already, but whoever waits has not been told.
-    if (is_pending && (now & owner_bits) == 0) {
-      TRY(futex_wake(me, word, 1, ~u32{0}, false));
-      return {};
-    }
-    if ((now & owner_bits) != me.tid()) return {};
-    const u32 expected = now;
-    const u32 marked = (now & uapi::futex_waiters) | u32{uapi::futex_owner_died};
-    if (!machine::cas_user_u32(word.value, now, marked)) return Errno::efault;
-    if (now == expected) break;
-  }
-  if ((now & uapi::futex_waiters) != 0) TRY(futex_wake(me, word, 1, ~u32{0}, false));
-  return {};
-}
-
-/// The lowest bit of an entry says that its lock hands priorities on.
-constexpr u64 entry_address = ~u64{1};
-
-Result<void> walk_robust_list(Task& me, UserAddr head) {
-  const auto h = TRY(core::UserIn<uapi::robust_list_head>(head).load());
-  const auto word_of = [&](u64 entry) {
-    return UserAddr(entry + static_cast<u64>(h.futex_offset));
-  };
-  const u64 pending = h.list_op_pending & entry_address;
-  u64 entry = h.list.next & entry_address;
-  for (u32 n = 0; entry != head.value && n < uapi::robust_list_limit; ++n) {
-    // Read first: whoever gets the lock may reuse its memory.
-    Result<u64> next = core::UserIn<u64>(UserAddr(entry)).load();
-    if (entry != pending) TRY(mark_dead(me, word_of(entry), false));
-    if (!next.ok()) return next.error();
-    entry = *next & entry_address;
-  }
-  return pending != 0 ? mark_dead(me, word_of(pending), true) : Result<void>();
-}
-
-}  // namespace
-
-void leave_robust_list(Task& me) {
-  const UserAddr head = std::exchange(me.robust_list, UserAddr(0));
-  if (head.value != 0 && me.space) (void)walk_robust_list(me, head);
+void leave_futexes(Task& me, bool for_good) {
+  if (!me.space) return;
+  leave_robust_list(me);
+  leave_held_futexes(me, for_good);
+  const UserAddr tid = std::exchange(me.clear_child_tid, UserAddr(0));
+  // Nobody else could look at it.
+  if (tid.value == 0 || me.space->ref_count() == 1) return;
+  (void)core::UserOut<u32>(tid).store(0);
+  (void)futex_wake(me, tid, 1, ~u32{0}, true);
 }
 
 }  // namespace auk::proc

@@ -15,6 +15,7 @@
 #include "io/fd_table.hpp"
 #include "machine/isa/registers.hpp"
 #include "proc/cpu_time.hpp"
+#include "proc/held_futexes.hpp"
 #include "proc/namespaces.hpp"
 #include "proc/posix_timer.hpp"
 #include "proc/real_timer.hpp"
@@ -100,6 +101,7 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   AltStack alt_stack;
   UserAddr clear_child_tid;
   UserAddr robust_list;
+  core::Guarded<core::level::futex_pi, FutexUse, core::SpinPreemptOff> futex_use;
   RseqArea rseq;
   bool no_new_privs = false;
   UserAddr set_child_tid;

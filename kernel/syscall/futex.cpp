@@ -11,18 +11,33 @@ namespace {
 
 constexpr u32 any = ~u32{0};
 
-/// Time-outs of FUTEX_WAIT are spans of the steady clock; those of FUTEX_WAIT_BITSET are moments.
-Result<u64> futex_deadline(UserAddr at, bool is_moment, bool real_time) {
-  if (at.value == 0) return sched::no_deadline;
+/// What stands in the argument for a time.
+enum class Time : u8 { none, span, moment, real_moment };
+
+Time time_of(int command, bool real_time) {
+  const Time moment = real_time ? Time::real_moment : Time::moment;
+  switch (command) {
+    case uapi::futex_wait: return Time::span;
+    case uapi::futex_wait_bitset:
+    case uapi::futex_wait_requeue_pi:
+    case uapi::futex_lock_pi2: return moment;
+    case uapi::futex_lock_pi: return Time::real_moment;
+    default: return Time::none;
+  }
+}
+
+Result<u64> futex_deadline(UserAddr at, Time kind) {
+  if (at.value == 0 || kind == Time::none) return sched::no_deadline;
   const u64 ns = TRY(to_ns(TRY(core::UserIn<uapi::kernel_timespec>(at).load())));
-  if (!is_moment) return deadline_in(ns);
-  if (!real_time) return ns;
+  if (kind == Time::span) return deadline_in(ns);
+  if (kind == Time::moment) return ns;
   const auto now = static_cast<u64>(core::real_ns());
   return ns <= now ? u64{0} : deadline_in(ns - now);
 }
 
-bool is_timed(int command) {
-  return command == uapi::futex_wait || command == uapi::futex_wait_bitset;
+bool knows_real_time(int command) {
+  return command == uapi::futex_wait_bitset || command == uapi::futex_wait_requeue_pi ||
+         command == uapi::futex_lock_pi2;
 }
 
 Value wait(Task& me, const proc::FutexWait& w) {
@@ -53,10 +68,8 @@ Value calls::futex(Task& me, UserAddr word, int operation, u32 value, u64 timeou
   const int command = operation & uapi::futex_cmd_mask;
   const auto count = static_cast<i32>(value);
   const auto second_count = static_cast<i32>(timeout);
-  u64 deadline = sched::no_deadline;
-  if (is_timed(command))
-    deadline = TRY(futex_deadline(UserAddr(timeout), command != uapi::futex_wait, real_time));
-  if (real_time && command != uapi::futex_wait_bitset) return Errno::enosys;
+  const u64 deadline = TRY(futex_deadline(UserAddr(timeout), time_of(command, real_time)));
+  if (real_time && !knows_real_time(command)) return Errno::enosys;
   switch (command) {
     case uapi::futex_wait:
     case uapi::futex_wait_bitset:
@@ -77,6 +90,21 @@ Value calls::futex(Task& me, UserAddr word, int operation, u32 value, u64 timeou
     case uapi::futex_wake_op:
       return u64{
           TRY(proc::futex_wake_op(me, word, word2, count, second_count, value3, is_private))};
+    case uapi::futex_lock_pi:
+    case uapi::futex_lock_pi2:
+      return done(
+          proc::futex_lock(me, {.word = word, .deadline_ns = deadline, .is_private = is_private}));
+    case uapi::futex_trylock_pi:
+      return done(proc::futex_lock(me, {.word = word, .only_try = true, .is_private = is_private}));
+    case uapi::futex_unlock_pi: return done(proc::futex_unlock(me, word, is_private));
+    case uapi::futex_wait_requeue_pi:
+      return done(proc::futex_wait_for_lock(
+          me, {.word = word, .value = value, .deadline_ns = deadline, .is_private = is_private},
+          word2));
+    case uapi::futex_cmp_requeue_pi:
+      // Who gets the lock is the one that is woken.
+      if (count != 1) return Errno::einval;
+      return u64{TRY(proc::futex_requeue_lock(me, word, word2, second_count, value3, is_private))};
     default: return Errno::enosys;
   }
 }

@@ -401,7 +401,8 @@ bool AddressSpace::grow_stack(UserAddr va, const Allowance& a) {
 std::optional<AddressSpace::SharedPlace> AddressSpace::shared_place(UserAddr va) {
   const auto reading = lock_.reading();
   const Vma* const v = find(va);
-  if (v == nullptr || !v->flags.has(VmaFlag::shared) || !v->object) return std::nullopt;
+  if (v == nullptr || !v->object) return std::nullopt;
+  if (!v->flags.has(VmaFlag::shared) && v->flags.has(VmaFlag::write)) return std::nullopt;
   return SharedPlace{v->object.get(),
                      v->index_of(UserAddr(align_down(va.value, page_size))) * page_size +
                          va.value % page_size};

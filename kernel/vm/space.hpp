@@ -214,7 +214,8 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   /// Folio::unpin(). EFAULT, ENOMEM.
   Result<Ref<Folio>> page_of(UserAddr va, Access access, bool pin);
 
-  /// The page of an object behind an address of a shared area, for keys that two spaces share.
+  /// The page of an object behind an address of a shared area, or of one that cannot be written:
+  /// for keys that two spaces share.
   struct SharedPlace {
     const MemObject* object;
     u64 offset;

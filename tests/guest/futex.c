@@ -20,6 +20,26 @@ TEST(futexes) {
   FAILS(futex((uint32_t*)((char*)&word + 1), FUTEX_WAIT, 5, NULL), EINVAL);
   FAILS(futex(BAD_POINTER, FUTEX_WAIT, 5, NULL), EFAULT);
   FAILS(futex(&word, FUTEX_WAIT, 5, BAD_POINTER), EFAULT);
+  FAILS(futex(BAD_POINTER, FUTEX_WAKE, 5, NULL), EFAULT);
+  IS(futex(BAD_POINTER, FUTEX_WAKE_PRIVATE, 5, NULL), 0);
+  FAILS(SYS(futex, BAD_POINTER, FUTEX_REQUEUE, 1, 1, &word, 0), EFAULT);
+  FAILS(SYS(futex, &word, FUTEX_REQUEUE, 1, 1, BAD_POINTER, 0), EFAULT);
+  uint32_t* const page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  FAILS(futex(page, FUTEX_WAKE, 5, NULL), EFAULT);
+  IS(futex(page, FUTEX_WAKE_PRIVATE, 5, NULL), 0);
+  FAILS(futex(page, FUTEX_WAIT, 5, NULL), EFAULT);
+  FAILS(futex(page, FUTEX_WAIT_PRIVATE, 5, NULL), EAGAIN);
+  FAILS(SYS(futex, page, FUTEX_WAKE_OP, 1, 1, page, 0), EFAULT);
+  FAILS(SYS(futex, page, FUTEX_REQUEUE, 1, 1, page + 1, 0), EFAULT);
+  IS(SYS(futex, page, FUTEX_REQUEUE | FUTEX_PRIVATE_FLAG, 1, 1, page + 1, 0), 0);
+  int const fd = open("file", O_RDWR | O_CREAT, 0600);
+  NEED(ftruncate(fd, 4096));
+  uint32_t* const own = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+  uint32_t* const common = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+  FAILS(futex(own, FUTEX_WAIT, 5, NULL), EAGAIN);
+  FAILS(futex(common, FUTEX_WAIT, 5, NULL), EAGAIN);
+  IS(futex(own, FUTEX_WAKE, 5, NULL), 0);
+  IS(futex(common, FUTEX_WAKE, 5, NULL), 0);
   FAILS(futex(&word, 100, 5, NULL), ENOSYS);
   IS(futex(&word, FUTEX_WAKE, 1, NULL), 0);
   IS(futex(&word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL), 0);
@@ -108,6 +128,20 @@ TEST(moving_waiters) {
   IS(SYS(futex, &w[600], FUTEX_REQUEUE, 2, 3, &w[0], 0), 5);
   IS(wake(&w[0], INT_MAX), 3);
   IS(wake(&w[600], INT_MAX), count - 6);
+  for (int i = 0; i < count; ++i) waitpid(children[i], NULL, 0);
+  IS(w[2], count);
+}
+
+TEST(waking_many_and_moving_the_rest) {
+  uint32_t* const w = shared_words();
+  enum { count = 50, woken = 40 };
+  pid_t children[count];
+  for (int i = 0; i < count; ++i) children[i] = sleeper(&w[0], &w[2]);
+  // Until all of them wait.
+  while (SYS(futex, &w[0], FUTEX_CMP_REQUEUE, 0, INT_MAX, &w[0], 0) < count) sched_yield();
+  IS(SYS(futex, &w[0], FUTEX_REQUEUE, woken, 3, &w[600], 0), woken + 3);
+  IS(wake(&w[600], INT_MAX), 3);
+  IS(wake(&w[0], INT_MAX), count - woken - 3);
   for (int i = 0; i < count; ++i) waitpid(children[i], NULL, 0);
   IS(w[2], count);
 }
