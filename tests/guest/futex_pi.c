@@ -394,6 +394,17 @@ static pid_t condition_waiter(uint32_t* w) {
   return child;
 }
 
+// As they come to wait.
+static int requeue_all(uint32_t* w, int count) {
+  int moved = 0;
+  while (moved < count) {
+    int const now = requeue(w, 1, INT_MAX, 0);
+    if (now < 0) break;
+    moved += now;
+  }
+  return moved;
+}
+
 TEST(the_lock_is_free) {
   uint32_t* const w = shared_words();
   pid_t const child = condition_waiter(w);
@@ -414,13 +425,7 @@ TEST(the_lock_is_held) {
   enum { count = 6 };
   pid_t children[count];
   for (int i = 0; i < count; ++i) children[i] = condition_waiter(w);
-  int moved = 0;
-  while (moved < count) {
-    int const now = requeue(w, 1, INT_MAX, 0);
-    if (now < 0) break;
-    moved += now;
-  }
-  IS(moved, count);
+  IS(requeue_all(w, count), count);
   IS(w[1], 0);
   OK(value_of(w + TARGET) == ((uint32_t)gettid() | FUTEX_WAITERS));
   IS(unlock(w + TARGET), 0);
@@ -434,13 +439,7 @@ TEST(one_gets_the_lock_and_others_wait) {
   enum { count = 3 };
   pid_t children[count];
   for (int i = 0; i < count; ++i) children[i] = condition_waiter(w);
-  int moved = 0;
-  while (moved < count) {
-    int const now = requeue(w, 1, INT_MAX, 0);
-    if (now < 0) break;
-    moved += now;
-  }
-  IS(moved, count);
+  IS(requeue_all(w, count), count);
   for (int i = 0; i < count; ++i) IS(ktap_status_of(children[i]), 0);
   IS(w[1], count);
   IS(value_of(w + TARGET), FREE);
