@@ -35,13 +35,17 @@ struct Left {
   }
 };
 
+/// Nobody's, until it gets an owner or is forgotten. The bucket's lock is held.
+void disown(PiState& s, Left& left) {
+  if (!s.owner) return;
+  auto use = s.owner->futex_use.lock();
+  use->held.remove(s);
+  left.owner = std::move(s.owner);
+}
+
 /// False: the thread takes none any more. The bucket's lock is held.
 bool set_owner(PiState& s, Task& owner, u32 number, Left& left) {
-  if (s.owner) {
-    auto use = s.owner->futex_use.lock();
-    use->held.remove(s);
-    left.owner = std::move(s.owner);
-  }
+  disown(s, left);
   ++s.changes;
   auto use = owner.futex_use.lock();
   if (use->takes_none) return false;
@@ -61,11 +65,7 @@ void set_wanted(Task& t, PiState* s) {
 /// A lock that nobody waits for is the program's own business. The bucket's lock is held.
 void forget_if_unwanted(FutexBucketLists& lists, PiState& s, Left& left) {
   if (!s.waiters.empty() || s.heir != nullptr) return;
-  if (s.owner) {
-    auto use = s.owner->futex_use.lock();
-    use->held.remove(s);
-    left.owner = std::move(s.owner);
-  }
+  disown(s, left);
   left.lock = lists.remove(s);
 }
 
@@ -289,14 +289,21 @@ Outcome end_wait(FutexWaiter& w) {
   }
 }
 
+/// The lock is the thread's, or there is an error.
+Result<void> settle(FutexWaiter& w, UserAddr word, Outcome o, Errno without) {
+  switch (o) {
+    case Outcome::owner: return {};
+    case Outcome::heir: return come_into_lock(w, word);
+    default: return without;
+  }
+}
+
 /// Sleeps until the lock is the thread's.
 Result<void> wait_for_lock(FutexWaiter& w, UserAddr word, u64 deadline_ns, Errno interrupted) {
   const sched::WaitResult r = sleep_on_futex(w, deadline_ns);
   const Outcome o = end_wait(w);
-  if (o == Outcome::owner) return {};
-  if (o == Outcome::heir) return come_into_lock(w, word);
-  if (r == sched::WaitResult::timed_out) return Errno::etimedout;
-  return o == Outcome::gave_lock_up ? interrupted : Errno(restart::no_intr);
+  if (r == sched::WaitResult::timed_out) return settle(w, word, o, Errno::etimedout);
+  return settle(w, word, o, o == Outcome::gave_lock_up ? interrupted : restart::no_intr);
 }
 
 }  // namespace
@@ -328,11 +335,7 @@ Result<void> futex_lock(Task& me, const FutexLock& l) {
     if (me.has_work(sched::Interruptible::fatal)) return Errno(restart::no_intr);
   }
   if (l.only_try) return Errno::eagain;
-  if (closes_circle(me, lock)) {
-    const Outcome o = end_wait(w);
-    if (o == Outcome::gave_lock_up) return Errno::edeadlk;
-    return o == Outcome::heir ? come_into_lock(w, l.word) : Result<void>();
-  }
+  if (closes_circle(me, lock)) return settle(w, l.word, end_wait(w), Errno::edeadlk);
   return wait_for_lock(w, l.word, l.deadline_ns, Errno(restart::no_intr));
 }
 
