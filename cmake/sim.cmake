@@ -22,7 +22,7 @@ set(sim_sources
   core/clock.cpp core/cpu_mask.cpp core/lockdep.cpp core/log.cpp core/oops.cpp core/panic.cpp
   core/percpu.cpp core/preempt.cpp core/rcu.cpp core/smp_call.cpp core/spin.cpp core/thread_core.cpp
   time/timer.cpp
-  sched/rcu.cpp sched/softirq.cpp sched/thread.cpp sched/wait.cpp sched/workqueue.cpp
+  sched/placement.cpp sched/rcu.cpp sched/runqueue.cpp sched/softirq.cpp sched/thread.cpp sched/wait.cpp sched/workqueue.cpp
   vfs/names.cpp)
 list(TRANSFORM sim_sources PREPEND ${CMAKE_SOURCE_DIR}/kernel/)
 

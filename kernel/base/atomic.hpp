@@ -41,6 +41,7 @@ template <class T> class Atomic {
   // All return the value before the operation.
   T fetch_add_relaxed(T n) { return sim_point(), __atomic_fetch_add(&v_, n, __ATOMIC_RELAXED); }
   T fetch_add_acq_rel(T n) { return sim_point(), __atomic_fetch_add(&v_, n, __ATOMIC_ACQ_REL); }
+  T fetch_add_seq_cst(T n) { return sim_point(), __atomic_fetch_add(&v_, n, __ATOMIC_SEQ_CST); }
   T fetch_sub_relaxed(T n) { return sim_point(), __atomic_fetch_sub(&v_, n, __ATOMIC_RELAXED); }
   T fetch_sub_release(T n) { return sim_point(), __atomic_fetch_sub(&v_, n, __ATOMIC_RELEASE); }
   T fetch_sub_acq_rel(T n) { return sim_point(), __atomic_fetch_sub(&v_, n, __ATOMIC_ACQ_REL); }

@@ -218,8 +218,8 @@ struct Watched final : public core::RcuHead {
     while (!stop.load_relaxed()) machine::relax();
   };
   const CpuId cpu(cpus() - 1);
-  Ref<sched::Thread> a = crowd.start(spin, {.nice = 0, .pinned = true, .cpu = cpu});
-  Ref<sched::Thread> b = crowd.start(spin, {.nice = 5, .pinned = true, .cpu = cpu});
+  Ref<sched::Thread> a = crowd.start(spin, {.scheduling = {.nice = 0}, .pinned = true, .cpu = cpu});
+  Ref<sched::Thread> b = crowd.start(spin, {.scheduling = {.nice = 5}, .pinned = true, .cpu = cpu});
   sched::sleep_until(core::clock_ns() + 3 * ns_per_s);
   const u64 ran_a = a->run_time_ns();
   const u64 ran_b = b->run_time_ns();
@@ -242,7 +242,7 @@ struct Watched final : public core::RcuHead {
       [] {
         while (!stop.load_relaxed()) machine::relax();
       },
-      {.nice = 0, .pinned = true, .cpu = cpu});
+      {.scheduling = {.nice = 0}, .pinned = true, .cpu = cpu});
   constexpr u64 rounds = 500;
   static constinit Atomic<u64> worst{0}, late{0};
   (void)crowd.start(
@@ -256,7 +256,7 @@ struct Watched final : public core::RcuHead {
         }
         stop.store_release(true);
       },
-      {.nice = 0, .pinned = true, .cpu = cpu});
+      {.scheduling = {.nice = 0}, .pinned = true, .cpu = cpu});
   crowd.wait();
   verdict("latency", late.load_relaxed() <= rounds / 4, late.load_relaxed(),
           worst.load_relaxed() / 1000);

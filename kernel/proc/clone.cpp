@@ -34,6 +34,7 @@ Result<Ref<Group>> make_group(Task& me, const CloneArgs& args) {
   g->limits.alone() = *me.group->limits.lock();
   g->oom_score_adj = me.group->oom_score_adj;
   g->cpu_limit = me.group->cpu_limit;
+  g->realtime_limit = me.group->realtime_limit;
   if (has(args.flags, uapi::clone_sighand)) {
     g->handlers = me.group->handlers;
   } else {
@@ -61,7 +62,7 @@ Result<void> prepare(Task& me, const CloneArgs& args, Task& child) {
     (void)child.work_bits.fetch_or_relaxed(core::work::rseq);
   }
   child.timer_slack_ns = child.default_timer_slack_ns = me.timer_slack_ns;
-  TRY(sched::prepare_thread(child, me.name(), child, {.nice = me.nice()}));
+  TRY(sched::prepare_thread(child, me.name(), child, {.scheduling = me.scheduling().inherited()}));
   sched::inherit_affinity(child, me);
   machine::Registers& registers = child.registers();
   registers = me.registers();

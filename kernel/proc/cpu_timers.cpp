@@ -6,7 +6,7 @@
 namespace auk::proc {
 namespace {
 
-constexpr u64 ns_per_s = 1'000'000'000;
+constexpr u64 ns_per_s = 1'000'000'000, ns_per_us = 1000;
 constexpr u64 unlimited = ~u64{0};
 
 u64 counted(CpuClock clock, const CpuSamples& samples) {
@@ -84,25 +84,26 @@ io::TimerSetting ProcessCpuTimer::set(const io::TimerSetting& wanted) {
   return before;
 }
 
-void CpuLimit::check(Group& g) {
-  const u64 soft = soft_s_.load_relaxed();
-  if (soft == unlimited) return;
-  const u64 used = g.samples.sampled().sum();
-  const u64 hard = hard_s_.load_relaxed();
-  if (hard != unlimited && used / ns_per_s >= hard) {
+void TimeLimit::check(Group& g, u64 used) {
+  const u64 hard = hard_.load_relaxed();
+  if (hard != unlimited && used >= hard) {
     (void)send_to_group(g, kernel_signal(uapi::sigkill));
     return;
   }
-  if (used / ns_per_s < soft) return;
-  u64 seen = soft;
-  if (soft_s_.cas_acq_rel(seen, soft + 1)) (void)send_to_group(g, kernel_signal(uapi::sigxcpu));
+  u64 seen = soft_.load_relaxed();
+  if (used < seen) return;
+  if (soft_.cas_acq_rel(seen, seen + step_)) (void)send_to_group(g, kernel_signal(uapi::sigxcpu));
 }
 
 void check_cpu_timers(Task& me) {
   if (me.cpu_timers.any()) me.cpu_timers.check({me.group, Ref<Task>(me)});
   Group& g = *me.group;
   if (g.cpu_timers.any()) g.cpu_timers.check({me.group, {}});
-  g.cpu_limit.check(g);
+  if (g.cpu_limit.is_set()) g.cpu_limit.check(g, g.samples.sampled().sum() / ns_per_s);
+  if (g.realtime_limit.is_set()) {
+    (void)me.run_time_ns();  // counts up to now
+    g.realtime_limit.check(g, me.realtime_burst_ns() / ns_per_us);
+  }
 }
 
 }  // namespace auk::proc

@@ -91,22 +91,26 @@ class ProcessCpuTimer final : public CpuTimer {
   io::TimerSetting set(const io::TimerSetting& wanted);
 };
 
-/// RLIMIT_CPU, as the samples of a process compare with it.
-class CpuLimit {
-  Atomic<u64> soft_s_{~u64{0}}, hard_s_{~u64{0}};
+/// A limit of time whose soft part a program may ignore for a while: SIGXCPU, and it grows; SIGKILL
+/// at the hard one.
+class TimeLimit {
+  Atomic<u64> soft_{~u64{0}}, hard_{~u64{0}};
+  const u64 step_;
 
  public:
-  void set(u64 soft_s, u64 hard_s) {
-    soft_s_.store_relaxed(soft_s);
-    hard_s_.store_relaxed(hard_s);
-  }
-  CpuLimit& operator=(const CpuLimit& o) {
-    set(o.soft_s(), o.hard_s_.load_relaxed());
+  explicit TimeLimit(u64 step) : step_(step) {}
+  TimeLimit& operator=(const TimeLimit& o) {
+    set(o.soft(), o.hard_.load_relaxed());
     return *this;
   }
-  /// Grows by a second with each SIGXCPU.
-  u64 soft_s() const { return soft_s_.load_relaxed(); }
-  void check(Group& g);
+  void set(u64 soft, u64 hard) {
+    soft_.store_relaxed(soft);
+    hard_.store_relaxed(hard);
+  }
+  /// Grows by `step` with each SIGXCPU.
+  u64 soft() const { return soft_.load_relaxed(); }
+  bool is_set() const { return soft() != ~u64{0}; }
+  void check(Group& g, u64 used);
 };
 
 /// After a sample of the running thread, in the interrupt.

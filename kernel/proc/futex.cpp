@@ -58,8 +58,7 @@ class Waking {
     }
     for (FutexWaiter* w = from.first(); w != nullptr && !is_complete() && !woken.is_full();) {
       FutexWaiter* const next = from.next(*w);
-      if (w->arrival > *last_) return;
-      if (w->key == key_) {
+      if (w->key == key_ && w->arrival <= *last_) {
         met_lock_ = w->target != nullptr;
         if (!met_lock_ && (w->bitset & bitset_) != 0) {
           woken.take(from, *w);
@@ -96,6 +95,7 @@ void leave(FutexWaiter& w) {
 Result<void> join_futex(FutexWaiter& w, UserAddr word, u32 value) {
   FutexBucket& b = bucket_of(w.key);
   FutexArrival arrival(b);
+  w.rank = w.task->own_rank();
   for (;;) {
     u32 now = 0;
     {

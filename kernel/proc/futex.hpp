@@ -63,4 +63,8 @@ Result<u32> futex_requeue_lock(Task& me, UserAddr from, UserAddr to, i32 move, u
 /// its clear_child_tid is cleared.
 void leave_futexes(Task& me, bool for_good);
 
+/// The rank of a thread has changed: it takes its place among those that wait for the same lock,
+/// and what they lend its owner goes on from there. No lock is held.
+void hand_rank_on(Ref<Task> t);
+
 }  // namespace auk::proc

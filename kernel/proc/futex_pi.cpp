@@ -2,10 +2,14 @@
 // Documentation/locking/pi-futex.rst.
 //
 // Data model: a lock is known to the kernel while somebody waits for it: a PiState in the bucket of
-// its word and in its owner's list, with the waiters in the order they came. Whoever unlocks it
+// its word and in its owner's list, with the waiters, the most urgent first. Whoever unlocks it
 // writes the first waiter's number into the word and leaves the lock to it. Where the owner died,
 // the first waiter becomes the owner at once, and as the heir writes that into the word itself: the
 // dead thread may not reach the word any more.
+// Ranks: a lock lends its owner the rank of its first waiter; a thread runs with the highest of its
+// own and what it is lent. Whoever changes a thread's rank goes on to the lock it waits for. A
+// waiter is always placed by what its thread's rank is at that moment, so of many who do this at
+// once the last one leaves the right order.
 // Deadlocks: threads point to the lock they wait for, locks to their owner. Who has begun to wait
 // follows that way; one that leads back to it was a circle at one moment if it looks the same
 // twice. Of those who see a circle, the one fails that looked last. Locking: the bucket's lock
@@ -24,22 +28,54 @@ constexpr u32 died_bit = uapi::futex_owner_died;
 /// Locks on the way of one deadlock, as Linux's kernel.max_lock_depth.
 constexpr u32 max_depth = 1024;
 
-/// What locks let go of, to be dropped or woken when the bucket is free.
+/// What is left to do when the bucket is free: this ends behind its lock.
 struct Left {
   Ref<PiState> lock;
   Ref<Task> owner;
+  bool has_new_rank = false;  ///< the owner
   Ref<sched::Thread> sleeper;
+  bool is_awake = false;
+
+  Left() = default;
+  Left(const Left&) = delete;
+  Left& operator=(const Left&) = delete;
   void wake() {
-    if (sleeper) (void)sched::wake(*sleeper);
-    sleeper = {};
+    if (sleeper && !std::exchange(is_awake, true)) (void)sched::wake(*sleeper);
+  }
+  ~Left() {
+    wake();
+    if (has_new_rank) hand_rank_on(std::move(owner));
   }
 };
+
+/// The thread runs with what its locks lend it. True: that changed. Its lock is held.
+bool borrow(Task& t, FutexUse& use) {
+  const sched::Rank most = use.held.empty() ? sched::Rank{0} : use.held.begin()->lends;
+  if (use.lent == most) return false;
+  use.lent = most;
+  t.set_boost(most);
+  return true;
+}
+
+/// Who waits for the lock has changed. The bucket's lock is held.
+void lend(PiState& s, Left& left) {
+  if (!s.owner) return;
+  auto use = s.owner->futex_use.lock();
+  if (s.lends == s.most_urgent()) return;
+  use->held.erase(use->held.iterator_to(s));
+  s.lends = s.most_urgent();
+  use->held.insert_equal(s);
+  if (!borrow(*s.owner, *use)) return;
+  left.owner = s.owner;
+  left.has_new_rank = true;
+}
 
 /// Nobody's, until it gets an owner or is forgotten. The bucket's lock is held.
 void disown(PiState& s, Left& left) {
   if (!s.owner) return;
   auto use = s.owner->futex_use.lock();
-  use->held.remove(s);
+  use->held.erase(use->held.iterator_to(s));
+  left.has_new_rank = borrow(*s.owner, *use) || left.has_new_rank;
   left.owner = std::move(s.owner);
 }
 
@@ -49,15 +85,18 @@ bool set_owner(PiState& s, Task& owner, u32 number, Left& left) {
   ++s.changes;
   auto use = owner.futex_use.lock();
   if (use->takes_none) return false;
-  use->held.push_back(s);
+  s.lends = s.most_urgent();
+  use->held.insert_equal(s);
+  (void)borrow(owner, *use);
   s.owner = Ref<Task>(owner);
   s.owner_number = number;
   return true;
 }
 
-void set_wanted(Task& t, PiState* s) {
+void set_wanted(Task& t, PiState* s, FutexWaiter* as) {
   auto use = t.futex_use.lock();
   use->wanted = s;
+  use->waiter = as;
   ++use->wants;
   use->turn = 0;
 }
@@ -76,11 +115,14 @@ void skip_turn(Task& t) {
 }
 
 /// The bucket's lock is held.
-void join(FutexBucket& b, PiState& s, FutexWaiter& w) {
-  s.waiters.push_back(w);
+void join(FutexBucket& b, PiState& s, FutexWaiter& w, Left& left) {
   w.lock = &s;
   w.bucket.store_release(&b);
-  set_wanted(*w.task, &s);
+  set_wanted(*w.task, &s, &w);
+  // Whoever changes it from here on finds what the thread waits for.
+  w.rank = w.task->rank();
+  add_by_rank(s.waiters, w);
+  lend(s, left);
 }
 
 /// Its owner died, or cannot become it: the next one inherits the lock. The bucket's lock is held.
@@ -88,7 +130,7 @@ void bequeath(FutexBucketLists& lists, PiState& s, Left& left) {
   s.heir = s.waiters.pop_front();
   if (s.heir == nullptr) return forget_if_unwanted(lists, s, left);
   Task& heir = *s.heir->task;
-  set_wanted(heir, nullptr);
+  set_wanted(heir, nullptr, nullptr);
   // It sleeps in a call of its own, and so has its memory.
   (void)set_owner(s, heir, heir.tid(), left);
   left.sleeper = Ref<sched::Thread>(heir);
@@ -121,7 +163,6 @@ Result<void> come_into_lock(FutexWaiter& w, UserAddr word) {
       }
       if (ok) return {};
     }
-    left.wake();
     if (!writable) return Errno::efault;
     writable = bring_in_futex(word).ok();
   }
@@ -278,7 +319,8 @@ Outcome end_wait(FutexWaiter& w) {
     if (lock != nullptr) {
       lock->waiters.remove(w);
       w.lock = nullptr;
-      set_wanted(*w.task, nullptr);
+      set_wanted(*w.task, nullptr, nullptr);
+      lend(*lock, left);
       forget_if_unwanted(*lists, *lock, left);
     } else {
       lists->remove(w);
@@ -325,7 +367,7 @@ Result<void> futex_lock(Task& me, const FutexLock& l) {
       if (found == Look::wait && l.only_try) forget_if_unwanted(*lists, *a.lock, left);
       if (found == Look::wait && !l.only_try) {
         lock = Ref<PiState>(*a.lock);
-        join(b, *a.lock, w);
+        join(b, *a.lock, w, left);
         arrival.stay();
       }
     }
@@ -349,6 +391,8 @@ Result<void> futex_unlock(Task& me, UserAddr word, bool is_private) {
     Left left;
     bool done = false;
     {
+      // Whoever gets the lock is awake before this thread loses what it was lent.
+      const core::PreemptOff until_woken;
       auto lists = b.lists.lock();
       PiState* const s = lists->lock_of(key);
       FutexWaiter* const next = s != nullptr ? s->waiters.front() : nullptr;
@@ -361,17 +405,17 @@ Result<void> futex_unlock(Task& me, UserAddr word, bool is_private) {
         now = found;
         if (done && next != nullptr) {
           s->waiters.remove(*next);
-          set_wanted(*next->task, nullptr);
+          set_wanted(*next->task, nullptr, nullptr);
           (void)set_owner(*s, *next->task, next->task->tid(), left);
           next->lock = nullptr;
           left.sleeper = release_waiter(*next);
           forget_if_unwanted(*lists, *s, left);
+          left.wake();
         }
       } else {
         now = ~u32{0};
       }
     }
-    left.wake();
     if (done) return {};
     if (now == ~u32{0}) {
       TRY(bring_in_futex(word));
@@ -436,7 +480,7 @@ Result<u32> futex_requeue_lock(Task& me, UserAddr from, UserAddr to, i32 move, u
             break;
           }
           here.remove(*w);
-          join(b, *a.lock, *w);
+          join(b, *a.lock, *w, left);
           skip_turn(*w->task);
           (void)home.counted.fetch_sub_relaxed(1);
           (void)b.counted.fetch_add_relaxed(1);
@@ -447,7 +491,6 @@ Result<u32> futex_requeue_lock(Task& me, UserAddr from, UserAddr to, i32 move, u
       if (a.lock != nullptr) forget_if_unwanted(there, *a.lock, left);
       return result;
     });
-    left.wake();
     if (step == Step::done) return count;
     if (step == Step::changed) return Errno::eagain;
     if (step == Step::mixed) return Errno::einval;
@@ -460,25 +503,54 @@ Result<u32> futex_requeue_lock(Task& me, UserAddr from, UserAddr to, i32 move, u
   }
 }
 
+void hand_rank_on(Ref<Task> t) {
+  for (u32 depth = 0; depth < max_depth; ++depth) {
+    Ref<PiState> lock;
+    {
+      auto use = t->futex_use.lock();
+      if (use->wanted == nullptr) return;
+      lock = Ref<PiState>(*use->wanted);
+    }
+    Left left;
+    {
+      auto lists = bucket_of(lock->key).lists.lock();
+      FutexWaiter* w = nullptr;
+      {
+        auto use = t->futex_use.lock();
+        if (use->wanted != lock.get()) continue;
+        w = use->waiter;
+      }
+      if (w->rank == t->rank()) return;
+      lock->waiters.remove(*w);
+      w->rank = t->rank();
+      add_by_rank(lock->waiters, *w);
+      lend(*lock, left);
+    }
+    if (!left.has_new_rank) return;
+    left.has_new_rank = false;
+    t = std::move(left.owner);
+  }
+}
+
 void leave_held_futexes(Task& me, bool for_good) {
   for (;;) {
     Ref<PiState> lock;
     {
       auto use = me.futex_use.lock();
-      HeldFutex* const first = use->held.front();
-      if (first == nullptr) {
+      if (use->held.empty()) {
         use->takes_none = for_good;
         return;
       }
-      lock = Ref<PiState>(static_cast<PiState&>(*first));
+      lock = Ref<PiState>(static_cast<PiState&>(*use->held.begin()));
     }
     Left left;
     {
+      const core::PreemptOff until_woken;
       auto lists = bucket_of(lock->key).lists.lock();
       // Whoever waited may have gone meanwhile, and the lock with it.
       if (lock->owner.get() == &me) bequeath(*lists, *lock, left);
+      left.wake();
     }
-    left.wake();
   }
 }
 

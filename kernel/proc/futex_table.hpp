@@ -1,7 +1,8 @@
 // The table behind futex(2): who sleeps on which word of user memory. For futex*.cpp only.
 //
-// Data model: a bucket holds the waiters of its words in the order of their arrival, and the locks
-// (PiState) that somebody waits for; who waits for a lock stands in that lock's list instead. A
+// Data model: a bucket holds the waiters of its words, the most urgent first, then in the order of
+// their arrival, and the locks (PiState) that somebody waits for; who waits for a lock stands in
+// that lock's list instead, in the same order. A
 // waiter moves between lists only under the locks of the buckets it leaves and enters.
 // Whoever waits counts itself before it reads the word, so that a waker, who writes the word before
 // it looks here, need not take the lock of a bucket where nobody is.
@@ -26,6 +27,7 @@ struct FutexWaiter {
   FutexKey key;
   u32 bitset = ~u32{0};
   u64 arrival = 0;
+  sched::Rank rank = 0;  ///< as it stands in a list
   Atomic<bool> woken{false};
   Atomic<FutexBucket*> bucket{nullptr};  ///< changes under the lock of the bucket it is in
   Task* task = nullptr;
@@ -37,6 +39,16 @@ struct FutexWaiter {
   PiState* lock = nullptr;
 };
 
+using FutexWaiters = List<FutexWaiter, &FutexWaiter::node>;
+
+/// Behind those that are at least as urgent.
+inline void add_by_rank(FutexWaiters& to, FutexWaiter& w) {
+  if (w.rank != 0)
+    for (FutexWaiter& other : to)
+      if (other.rank < w.rank) return to.insert_before(other, w);
+  to.push_back(w);
+}
+
 /// A word that is a lock, from the first waiter to the last. See futex_pi.cpp.
 struct PiState final : HeldFutex, RefCounted<PiState> {
   const FutexKey key;
@@ -45,16 +57,20 @@ struct PiState final : HeldFutex, RefCounted<PiState> {
   u32 owner_number = 0;  ///< as the word has it
   /// The owner died, and this one, the new owner, has not written that into the word yet.
   FutexWaiter* heir = nullptr;
-  List<FutexWaiter, &FutexWaiter::node> waiters;
+  FutexWaiters waiters;
   u64 changes = 0;  ///< of the owner
   ListNode node;    ///< of the bucket
 
   explicit PiState(const FutexKey& k) : key(k) {}
   static void destroy(PiState* s) { mem::destroy(s); }
+  sched::Rank most_urgent() {
+    const FutexWaiter* const first = waiters.front();
+    return first == nullptr ? sched::Rank{0} : first->rank;
+  }
 };
 
 class FutexBucketLists {
-  List<FutexWaiter, &FutexWaiter::node> waiters_;
+  FutexWaiters waiters_;
   List<PiState, &PiState::node> locks_;
   u64 arrivals_ = 0;
 
@@ -62,7 +78,7 @@ class FutexBucketLists {
   constexpr FutexBucketLists() = default;
   void add(FutexWaiter& w) {
     w.arrival = ++arrivals_;
-    waiters_.push_back(w);
+    add_by_rank(waiters_, w);
   }
   void remove(FutexWaiter& w) { waiters_.remove(w); }
   FutexWaiter* first() { return waiters_.front(); }

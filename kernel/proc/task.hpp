@@ -236,7 +236,10 @@ class Group final : public RefCounted<Group> {
   CpuTimers cpu_timers;
   ProcessCpuTimer virtual_timer{*this, CpuClock::program, uapi::sigvtalrm};
   ProcessCpuTimer profile_timer{*this, CpuClock::profile, uapi::sigprof};
-  CpuLimit cpu_limit;
+  TimeLimit cpu_limit{1};  ///< RLIMIT_CPU, in seconds
+  /// RLIMIT_RTTIME, in microseconds: how long a thread may run under a real-time policy without
+  /// sleeping once.
+  TimeLimit realtime_limit{1'000'000};
 
   Group() = default;
   ~Group();

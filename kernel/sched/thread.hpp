@@ -1,22 +1,25 @@
 // Threads, and the run queues that share CPUs among them.
 //
 // Purpose: what runs, where, and for how long.
-// Data model: Thread (a kernel stack with saved registers, a state word, its place in the fair
-// order) belongs to one CPU's RunQueue at a time. Fairness: each thread's virtual time advances by
-// real time divided by its weight; the queue runs the thread that is behind most. A waking thread
-// is placed at most half a slice behind the others, so sleeping is not saved up. State word:
-// running (on a CPU or queued), sleeping, dead. A waker changes sleeping to running by
-// compare-and-set; whoever wins puts the thread on a queue, unless it has not left its CPU yet:
-// then its own schedule() sees that it need not sleep. Locking: each run queue has a raw lock that
-// is held across the switch: the thread switched to lets it go. So another CPU that holds the lock
-// knows that every thread which is not `current` there has saved its registers. Which queue a
-// thread belongs to changes only under the lock of the queue it belonged to, which is what wake()
-// takes. Two run queue locks are never held at once; a thief only tries them. Context: spawn() and
-// sleeping in threads with preemption on; wake() any but NMI. Differences from Linux: one fair
-// class; no CPU idles while threads that it may run wait elsewhere. A CPU joins the idle ones, then
-// looks for a thread to steal, then sleeps. Whoever makes a thread wait takes a CPU out of the idle
-// ones and calls it: one call for each thread, answered by whoever takes a thread, passed on by who
-// was called and got work of its own.
+// Data model: Thread (a kernel stack with saved registers, a state word, its place in the order)
+// belongs to one CPU's RunQueue at a time. Order: real-time threads by their priority, then those
+// that share the CPU fairly: each one's virtual time advances by real time divided by its weight;
+// the queue runs the thread that is behind most. A waking thread is placed at most half a slice
+// behind the others, so sleeping is not saved up. State word: running (on a CPU or queued),
+// sleeping, dead. A waker changes sleeping to running by compare-and-set; whoever wins puts the
+// thread on a queue, unless it has not left its CPU yet: then its own schedule() sees that it need
+// not sleep.
+// Locking: each run queue has a raw lock that is held across the switch: the thread switched to
+// lets it go. So another CPU that holds the lock knows that every thread which is not `current`
+// there has saved its registers. Which queue a thread belongs to changes only under the lock of the
+// queue it belonged to, which is what wake() takes. Two run queue locks are never held at once; a
+// thief only tries them.
+// Context: spawn() and sleeping in threads with preemption on; wake() and changes of scheduling any
+// but NMI.
+// Differences from Linux: no CPU idles while threads that it may run wait elsewhere. A CPU joins
+// the idle ones, then looks for a thread to steal, then sleeps. Whoever makes a thread wait takes a
+// CPU out of the idle ones and calls it: one call for each thread, answered by whoever takes a
+// thread, passed on by who was called and got work of its own.
 #pragma once
 #include <string_view>
 
@@ -28,6 +31,7 @@
 #include "mem/box.hpp"
 #include "mem/translation.hpp"
 #include "mem/vmalloc.hpp"
+#include "sched/policy.hpp"
 
 namespace auk::sched {
 
@@ -63,6 +67,7 @@ enum class State : u32 { running = 0, sleeping = 1, dead = 2 };
 class RunQueue;
 
 class Thread : public core::ThreadCore, public RefCounted<Thread> {
+  friend class ReadyQueue;
   friend class RunQueue;
   friend void inherit_affinity(Thread& t, const Thread& from);
   friend struct Behind;
@@ -71,8 +76,11 @@ class Thread : public core::ThreadCore, public RefCounted<Thread> {
   ThreadMain* main_ = nullptr;
   Atomic<State> state_{State::running};
   Atomic<u32> cpu_{0};
-  Atomic<u32> weight_{1024};
-  Atomic<i32> nice_{0};
+  // Guarded by the lock of the queue it belongs to.
+  Scheduling scheduling_;
+  Rank boost_ = 0;  ///< what others that wait for it lend it
+  Atomic<Rank> rank_{0};
+  bool counts_as_urgent_ = false;
   bool queued_ = false;
   bool leaves_ = false;  ///< for another CPU, as soon as this one runs another thread
   /// Not every CPU may run it: only those of `allowed_`.
@@ -82,9 +90,12 @@ class Thread : public core::ThreadCore, public RefCounted<Thread> {
   u32 reserved_at_top_ = 0;
   u64 virtual_time_ = 0;
   u64 ran_since_ = 0;
+  u64 turn_left_ns_ = round_robin_ns;
   Atomic<u64> run_time_{0};
+  Atomic<u64> burst_ns_{0};
   Atomic<u64> sleeps_{0}, preemptions_{0};
   TreeHook hook_;
+  ListNode ready_node_;
 
  public:
   ListNode dead_node;                 ///< for the reaper
@@ -105,6 +116,8 @@ class Thread : public core::ThreadCore, public RefCounted<Thread> {
   /// How often it gave its CPU up to sleep, and to another thread while it could have run.
   u64 sleeps() const { return sleeps_.load_relaxed(); }
   u64 preemptions() const { return preemptions_.load_relaxed(); }
+  /// Time on a CPU under a real-time policy since it last slept.
+  u64 realtime_burst_ns() const { return burst_ns_.load_relaxed(); }
   bool may_run_on(CpuId c) const { return !restricted_.load_acquire() || allowed_.has(c); }
   /// f(CpuId) for each CPU that may run it and is online.
   template <class F> void each_allowed_cpu(F f) const {
@@ -112,14 +125,26 @@ class Thread : public core::ThreadCore, public RefCounted<Thread> {
       if (may_run_on(c)) f(c);
     });
   }
+  /// More than one CPU may run it.
+  bool may_move() const {
+    if (!restricted_.load_acquire()) return true;
+    u32 count = 0;
+    each_allowed_cpu([&](CpuId) { ++count; });
+    return count > 1;
+  }
   CpuId cpu() const { return CpuId(cpu_.load_relaxed()); }
   bool is_dead() const { return state_.load_acquire() == State::dead; }
   bool is_user() const { return is_user_; }
   VirtAddr stack_top() const { return stack_->start() + stack_->size(); }
-  i32 nice() const { return nice_.load_relaxed(); }
-  /// -20 to 19. What it has run since it was last accounted for counts with the new weight. Any
-  /// context.
+  Scheduling scheduling() const;
+  void set_scheduling(const Scheduling& s);
   void set_nice(i32 nice);
+  /// Its priority, or the highest that it was lent.
+  Rank rank() const { return rank_.load_relaxed(); }
+  /// Without what it was lent.
+  Rank own_rank() const;
+  /// Lends it a real-time priority until the next call; 0: none.
+  void set_boost(Rank r);
   void set_name(std::string_view name);
   /// Bytes at the top of the stack that stay free: the user registers. Before start_thread().
   void reserve_at_top(u32 bytes) { reserved_at_top_ = bytes; }
@@ -146,7 +171,7 @@ class UserSwitch {
 void set_user_switch(UserSwitch& s);
 
 struct SpawnOptions {
-  i32 nice = 0;
+  Scheduling scheduling = {};
   bool pinned = false;  ///< stays on `cpu`
   CpuId cpu;
 };

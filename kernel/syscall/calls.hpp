@@ -171,6 +171,17 @@ Value getcpu(Task&, UserOut<u32> cpu, UserOut<u32> node);
 Value sched_yield(Task&);
 Value sched_getaffinity(Task&, int pid, u32 size, UserAddr mask);
 Value sched_setaffinity(Task&, int pid, u32 size, UserAddr mask);
+Value sched_setscheduler(Task&, int pid, int policy, UserIn<uapi::sched_param> param);
+Value sched_getscheduler(Task&, int pid);
+Value sched_setparam(Task&, int pid, UserIn<uapi::sched_param> param);
+Value sched_getparam(Task&, int pid, UserOut<uapi::sched_param> param);
+Value sched_setattr(Task&, int pid, UserAddr attr, u32 flags);
+Value sched_getattr(Task&, int pid, UserAddr attr, u32 size, u32 flags);
+Value sched_get_priority_max(Task&, int policy);
+Value sched_get_priority_min(Task&, int policy);
+Value sched_rr_get_interval(Task&, int pid, UserOut<uapi::kernel_timespec> interval);
+
+// nice.cpp
 Value getpriority(Task&, int which, int who);
 Value setpriority(Task&, int which, int who, int nice);
 

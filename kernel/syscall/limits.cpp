@@ -28,10 +28,13 @@ Result<void> check_limit(Task& me, const proc::Limit& old, const uapi::rlimit64&
   return {};
 }
 
-/// The soft limit of CPU time grows while a program ignores it.
+/// The soft limits of CPU time grow while a program ignores them.
 proc::Limit shown(const proc::Group& g, const proc::Limit& l, u32 resource) {
-  if (resource != u32{uapi::rlimit_cpu}) return l;
-  return {.soft = std::max(l.soft, g.cpu_limit.soft_s()), .hard = l.hard};
+  if (resource == u32{uapi::rlimit_cpu})
+    return {.soft = std::max(l.soft, g.cpu_limit.soft()), .hard = l.hard};
+  if (resource == u32{uapi::rlimit_rttime})
+    return {.soft = std::max(l.soft, g.realtime_limit.soft()), .hard = l.hard};
+  return l;
 }
 
 /// prlimit(2): the same identity throughout, or CAP_SYS_RESOURCE.
@@ -64,6 +67,8 @@ Value prlimit64(Task& me, int pid, u32 resource, UserIn<uapi::rlimit64> in,
       l = {fresh.rlim_cur, fresh.rlim_max};
       if (resource == u32{uapi::rlimit_cpu})
         target->group->cpu_limit.set(fresh.rlim_cur, fresh.rlim_max);
+      if (resource == u32{uapi::rlimit_rttime})
+        target->group->realtime_limit.set(fresh.rlim_cur, fresh.rlim_max);
     }
   }
   if (!out.is_null()) TRY(out.store({old.soft, old.hard}));

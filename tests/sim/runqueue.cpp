@@ -1,4 +1,5 @@
-// Run queues: no thread is lost or runs twice, a pinned one stays, and waiting threads get a CPU.
+// Run queues: no thread is lost or runs twice, a pinned one stays, waiting threads get a CPU, and
+// the most urgent ones first.
 //
 // That no CPU idles while a thread waits is looked at by the board whenever all CPUs idle, and here
 // while one is kept busy.
@@ -35,8 +36,18 @@ void lap(Track& t, const sched::SpawnOptions& o) {
   t.inside.store_release(0);
 }
 
+sched::Scheduling urgent(sched::Rank rank) {
+  return {.policy = one_in(2) ? sched::Policy::fifo : sched::Policy::round_robin, .priority = rank};
+}
+
+sched::Scheduling any_scheduling() {
+  if (one_in(3)) return urgent(static_cast<sched::Rank>(1 + dice(3)));
+  return {.policy = one_in(4) ? sched::Policy::idle : sched::Policy::normal,
+          .nice = static_cast<i32>(dice(40)) - 20};
+}
+
 sched::SpawnOptions any_options() {
-  return {.nice = static_cast<i32>(dice(40)) - 20, .pinned = one_in(3), .cpu = some_cpu()};
+  return {.scheduling = any_scheduling(), .pinned = one_in(3), .cpu = some_cpu()};
 }
 
 /// Threads that run, yield, sleep, are woken, and end.
@@ -85,6 +96,8 @@ void moved_about() {
       for (u32 n = 0; n < laps; ++n) {
         core::CpuMask mine;
         some_cpus(mine);
+        if (one_in(3)) all[dice(threads)]->set_scheduling(any_scheduling());
+        if (one_in(4)) all[dice(threads)]->set_boost(static_cast<sched::Rank>(dice(4)));
         if (one_in(2)) {
           SIM_CHECK(sched::set_affinity(sched::current(), mine).ok());
         } else {
@@ -262,14 +275,141 @@ void busy() {
           while (left.load_acquire() != 0) machine::relax();
         },
         // Of like weight: between the extremes a fair turn comes after a quarter of a minute.
-        {.nice = static_cast<i32>(dice(3)) - 1, .pinned = one_in(3), .cpu = some_cpu()});
+        {.scheduling = {.nice = static_cast<i32>(dice(3)) - 1},
+         .pinned = one_in(3),
+         .cpu = some_cpu()});
+  crowd.wait();
+}
+
+/// As many real-time threads as CPUs and one more, and fair ones that never let go: none of the
+/// first waits while a fair one runs, wherever they come from, and the last one gets the first CPU
+/// that one of them leaves. All have one rank, so that none makes room for another one.
+void urgent_ones_first() {
+  const u32 most = core::possible_cpus;
+  Atomic<u32> here{0};
+  Atomic<bool> over{false};
+  sched::WaitQueue queue;
+  Atomic<bool> go{false};
+  Crowd crowd;
+  for (u32 i = 0; i < 1 + dice(most); ++i)
+    (void)crowd.start([&] {
+      while (!over.load_acquire()) machine::relax();
+    });
+  const bool by_boost = one_in(3);
+  const auto rank = static_cast<sched::Rank>(1 + dice(3));
+  for (u32 i = 0; i <= most; ++i) {
+    const bool sleeps = one_in(2);
+    const Ref<sched::Thread> t = crowd.start(
+        [&, sleeps] {
+          if (sleeps || by_boost) (void)sched::wait(queue, [&] { return go.load_acquire(); });
+          const u32 nth = here.fetch_add_acq_rel(1);
+          while (here.load_acquire() < (nth == 0 ? most : most + 1)) machine::relax();
+          over.store_release(true);
+        },
+        by_boost
+            ? sched::SpawnOptions()
+            : sched::SpawnOptions{.scheduling = {.policy = sched::Policy::fifo, .priority = rank}});
+    if (by_boost) t->set_boost(rank);
+    if (one_in(3)) dawdle();
+  }
+  go.store_seq_cst(true);
+  queue.wake_all();
+  crowd.wait();
+}
+
+/// Real-time threads on all CPUs. One of them makes another one runnable and waits for it, while a
+/// second one goes to sleep: the new one gets that CPU, and nothing less urgent. Who starts them is
+/// more urgent still, so that nobody else has anything to do when it has come to this.
+void the_cpu_that_was_left() {
+  const u32 most = core::possible_cpus;
+  if (most == 1) return;
+  const sched::Scheduling urgent_one{.policy = sched::Policy::fifo, .priority = 1};
+  const u32 leaver = 1 + dice(most - 1);
+  Atomic<u32> here{0};
+  Atomic<bool> called{false}, done{false};
+  sched::WaitQueue for_call, for_end;
+  const auto called_one = [&] {
+    (void)sched::wait(for_call, [&] { return called.load_acquire(); });
+    done.store_seq_cst(true);
+    for_end.wake_all();
+  };
+  const auto one_of_many = [&](u32 i) {
+    (void)here.fetch_add_acq_rel(1);
+    while (here.load_acquire() < most) machine::relax();
+    if (i == 0) {
+      called.store_seq_cst(true);
+      for_call.wake_all();
+    } else if (i == leaver) {
+      (void)sched::wait(for_end, [&] { return done.load_acquire(); });
+    }
+    while (!done.load_acquire()) machine::relax();
+  };
+  Crowd crowd, starters;
+  for (u32 i = 0; i < 1 + dice(most); ++i)
+    (void)crowd.start([&] {
+      while (!done.load_acquire()) machine::relax();
+    });
+  (void)starters.start(
+      [&] {
+        (void)crowd.start(called_one, {.scheduling = urgent_one});
+        for (u32 i = 0; i < most; ++i)
+          (void)crowd.start([&, i] { one_of_many(i); }, {.scheduling = urgent_one});
+      },
+      {.scheduling = urgent(2)});
+  (void)sched::wait(for_end, [&] { return done.load_acquire(); });
+  starters.wait();
+  crowd.wait();
+}
+
+/// A thread becomes urgent, or no longer is, while it runs or waits: who is due then runs.
+void changes_of_rank() {
+  const sched::SpawnOptions same{.pinned = true, .cpu = some_cpu()};
+  Atomic<u32> stage{0};
+  Crowd crowd;
+  const Ref<sched::Thread> busy = crowd.start(
+      [&] {
+        while (stage.load_acquire() != 2) machine::relax();
+      },
+      same);
+  const Ref<sched::Thread> waits = crowd.start([&] { stage.store_release(2); }, same);
+  switch (dice(3)) {
+    case 0:
+      busy->set_scheduling(urgent(2));
+      waits->set_scheduling(urgent(3));
+      break;
+    case 1:
+      busy->set_scheduling(urgent(2));
+      busy->set_scheduling({});
+      break;
+    default:
+      busy->set_boost(5);
+      waits->set_boost(6);
+      if (one_in(2)) busy->set_boost(0);
+  }
+  crowd.wait();
+}
+
+/// What shares a CPU fairly gets a part of it, whatever real-time threads do.
+void fair_reserve() {
+  const CpuId cpu = some_cpu();
+  Atomic<bool> done{false};
+  Crowd crowd;
+  (void)crowd.start(
+      [&] {
+        while (!done.load_acquire()) {
+          pass_time(10'000);
+          machine::relax();
+        }
+      },
+      {.scheduling = urgent(1), .pinned = true, .cpu = cpu});
+  (void)crowd.start([&] { done.store_release(true); }, {.pinned = true, .cpu = cpu});
   crowd.wait();
 }
 
 }  // namespace
 
 void scenario() {
-  switch (dice(10)) {
+  switch (dice(16)) {
     case 0: return generations();
     case 3: return nobody_idles();
     case 4:
@@ -278,6 +418,12 @@ void scenario() {
     case 7: return stays_where_it_wants();
     case 1: return spin_for_the_woken();
     case 2: return busy();
+    case 8:
+    case 9: return urgent_ones_first();
+    case 10: return changes_of_rank();
+    case 11: return fair_reserve();
+    case 12:
+    case 13: return the_cpu_that_was_left();
     default: return mixture();
   }
 }

@@ -145,6 +145,8 @@ class Simulation {
   u64 fingerprint() const { return fingerprint_ ^ steps_; }
   u64 now() const { return now_; }
   u32 cpus() const { return cpu_count_; }
+  /// The next step comes so much later.
+  void pass(u64 ns) { now_ += ns; }
   /// A line for the trace; the text lives for ever.
   void remark(const char* text) { note(SimStep::Kind::note, 0, text); }
 

@@ -128,6 +128,15 @@ consteval Table make_table() {
   SYSCALL(fstatfs);
   SYSCALL(getpriority);
   SYSCALL(setpriority);
+  SYSCALL(sched_setparam);
+  SYSCALL(sched_getparam);
+  SYSCALL(sched_setscheduler);
+  SYSCALL(sched_getscheduler);
+  SYSCALL(sched_get_priority_max);
+  SYSCALL(sched_get_priority_min);
+  SYSCALL(sched_rr_get_interval);
+  SYSCALL(sched_setattr);
+  SYSCALL(sched_getattr);
   SYSCALL(prctl);
   SYSCALL(arch_prctl);
   SYSCALL(setrlimit);

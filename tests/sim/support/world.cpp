@@ -111,6 +111,8 @@ void dawdle() {
   for (u32 n = dice(8); n > 0; --n) (void)core::clock_ns();
 }
 
+void pass_time(u64 ns) { simulation->pass(ns); }
+
 u64 soon() {
   const u64 now = core::clock_ns();
   switch (dice(4)) {

@@ -37,6 +37,8 @@ u32 dice(u32 n);
 inline bool one_in(u32 n) { return dice(n) == 0; }
 /// Lets some time pass, with switch points and interrupts.
 void dawdle();
+/// So much time passes without steps: for what waits long.
+void pass_time(u64 ns);
 /// A moment soon, or somewhat later, or past.
 u64 soon();
 
