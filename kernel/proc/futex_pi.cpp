@@ -93,10 +93,11 @@ bool set_owner(PiState& s, Task& owner, u32 number, Left& left) {
   return true;
 }
 
-void set_wanted(Task& t, PiState* s, FutexWaiter* as) {
-  auto use = t.futex_use.lock();
+/// What a thread sleeps for; nullptr: it has the lock, or gave up.
+void set_wanted(FutexWaiter& w, PiState* s) {
+  auto use = w.task->futex_use.lock();
   use->wanted = s;
-  use->waiter = as;
+  use->waiter = s != nullptr ? &w : nullptr;
   ++use->wants;
   use->turn = 0;
 }
@@ -118,7 +119,7 @@ void skip_turn(Task& t) {
 void join(FutexBucket& b, PiState& s, FutexWaiter& w, Left& left) {
   w.lock = &s;
   w.bucket.store_release(&b);
-  set_wanted(*w.task, &s, &w);
+  set_wanted(w, &s);
   // Whoever changes it from here on finds what the thread waits for.
   w.rank = w.task->rank();
   add_by_rank(s.waiters, w);
@@ -130,11 +131,12 @@ void bequeath(FutexBucketLists& lists, PiState& s, Left& left) {
   s.heir = s.waiters.pop_front();
   if (s.heir == nullptr) return forget_if_unwanted(lists, s, left);
   Task& heir = *s.heir->task;
-  set_wanted(heir, nullptr, nullptr);
+  set_wanted(*s.heir, nullptr);
   // It sleeps in a call of its own, and so has its memory.
   (void)set_owner(s, heir, heir.tid(), left);
   left.sleeper = Ref<sched::Thread>(heir);
   s.heir->woken.store_release(true);
+  left.wake();
 }
 
 /// The heir's own part. EFAULT: it cannot write the word, and the next one inherits.
@@ -319,7 +321,7 @@ Outcome end_wait(FutexWaiter& w) {
     if (lock != nullptr) {
       lock->waiters.remove(w);
       w.lock = nullptr;
-      set_wanted(*w.task, nullptr, nullptr);
+      set_wanted(w, nullptr);
       lend(*lock, left);
       forget_if_unwanted(*lists, *lock, left);
     } else {
@@ -391,8 +393,6 @@ Result<void> futex_unlock(Task& me, UserAddr word, bool is_private) {
     Left left;
     bool done = false;
     {
-      // Whoever gets the lock is awake before this thread loses what it was lent.
-      const core::PreemptOff until_woken;
       auto lists = b.lists.lock();
       PiState* const s = lists->lock_of(key);
       FutexWaiter* const next = s != nullptr ? s->waiters.front() : nullptr;
@@ -405,11 +405,12 @@ Result<void> futex_unlock(Task& me, UserAddr word, bool is_private) {
         now = found;
         if (done && next != nullptr) {
           s->waiters.remove(*next);
-          set_wanted(*next->task, nullptr, nullptr);
+          set_wanted(*next, nullptr);
           (void)set_owner(*s, *next->task, next->task->tid(), left);
           next->lock = nullptr;
           left.sleeper = release_waiter(*next);
           forget_if_unwanted(*lists, *s, left);
+          // Before this thread, which has lost what it was lent, can be preempted.
           left.wake();
         }
       } else {
@@ -545,11 +546,9 @@ void leave_held_futexes(Task& me, bool for_good) {
     }
     Left left;
     {
-      const core::PreemptOff until_woken;
       auto lists = bucket_of(lock->key).lists.lock();
       // Whoever waited may have gone meanwhile, and the lock with it.
       if (lock->owner.get() == &me) bequeath(*lists, *lock, left);
-      left.wake();
     }
   }
 }
