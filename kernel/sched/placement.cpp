@@ -38,22 +38,24 @@ void RunQueue::accept(Thread& t) {
   if (crowded) call_idle_cpu();
 }
 
-/// Gives `thief` a thread that may run elsewhere. Interrupts off. It counts as queued until
-/// accept(): it may have announced a sleep before it was preempted, and who wakes it must leave
-/// it to us. Thieves do not wait for the lock: where many idle they would keep it from its owner.
+/// Gives another CPU, which is about to choose, a thread of this queue, if there is one. It counts
+/// as queued until accept(): it may have announced a sleep before it was preempted, and who wakes
+/// it must leave it to us. Ends the lock.
+bool RunQueue::give(RunQueue& taker, Thread* found) {
+  if (found != nullptr) take_out(*found, taker.cpu_);
+  unlock();
+  if (found == nullptr) return false;
+  taker.accept(*found);
+  return true;
+}
+
+/// Gives `thief` a thread that may run elsewhere. Interrupts off. Thieves do not wait for the lock:
+/// where many idle they would keep it from its owner.
 RunQueue::Theft RunQueue::give_one(RunQueue& thief) {
   if (waiting() == 0) return Theft::nothing_there;
   if (!lock_.try_lock()) return Theft::busy;
-  Thread* const found =
-      waiting_.first_that([&](const Thread& t) { return t.may_run_on(thief.cpu_); });
-  if (found != nullptr) {
-    unlink(*found);
-    send_off(*found, thief.cpu_);
-  }
-  unlock();
-  if (found == nullptr) return Theft::nothing_there;
-  thief.accept(*found);
-  return Theft::done;
+  const auto may = [&](const Thread& t) { return t.may_run_on(thief.cpu_); };
+  return give(thief, waiting_.first_that(may)) ? Theft::done : Theft::nothing_there;
 }
 
 RunQueue::Theft RunQueue::steal_for(RunQueue& thief) {
@@ -78,16 +80,8 @@ RunQueue::Theft RunQueue::steal_for(RunQueue& thief) {
 /// here: it runs sooner there.
 bool RunQueue::give_urgent(RunQueue& taker, Rank least) {
   lock();
-  Thread* const found = waiting_.first_realtime_above(
-      least, [&](const Thread& t) { return t.may_run_on(taker.cpu_); });
-  if (found != nullptr) {
-    unlink(*found);
-    send_off(*found, taker.cpu_);
-  }
-  unlock();
-  if (found == nullptr) return false;
-  taker.accept(*found);
-  return true;
+  const auto may = [&](const Thread& t) { return t.may_run_on(taker.cpu_); };
+  return give(taker, waiting_.first_realtime_above(least, may));
 }
 
 /// Ends the lock, held by who has chosen what runs here. Of several real-time threads that came at
@@ -102,8 +96,7 @@ void RunQueue::unlock_and_push() {
       return better.has_value();
     });
     if (t == nullptr) break;
-    unlink(*t);
-    send_off(*t, to);
+    take_out(*t, to);
     unlock();
     bring(*t, to);
     lock();
@@ -136,21 +129,26 @@ bool RunQueue::pull_for(RunQueue& taker, Rank least) {
   }
 }
 
+/// Of the other CPUs that may run the thread the one where the least urgent runs, if that is less
+/// urgent than `than`.
+std::optional<CpuId> RunQueue::least_urgent(const Thread& t, CpuId but, Rank than) {
+  std::optional<CpuId> best;
+  t.each_allowed_cpu([&](CpuId c) {
+    const Rank there = queue_of(c).running_rank_.load_seq_cst();
+    if (c == but || there >= than) return;
+    best = c;
+    than = there;
+  });
+  return best;
+}
+
 /// Where a real-time thread that waits here runs at once: a CPU that idles, else the one where the
 /// least urgent runs.
 std::optional<CpuId> RunQueue::better_place(const Thread& t) const {
   if (const auto idle =
           idle_cpus_.take_first([&](CpuId c) { return c != cpu_ && t.may_run_on(c); }))
     return idle;
-  std::optional<CpuId> best;
-  Rank least = t.rank();
-  t.each_allowed_cpu([&](CpuId c) {
-    const Rank there = queue_of(c).running_rank_.load_seq_cst();
-    if (c == cpu_ || there >= least) return;
-    best = c;
-    least = there;
-  });
-  return best;
+  return least_urgent(t, cpu_, t.rank());
 }
 
 /// Another CPU that no real-time thread runs on.
@@ -170,19 +168,10 @@ CpuId RunQueue::choose_cpu(const Thread& t) {
   if (may_stay && idle_cpus_.take(home)) return home;
   if (const auto idle = idle_cpus_.take_first([&](CpuId c) { return t.may_run_on(c); }))
     return *idle;
-  const auto rank_on = [](CpuId c) { return queue_of(c).running_rank_.load_seq_cst(); };
-  const Rank at_home = may_stay ? rank_on(home) : ranks;
+  const Rank at_home = may_stay ? queue_of(home).running_rank_.load_seq_cst() : ranks;
   if (may_stay && (at_home == 0 || at_home < t.rank())) return home;
   // None is online only while the set is being changed.
-  CpuId best = home;
-  Rank least = at_home;
-  t.each_allowed_cpu([&](CpuId c) {
-    if (const Rank r = rank_on(c); r < least) {
-      best = c;
-      least = r;
-    }
-  });
-  return best;
+  return least_urgent(t, home, at_home).value_or(home);
 }
 
 void RunQueue::run_idle() {

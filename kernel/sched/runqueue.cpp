@@ -163,8 +163,7 @@ void RunQueue::look_again() {
       Thread* const stuck =
           waiting_.first_fair_that([&](const Thread& w) { return w.may_run_on(*to); });
       if (stuck != nullptr) {
-        unlink(*stuck);
-        send_off(*stuck, *to);
+        take_out(*stuck, *to);
         arm(now);
         unlock();
         return bring(*stuck, *to);
@@ -208,8 +207,7 @@ std::optional<CpuId> RunQueue::settle(Thread& t, u64 now) {
   } else {
     const auto better = t.rank() == 0 || turns_to_less ? std::optional<CpuId>() : better_place(t);
     if (better) {
-      unlink(t);
-      send_off(t, *better);
+      take_out(t, *better);
       unlock();
       return better;
     }
@@ -267,8 +265,7 @@ void RunQueue::send_strays_off(u64 now) {
     if (t == nullptr || t->may_run_on(cpu_)) return;
     const CpuId to = choose_cpu(*t);
     if (to == cpu_) return;
-    unlink(*t);
-    send_off(*t, to);
+    take_out(*t, to);
     unlock();
     bring(*t, to);
     lock();
@@ -419,8 +416,7 @@ void RunQueue::move_if_misplaced(Thread& t) {
     return;
   }
   const CpuId to = choose_cpu(t);
-  rq.unlink(t);
-  rq.send_off(t, to);
+  rq.take_out(t, to);
   rq.unlock();
   bring(t, to);
 }

@@ -100,10 +100,15 @@ class RunQueue {
   std::optional<CpuId> enqueue(Thread& t, bool is_new);
   std::optional<CpuId> arrive(Thread& t);
   void send_off(Thread& t, CpuId to);
+  void take_out(Thread& t, CpuId to) {
+    unlink(t);
+    send_off(t, to);
+  }
   void accept(Thread& t);
   void send_strays_off(u64 now);
   std::optional<CpuId> better_place(const Thread& t) const;
   std::optional<CpuId> fair_place() const;
+  static std::optional<CpuId> least_urgent(const Thread& t, CpuId but, Rank than);
   bool is_crowded() const { return current_ != idle_ || waiting() > 1; }
   void call_idle_cpu();
   void pass_calls_on();
@@ -111,6 +116,7 @@ class RunQueue {
   bool is_on_cpu(const Thread& t) const { return current_ == &t; }
 
   enum class Theft : u8 { nothing_there, busy, done };
+  bool give(RunQueue& taker, Thread* found);
   Theft give_one(RunQueue& thief);
   bool give_urgent(RunQueue& taker, Rank least);
   void unlock_and_push();

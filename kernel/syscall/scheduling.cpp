@@ -236,17 +236,19 @@ Value sched_getattr(Task& me, int pid, UserAddr attr, u32 size, u32 flags) {
   return done(core::write_user(attr, &a, a.size));
 }
 
-Value sched_get_priority_max(Task&, int policy) {
-  Result<Policy> p = policy_of(static_cast<u32>(policy));
-  if (!p.ok()) return policy == uapi::sched_deadline ? Value(u64{0}) : p.error();
-  return sched::is_realtime(*p) ? u64{sched::ranks - 1} : u64{0};
+namespace {
+
+/// A bound of the priorities of a policy; only real-time policies have any.
+Value priority_bound(int policy, u64 of_realtime) {
+  if (policy == uapi::sched_deadline) return u64{0};
+  const Policy p = TRY(policy_of(static_cast<u32>(policy)));
+  return sched::is_realtime(p) ? of_realtime : u64{0};
 }
 
-Value sched_get_priority_min(Task&, int policy) {
-  Result<Policy> p = policy_of(static_cast<u32>(policy));
-  if (!p.ok()) return policy == uapi::sched_deadline ? Value(u64{0}) : p.error();
-  return sched::is_realtime(*p) ? u64{1} : u64{0};
-}
+}  // namespace
+
+Value sched_get_priority_max(Task&, int policy) { return priority_bound(policy, sched::ranks - 1); }
+Value sched_get_priority_min(Task&, int policy) { return priority_bound(policy, 1); }
 
 Value sched_rr_get_interval(Task& me, int pid, UserOut<uapi::kernel_timespec> interval) {
   if (pid < 0) return Errno::einval;
