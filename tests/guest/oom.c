@@ -87,13 +87,19 @@ TEST(the_hog_among_others_dies) {
   for (int i = 0; i < 3; ++i) IS(ktap_status_of(others[i]), EXITED(4));
 }
 
+static int take_all_too(void* unused) {
+  (void)unused;
+  take_all(MAP_PRIVATE);
+  return 0;
+}
+
 TEST(threads_of_the_hog_die_with_it) {
   // Two processes that share one space.
+  static char stack[16 * PAGE];
   unsigned long const before = free_memory();
   pid_t const hog = fork();
   if (hog == 0) {
-    pid_t const twin = (pid_t)SYS(clone, CLONE_VM | SIGCHLD, 0, 0, 0, 0);
-    (void)twin;
+    if (clone(take_all_too, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL) < 0) _exit(1);
     take_all(MAP_PRIVATE);
   }
   IS(ktap_status_of(hog), SIGKILL);
