@@ -132,6 +132,7 @@ std::vector<Suite> load_suites(fs::path const& table_file) try {
                 .command = entry["command"].value_or(std::string()),
                 .quick = entry["quick"].value_or(true),
                 .only_by_name = entry["only_by_name"].value_or(false),
+                .contains = entry["contains"].value_or(std::string()),
                 .timeout = entry["timeout"].value_or(900)};
     if (auto const* profiles = entry["profiles"].as_array())
       for (auto const& profile : *profiles)
@@ -144,6 +145,10 @@ std::vector<Suite> load_suites(fs::path const& table_file) try {
            suite.name);
     suites.push_back(std::move(suite));
   }
+  for (auto const& suite : suites)
+    if (!suite.contains.empty() && !std::ranges::contains(suites, suite.contains, &Suite::name))
+      fail("{}: suite {} contains {}, which is not there", table_file.string(), suite.name,
+           suite.contains);
   return suites;
 } catch (toml::parse_error const& error) {
   fail("{}:{}: {}", table_file.string(), error.source().begin.line, error.description());
@@ -163,6 +168,8 @@ int test(TestOptions const& options) {
       left_out += suite.only_by_name ? 0 : 1;
       continue;
     }
+    if (!named && options.all && std::ranges::contains(suites, suite.name, &Suite::contains))
+      continue;
     Stopwatch const watch;
     auto const counts = run_suite(suite, commit);
     print_result(suite, counts, watch.seconds());
