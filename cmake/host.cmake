@@ -62,6 +62,11 @@ function(auk_module name)
   add_library(auk_${name} STATIC ${arg_SOURCES})
   target_link_libraries(auk_${name} PUBLIC auk_host ${arg_USES})
   auk_uapi(auk_${name})
+  if(name STREQUAL base)
+    auk_precompile(auk_base)
+  else()
+    auk_precompiled_by(auk_${name} auk_base)
+  endif()
 endfunction()
 
 # What of each module runs on the host.
@@ -89,6 +94,7 @@ add_library(auk_test_support STATIC ${CMAKE_SOURCE_DIR}/tests/unit/support/main.
 target_include_directories(auk_test_support PUBLIC ${CMAKE_SOURCE_DIR}/tests/unit)
 target_link_libraries(auk_test_support PUBLIC gtest auk_core)
 auk_uapi(auk_test_support)
+auk_precompile(auk_test_support MORE <gtest/gtest.h>)
 
 function(auk_unit name)
   cmake_parse_arguments(arg "" "" "SOURCES;USES" ${ARGN})
@@ -99,6 +105,7 @@ function(auk_unit name)
     AUK_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/unit/${name}/data")
   target_link_libraries(unit_${name} PRIVATE auk_test_support ${arg_USES})
   auk_uapi(unit_${name})
+  auk_precompiled_by(unit_${name} auk_test_support)
   gtest_discover_tests(unit_${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
     PROPERTIES TIMEOUT 60)
 endfunction()
@@ -119,6 +126,7 @@ function(auk_fuzz name)
   # Debian's libFuzzer is built against the other C++ library.
   target_link_libraries(fuzz_${name} PRIVATE -l:libstdc++.so.6)
   auk_uapi(fuzz_${name})
+  auk_precompiled_by(fuzz_${name} auk_base)
   # A fixed seed: the short run looks for what is broken today, and is the same every time.
   add_test(NAME fuzz.${name} COMMAND fuzz_${name} -runs=100000 -seed=1 -max_len=8192
     -timeout=5 -dict=${CMAKE_SOURCE_DIR}/tests/fuzz/${arg_DICT})

@@ -84,14 +84,15 @@ target_compile_options(auk_kernel PRIVATE
   "$<$<COMPILE_LANGUAGE:CXX>:${profile_flags};-Wframe-larger-than=${frame_limit}>"
   "$<$<COMPILE_LANGUAGE:CXX>:${kasan_flags}>")
 auk_uapi(auk_kernel)
+auk_precompile(auk_kernel)
 # Before relocation, and before %gs is right, nothing that instruments code can run.
 set_source_files_properties(${CMAKE_SOURCE_DIR}/kernel/boot/x86_64/stage1.cpp PROPERTIES
-  COMPILE_OPTIONS "-fno-stack-protector;-fno-jump-tables;-fno-sanitize=all")
+  SKIP_PRECOMPILE_HEADERS ON COMPILE_OPTIONS "-fno-stack-protector;-fno-jump-tables;-fno-sanitize=all")
 set_source_files_properties(${CMAKE_SOURCE_DIR}/kernel/base/x86_64/runtime.cpp PROPERTIES
-  COMPILE_OPTIONS "-fno-builtin;-fno-stack-protector;-fno-sanitize=all")
+  SKIP_PRECOMPILE_HEADERS ON COMPILE_OPTIONS "-fno-builtin;-fno-stack-protector;-fno-sanitize=all")
 
 set_source_files_properties(${CMAKE_SOURCE_DIR}/kernel/mem/kasan.cpp PROPERTIES
-  COMPILE_OPTIONS "-fno-sanitize=all;-fno-stack-protector")
+  SKIP_PRECOMPILE_HEADERS ON COMPILE_OPTIONS "-fno-sanitize=all;-fno-stack-protector")
 
 set(image_tool /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tools/gen/image.py)
 add_executable(vmlinux.pass1 $<TARGET_OBJECTS:auk_kernel>)

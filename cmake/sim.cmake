@@ -53,6 +53,7 @@ list(TRANSFORM sim_support PREPEND ${CMAKE_SOURCE_DIR}/tests/sim/support/)
 add_library(auk_sim STATIC ${sim_sources} ${sim_support})
 target_link_libraries(auk_sim PUBLIC auk_sim_flags)
 auk_uapi(auk_sim)
+auk_precompile(auk_sim)
 
 # What of the kernel includes a header that a variant may change, the support included.
 set(sim_sched ${sim_sources})
@@ -62,6 +63,7 @@ list(APPEND sim_sched ${sim_support})
 function(auk_sim_program name source)
   add_executable(sim_${name} ${source} ${ARGN})
   auk_uapi(sim_${name})
+  auk_precompiled_by(sim_${name} auk_sim)
   set_target_properties(sim_${name} PROPERTIES OUTPUT_NAME ${name}
     RUNTIME_OUTPUT_DIRECTORY ${AUK_SIM_DIR})
 endfunction()
