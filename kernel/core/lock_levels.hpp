@@ -30,7 +30,9 @@ struct outermost {
 // Sleeping.
 AUK_LOCK_POSITION(exec, outermost);
 AUK_LOCK_POSITION(cgroup, exec);
-AUK_LOCK_POSITION(mount_ns, cgroup);
+// Reports of the kernel are written with their file locked, and look everywhere.
+AUK_LOCK_POSITION(report, cgroup);
+AUK_LOCK_POSITION(mount_ns, report);
 AUK_LOCK_POSITION(rename, mount_ns);
 AUK_LOCK_POSITION(file_position, rename);
 AUK_LOCK_POSITION(inode, file_position);

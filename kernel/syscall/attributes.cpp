@@ -216,9 +216,17 @@ Value readlinkat(Task& me, Fd dir, UserStr path, UserAddr buffer, int size) {
     if (!path.is_null()) TRY(core::read_user(first.data(), path.address(), 1));
     return first[0] == '\0' ? Errno::enoent : Errno::einval;
   }
-  const std::string_view target = at.inode().target();
-  const usize n = std::min(target.size(), static_cast<usize>(size));
-  TRY(core::write_user(buffer, target.data(), n));
+  if (!at.inode().is_magic_link()) {
+    const std::string_view target = at.inode().target();
+    const usize n = std::min(target.size(), static_cast<usize>(size));
+    TRY(core::write_user(buffer, target.data(), n));
+    return u64{n};
+  }
+  using Text = std::array<char, vfs::path_max>;
+  const mem::Box<Text> text = TRY(mem::Box<Text>::make(ALLOC_SITE));
+  const usize n = TRY(at.inode().read_target(
+      me.fs->root(), std::span(*text).first(std::min(text->size(), static_cast<usize>(size)))));
+  TRY(core::write_user(buffer, text->data(), n));
   return u64{n};
 }
 Value readlink(Task& me, UserStr path, UserAddr buffer, int size) {

@@ -68,6 +68,8 @@ Result<void> truncate(const Asker& who, const Path& at, u64 size) {
   TRY(write.begin(*at.mount));
   TRY(check_permission(inode, who.cred, Want::write));
   auto changing = inode.lock.lock();
+  // What has no bytes of its own has none to lose.
+  if (inode.pages() == nullptr) return {};
   inode.pages()->truncate(size);
   inode.touch(true);
   return {};

@@ -23,7 +23,7 @@ void Superblock::set_root(Ref<Dentry> root) { root_ = root.release(); }
 
 Inode::Inode(Superblock& super, const NewInode& fresh)
     : super_(super),
-      number_(super_.new_inode_number()),
+      number_(fresh.number != 0 ? fresh.number : super_.new_inode_number()),
       mode(fresh.mode),
       uid(fresh.uid),
       gid(fresh.gid),
@@ -67,6 +67,10 @@ Result<Ref<io::File>> Inode::open_special(const Path&, u32 flags) {
 }
 
 Result<Path> Inode::jump() { return Errno::einval; }
+Result<usize> Inode::read_target(const Path&, std::span<char> out) const {
+  const std::string_view text = target();
+  return text.copy(out.data(), out.size());
+}
 Result<Ref<Inode>> Inode::lookup(std::string_view) { return Errno::enoent; }
 Result<Ref<Inode>> Inode::create(Dentry&, const NewInode& fresh) {
   return (fresh.mode & mode::type_mask) == mode::regular ? Errno::eacces : Errno::eperm;

@@ -83,6 +83,14 @@ struct NewInode {
   u32 mode = 0, uid = 0, gid = 0;
   u64 raw_device = 0;
   std::string_view target;  ///< of a symbolic link
+  u64 number = 0;           ///< 0: one that the superblock has not given out yet
+};
+
+/// What the dentries of a directory say about its names.
+enum class Cached : u8 {
+  all,   ///< what has no dentry is not there
+  some,  ///< the directory is asked for the others
+  none,  ///< a name may be another file's at any time: the directory is asked at each walk
 };
 
 /// A rename, as the file system sees it: the checks of rename(2) have been made.
@@ -144,14 +152,17 @@ class Inode : public RefCounted<Inode>, public core::RcuHead {
     (void)links.fetch_sub_relaxed(n);
     touch(false);
   }
-  void fill_stat(io::FileStat& s) const;
+  virtual void fill_stat(io::FileStat& s) const;
 
   virtual u64 size_without_pages() const { return 0; }
   /// The target of a symbolic link; stays for as long as the inode's memory.
   virtual std::string_view target() const { return {}; }
   /// A link that leads to an object instead of a path, as those of /proc/PID do.
   virtual bool is_magic_link() const { return false; }
+  /// Where a magic link leads. EACCES, ENOENT.
   virtual Result<Path> jump();
+  /// What readlink(2) shows, seen from a root; how much of it was written.
+  virtual Result<usize> read_target(const Path& root, std::span<char> out) const;
   /// Extended attributes; the inode's lock is held, rights are checked (xattr.hpp).
   virtual Result<usize> get_attribute(std::string_view, std::span<byte>) {
     return Errno::eopnotsupp;
@@ -161,15 +172,16 @@ class Inode : public RefCounted<Inode>, public core::RcuHead {
   }
   virtual Result<void> remove_attribute(std::string_view) { return Errno::eopnotsupp; }
   virtual Result<usize> list_attributes(bool /*with_trusted*/, std::span<char>) { return usize{0}; }
-  /// The open file for inodes that are not regular files or directories. ENXIO.
+  /// The open file for what is neither a directory nor bytes in a page cache. ENXIO.
   virtual Result<Ref<io::File>> open_special(const Path& path, u32 flags);
 
   // What a directory can do. Its lock is held, and for moves that of the other directory. Linux's
   // errno for what a file system does not offer is the default. The inode's own fields (links,
   // times) are the file system's business; names are changed by the caller afterwards, which
   // cannot fail any more.
-  /// Every entry that exists has a dentry: what has none is not there, and lookup() is not asked.
-  virtual bool has_all_names() const { return true; }
+  virtual Cached cached_names() const { return Cached::all; }
+  /// Where no names are cached: what once was `name` still is.
+  virtual bool is_still(std::string_view /*name*/, Inode& /*entry*/) { return true; }
   /// ENOENT, EIO, ENOMEM. May sleep.
   virtual Result<Ref<Inode>> lookup(std::string_view name);
   /// The inode for a new entry. ENOSPC, ENOMEM, EDQUOT.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "vfs/mount_table.hpp"
+#include "vfs/mounting.hpp"
 
 namespace auk::vfs {
 namespace {
@@ -51,7 +52,7 @@ class Walker {
   mem::Box<Deep> deep_;
   u32 depth_ = 0, links_ = 0;
   bool trailing_ = false;  ///< what is found must be a directory
-  bool asked_ = false;     ///< the file system does not know the next name
+  bool asked_ = false;     ///< for the next name; asked_held_ is what there is
   bool begun_ = false;
   bool missing_ = false;  ///< the last name is not there
   u64 names_count_ = 0, mounts_count_ = 0;
@@ -223,10 +224,14 @@ Step Walker::component() {
     const Step s = go_up();
     return s == Step::again && is_end ? finish() : s;
   }
-  Dentry* const child = find_child(*at_.dentry, name);
-  if (child == nullptr) {
-    if (!dir.has_all_names() && !std::exchange(asked_, false))
+  const Cached cached = dir.cached_names();
+  Dentry* child = cached == Cached::none ? nullptr : find_child(*at_.dentry, name);
+  if (child == nullptr && cached != Cached::all) {
+    if (!std::exchange(asked_, false))
       return has(WalkFlag::cached) ? fail(Errno::eagain) : Step::ask;
+    child = asked_held_.get();
+  }
+  if (child == nullptr) {
     if (!is_end || !has(WalkFlag::create_end)) return fail(Errno::enoent);
     missing_ = true;
     return finish();
@@ -339,12 +344,17 @@ Step Walker::section() {
 Result<void> Walker::ask() {
   const std::string_view name =
       current_.text.substr(0, std::min(current_.text.find('/'), current_.text.size()));
-  auto still = at_held_.inode().lock.lock();
-  Result<Ref<Dentry>> found = look_up(*at_held_.dentry, name);
-  asked_ = !found.ok();
+  Ref<Dentry> stale;
+  const auto look = [&] {
+    auto still = at_held_.inode().lock.lock();
+    return look_up(*at_held_.dentry, name, &stale);
+  };
+  Result<Ref<Dentry>> found = look();
+  if (stale && stale->is_mountpoint()) unmount_from(*stale);
   if (!found.ok() && found.error() != Errno::enoent) return found.error();
+  asked_ = true;
   // Held until the walk has passed it, since nobody else may.
-  if (found.ok()) asked_held_ = found.take();
+  asked_held_ = found.ok() ? found.take() : Ref<Dentry>();
   return {};
 }
 
@@ -405,9 +415,14 @@ Result<Path> find(const Asker& who, const Path& start, std::string_view path, Wa
   return std::move(end.path);
 }
 
-Result<Ref<Dentry>> look_up(Dentry& dir, std::string_view name) {
-  if (Ref<Dentry> d = child_of(dir, name)) return d;
-  if (dir.inode().has_all_names()) return Errno::enoent;
+Result<Ref<Dentry>> look_up(Dentry& dir, std::string_view name, Ref<Dentry>* stale) {
+  const Cached cached = dir.inode().cached_names();
+  if (Ref<Dentry> d = child_of(dir, name)) {
+    if (cached != Cached::none || dir.inode().is_still(name, d->inode())) return d;
+    unlink_dentry(*d);
+    if (stale != nullptr) *stale = std::move(d);
+  }
+  if (cached == Cached::all) return Errno::enoent;
   Ref<Inode> inode = TRY(dir.inode().lookup(name));
   Ref<Dentry> fresh = TRY(Dentry::create(std::move(inode)));
   link_dentry(dir, *fresh, TRY(Name::create(dir, *fresh, name)));

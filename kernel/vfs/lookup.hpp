@@ -86,8 +86,8 @@ Result<void> walk(const Asker& who, const Path& start, std::string_view path, Wa
 Result<Path> find(const Asker& who, const Path& start, std::string_view path, WalkFlags flags);
 
 /// The entry of a directory, held, whose lock the caller holds: from the dentries, else from the
-/// file system. ENOENT.
-Result<Ref<Dentry>> look_up(Dentry& dir, std::string_view name);
+/// file system. ENOENT. A dentry whose name is another file's now loses it, and goes to `stale`.
+Result<Ref<Dentry>> look_up(Dentry& dir, std::string_view name, Ref<Dentry>* stale = nullptr);
 
 /// The name of a path seen from a root, as getcwd(2) shows it; written from the end of `buffer`.
 /// `reachable` says whether the root was met. ENAMETOOLONG.

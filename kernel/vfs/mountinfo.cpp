@@ -1,51 +1,16 @@
-// The text of /proc/PID/mountinfo: proc_pid_mountinfo(5).
+// The text of /proc/PID/mountinfo and mounts: proc_pid_mountinfo(5), fstab(5).
 #include <algorithm>
 
-#include "base/fmt.hpp"
 #include "vfs/device.hpp"
 #include "vfs/mount_table.hpp"
 #include "vfs/mounting.hpp"
+#include "vfs/report.hpp"
 
 namespace auk::vfs {
 namespace {
 
-/// Counts all characters and keeps those that fit.
-class Text {
-  std::span<char> room_;
-
- public:
-  usize size = 0;
-  explicit Text(std::span<char> room) : room_(room) {}
-  void put(std::string_view s) {
-    if (size < room_.size())
-      std::copy_n(s.begin(), std::min(s.size(), room_.size() - size),
-                  room_.begin() + static_cast<isize>(size));
-    size += s.size();
-  }
-  void put_number(u64 n) {
-    std::array<char, 20> digits{};
-    usize at = digits.size();
-    do {
-      digits[--at] = static_cast<char>('0' + n % 10);
-      n /= 10;
-    } while (n != 0);
-    put({digits.data() + at, digits.size() - at});
-  }
-  /// What would end a field is written as an octal number.
-  void put_field(std::string_view s) {
-    for (const char c : s) {
-      if (c != ' ' && c != '\t' && c != '\n' && c != '\\' && c != '#') {
-        put({&c, 1});
-        continue;
-      }
-      const auto v = static_cast<unsigned char>(c);
-      const std::array<char, 4> octal{'\\', static_cast<char>('0' + (v >> 6)),
-                                      static_cast<char>('0' + (v >> 3 & 7)),
-                                      static_cast<char>('0' + (v & 7))};
-      put({octal.data(), octal.size()});
-    }
-  }
-};
+/// What would end a field.
+constexpr std::string_view special = " \t\n\\#";
 
 struct Option {
   u32 flag;
@@ -59,68 +24,82 @@ constexpr std::array options{
 };
 
 struct Scratch {
-  std::array<char, path_max> text;
+  std::array<char, path_max> place, other;
 };
 
-void put_line(Mount& m, std::string_view inner, std::string_view place, Scratch& scratch,
-              Text& out) {
-  out.put_number(m.id());
-  out.put(" ");
-  out.put_number(m.place() != nullptr ? m.place()->parent.id() : m.id());
-  out.put(" ");
-  out.put_number(device_major(m.super().device()));
-  out.put(":");
-  out.put_number(device_minor(m.super().device()));
-  out.put(" ");
-  out.put_field(inner);
-  out.put(" ");
-  out.put_field(place);
-  out.put(m.has(mount_flag::read_only) ? " ro" : " rw");
+std::string_view source_of(const Mount& m) {
+  return m.source().empty() ? std::string_view("none") : m.source();
+}
+
+/// "rw", "ro", and what else was asked of one mount.
+void put_mount_options(const Mount& m, Text& out) {
+  out.put(m.has(mount_flag::read_only) ? "ro" : "rw");
   for (const Option& o : options)
     if (m.has(o.flag)) out.put(o.text);
-  if (m.group != nullptr) {
-    out.put(" shared:");
-    out.put_number(m.group->id);
+}
+
+void put_super_options(Mount& m, Scratch& scratch, Text& out) {
+  const usize size = m.super().show_options(scratch.other);
+  out.put({scratch.other.data(), std::min(size, scratch.other.size())});
+}
+
+/// f(Mount&, place, scratch) for each mount that is seen from `root`. ENOMEM.
+template <class F> Result<void> each_mount(MountNamespace& space, const Path& root, F f) {
+  const mem::Box<Scratch> scratch = TRY(mem::Box<Scratch>::make(ALLOC_SITE));
+  auto table = mount_table.lock();
+  for (Mount& m : space.mounts) {
+    std::string_view place;
+    bool reachable = false;
+    {
+      const core::RcuReader reader;
+      place = path_text({&m, &m.root()}, spot_of(root), scratch->place, reachable);
+    }
+    if (reachable) f(m, place, *scratch);
   }
-  if (m.master != nullptr) {
-    out.put(" master:");
-    out.put_number(m.master->id);
-  }
-  if (m.is_unbindable) out.put(" unbindable");
-  out.put(" - ");
-  out.put_field(m.super().type());
-  out.put(" ");
-  out.put_field(m.source().empty() ? std::string_view("none") : m.source());
-  out.put(m.super().is_read_only() ? " ro" : " rw");
-  const usize size = m.super().show_options(scratch.text);
-  out.put({scratch.text.data(), std::min(size, scratch.text.size())});
-  out.put("\n");
+  return {};
 }
 
 }  // namespace
 
-usize write_mountinfo(MountNamespace& space, const Path& root, std::span<char> out) {
-  Text text(out);
-  Result<mem::Box<Scratch>> made = mem::Box<Scratch>::make(ALLOC_SITE);
-  Result<mem::Box<Scratch>> made_too = mem::Box<Scratch>::make(ALLOC_SITE);
-  if (!made.ok() || !made_too.ok()) return 0;
-  const mem::Box<Scratch> scratch = made.take();
-  const mem::Box<Scratch> other = made_too.take();
-  auto table = mount_table.lock();
-  for (Mount& m : space.mounts) {
-    std::string_view place;
-    std::string_view inner;
+Result<void> write_mountinfo(MountNamespace& space, const Path& root, Text& out) {
+  return each_mount(space, root, [&](Mount& m, std::string_view place, Scratch& scratch) {
+    const u32 parent = m.place() != nullptr ? m.place()->parent.id() : m.id();
+    const u64 device = m.super().device();
+    out.print("{} {} {}:{} ", m.id(), parent, device_major(device), device_minor(device));
     {
       const core::RcuReader reader;
-      bool reachable = false;
-      place = path_text({&m, &m.root()}, spot_of(root), scratch->text, reachable);
-      if (!reachable) continue;
-      inner = inner_text(m.root(), other->text);
+      out.put_escaped(inner_text(m.root(), scratch.other), special);
     }
-    // The scratch of the place is reused only behind it.
-    put_line(m, inner, place, *other, text);
-  }
-  return text.size;
+    out.put(' ');
+    out.put_escaped(place, special);
+    out.put(' ');
+    put_mount_options(m, out);
+    if (m.group != nullptr) out.print(" shared:{}", m.group->id);
+    if (m.master != nullptr) out.print(" master:{}", m.master->id);
+    if (m.is_unbindable) out.put(" unbindable");
+    out.put(" - ");
+    out.put_escaped(m.super().type(), special);
+    out.put(' ');
+    out.put_escaped(source_of(m), special);
+    out.put(m.super().is_read_only() ? " ro" : " rw");
+    put_super_options(m, scratch, out);
+    out.put('\n');
+  });
+}
+
+Result<void> write_mounts(MountNamespace& space, const Path& root, Text& out) {
+  return each_mount(space, root, [&](Mount& m, std::string_view place, Scratch& scratch) {
+    out.put_escaped(source_of(m), special);
+    out.put(' ');
+    out.put_escaped(place, special);
+    out.put(' ');
+    out.put_escaped(m.super().type(), special);
+    out.put(m.is_read_only() ? " ro" : " rw");
+    for (const Option& o : options)
+      if (m.has(o.flag)) out.put(o.text);
+    put_super_options(m, scratch, out);
+    out.put(" 0 0\n");
+  });
 }
 
 }  // namespace auk::vfs

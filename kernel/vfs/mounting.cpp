@@ -13,9 +13,11 @@ class FileSystems {
  public:
   constexpr FileSystems() = default;
   void add(FileSystem& f) {
-    f.next_ = first_;
-    first_ = &f;
+    FileSystem** at = &first_;
+    while (*at != nullptr) at = &(*at)->next_;
+    *at = &f;
   }
+  FileSystem* after(const FileSystem* f) const { return f == nullptr ? first_ : f->next_; }
   FileSystem* find(std::string_view name) const {
     for (FileSystem* f = first_; f != nullptr; f = f->next_)
       if (f->name() == name) return f;
@@ -105,6 +107,8 @@ Result<FileSystem*> find_file_system(std::string_view name) {
   if (f == nullptr) return Errno::enodev;
   return f;
 }
+
+const FileSystem* next_file_system(const FileSystem* f) { return file_systems.lock()->after(f); }
 
 Result<void> mount_fresh(const Asker& who, Ref<Mount> m, const Path& at) {
   auto table = mount_table.lock();

@@ -27,6 +27,8 @@ class FileSystem {
 void register_file_system(FileSystem& f);
 /// ENODEV.
 Result<FileSystem*> find_file_system(std::string_view name);
+/// In the order they were registered in; the first one behind null.
+const FileSystem* next_file_system(const FileSystem* f);
 
 /// Hangs up a fresh mount. EBUSY: the same file system is there already.
 Result<void> mount_fresh(const Asker& who, Ref<Mount> m, const Path& at);
@@ -58,8 +60,10 @@ void wait_for_dead_mounts();
 /// Somebody mounted something on the dentry, as seen in this namespace.
 bool is_mountpoint_in(const Dentry& d, MountNamespace& space);
 
-/// The text of /proc/PID/mountinfo. Returns how many characters there are, of which those that fit
-/// into `out` were written.
-usize write_mountinfo(MountNamespace& space, const Path& root, std::span<char> out);
+class Text;
+/// The text of /proc/PID/mountinfo, as seen from a root. ENOMEM.
+Result<void> write_mountinfo(MountNamespace& space, const Path& root, Text& out);
+/// That of /proc/PID/mounts.
+Result<void> write_mounts(MountNamespace& space, const Path& root, Text& out);
 
 }  // namespace auk::vfs

@@ -69,7 +69,7 @@ Result<Ref<io::File>> open_path(const Asker& who, const Path& at, u32 flags, boo
   if ((flags & open_flag::path) != 0)
     return Ref<io::File>(TRY(mem::make_ref<InodeFile>(ALLOC_SITE, flags & kept, at)));
   if (!created) TRY(may_open(who, at, flags));
-  if (!inode.is_regular() && !inode.is_directory()) {
+  if (!inode.is_directory() && inode.pages() == nullptr) {
     Ref<io::File> f = TRY(inode.open_special(at, flags & kept));
     mem::Box<PathOrigin> origin = TRY(mem::Box<PathOrigin>::make(ALLOC_SITE, at, true));
     f->set_origin(origin.release());

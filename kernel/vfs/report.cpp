@@ -1,0 +1,127 @@
+#include "vfs/report.hpp"
+
+#include <algorithm>
+
+#include "mem/box.hpp"
+
+namespace auk::vfs {
+
+Text::~Text() { mem::free(at_); }
+
+bool Text::grow(usize least) {
+  constexpr usize smallest = 256;
+  usize wanted = std::max(room_ * 2, smallest);
+  while (wanted < least) wanted *= 2;
+  Result<void*> fresh = mem::allocate(ALLOC_SITE, wanted);
+  if (!fresh.ok()) {
+    failed_ = true;
+    return false;
+  }
+  auto* const to = static_cast<char*>(fresh.take());
+  std::copy_n(at_, used_, to);
+  mem::free(std::exchange(at_, to));
+  room_ = wanted;
+  return true;
+}
+
+void Text::put(std::string_view s) {
+  if (s.size() > room_ - used_ && !grow(used_ + s.size())) return;
+  s.copy(at_ + used_, s.size());
+  used_ += s.size();
+}
+
+void Text::repeat(char c, usize n) {
+  while (n-- > 0) put(c);
+}
+
+void Text::vprint(std::string_view format, std::span<const FormatArg> args) {
+  for (;;) {
+    Writer out(std::span(at_ + used_, room_ - used_));
+    vformat(out, format, args);
+    if (!out.was_cut()) {
+      used_ += out.text().size();
+      return;
+    }
+    if (!grow(room_ + 1)) return;
+  }
+}
+
+void Text::put_escaped(std::string_view s, std::string_view special) {
+  for (const char c : s) {
+    if (!special.contains(c)) {
+      put(c);
+      continue;
+    }
+    const auto v = static_cast<unsigned char>(c);
+    const std::array<char, 4> octal{'\\', static_cast<char>('0' + (v >> 6)),
+                                    static_cast<char>('0' + (v >> 3 & 7)),
+                                    static_cast<char>('0' + (v & 7))};
+    put({octal.data(), octal.size()});
+  }
+}
+
+Result<void> ReportFile::next(Place& p) {
+  p.begin += p.record.text().size();
+  p.record.clear();
+  const bool is_there = TRY(write_record(p.key, p.record));
+  if (p.record.failed()) {
+    p.record.clear();
+    return Errno::enomem;
+  }
+  p.at_end = !is_there;
+  return {};
+}
+
+Result<usize> ReportFile::read_from(Place& p, io::IoBuf& buf, u64 offset) {
+  if (offset < p.begin || offset == 0) {
+    p.record.clear();
+    p.begin = p.key = 0;
+    p.at_end = false;
+  }
+  usize done = 0;
+  while (buf.left() > 0) {
+    const std::string_view text = p.record.text();
+    if (offset - p.begin >= text.size()) {
+      if (p.at_end) break;
+      const Result<void> r = next(p);
+      if (!r.ok()) return done > 0 ? Result<usize>(done) : r.error();
+      continue;
+    }
+    const std::string_view rest = text.substr(offset - p.begin);
+    const usize n = std::min<u64>(rest.size(), buf.left());
+    const usize moved = buf.put({reinterpret_cast<const byte*>(rest.data()), n});
+    done += moved;
+    offset += moved;
+    if (moved < n) return done > 0 ? Result<usize>(done) : Errno::efault;
+  }
+  return done;
+}
+
+Result<usize> ReportFile::read(io::IoBuf& buf) {
+  auto place = place_.lock();
+  Result<usize> n = read_from(*place, buf, place->offset);
+  if (n.ok()) place->offset += *n;
+  return n;
+}
+
+Result<usize> ReportFile::read_at(io::IoBuf& buf, u64 offset) {
+  auto place = place_.lock();
+  return read_from(*place, buf, offset);
+}
+
+Result<i64> ReportFile::seek(i64 offset, int whence) {
+  constexpr int seek_set = 0, seek_cur = 1;
+  auto place = place_.lock();
+  i64 to = offset;
+  if (whence == seek_cur) {
+    if (__builtin_add_overflow(static_cast<i64>(place->offset), offset, &to))
+      return Errno::eoverflow;
+  } else if (whence != seek_set) {
+    return Errno::einval;
+  }
+  if (to < 0) return Errno::einval;
+  place->offset = static_cast<u64>(to);
+  return to;
+}
+
+}  // namespace auk::vfs
