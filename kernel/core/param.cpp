@@ -68,7 +68,14 @@ bool is_known_param(std::string_view name) {
   return false;
 }
 
+namespace {
+constinit std::string_view applied_line;
+}
+
+std::string_view command_line() { return applied_line; }
+
 void apply_command_line(std::string_view line) {
+  applied_line = line;
   const std::span<const Param> rows(__ld_param, __ld_param_end);
   ParamWord word;
   while (next_param(line, word) && word.name != "--") {

@@ -33,8 +33,10 @@ bool same_param_name(std::string_view a, std::string_view b);
 /// Somebody in the kernel obeys this parameter.
 bool is_known_param(std::string_view name);
 
-/// Gives every word to its rows, up to `--`.
+/// Gives every word to its rows, up to `--`. The text stays for ever.
 void apply_command_line(std::string_view line);
+/// What that was given; empty before.
+std::string_view command_line();
 
 }  // namespace auk::core
 

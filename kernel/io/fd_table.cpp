@@ -180,6 +180,11 @@ Result<Ref<FdTable>> FdTable::copy() {
   }
 }
 
+u32 FdTable::size() {
+  auto state = state_.lock();
+  return slots_.read_locked()->count;
+}
+
 Result<int> FdTable::next(int from) {
   auto state = state_.lock();
   Slots* const s = slots_.read_locked();

@@ -57,6 +57,8 @@ class FdTable final : public RefCounted<FdTable> {
   Result<Ref<FdTable>> copy();
   void close_for_exec();
   void close_range(u32 first, u32 last, bool only_mark);
+  /// How many numbers there is room for.
+  u32 size();
   /// The first open number at or after `from`.
   Result<int> next(int from);
 };

@@ -56,9 +56,11 @@ class FileOrigin {
   ~FileOrigin() = default;
 };
 
-/// What a file without a name is, as /proc/PID/fd calls it. One object for each class.
+/// What a file without a path is, as /proc/PID/fd calls it: "name:[inode]", or "anon_inode:name".
+/// One object for each class.
 struct FileKind {
   std::string_view name;
+  bool is_numbered = false;
 };
 
 class FdTable;
@@ -118,7 +120,9 @@ class File : public vm::Backing {
   virtual Result<void> read_dir(DirSink& sink);
   /// ENODEV where nothing can be mapped.
   virtual Result<Ref<vm::MemObject>> map_object();
-  /// Null for files with a name.
+  /// A file like this one, opened anew: what /proc/PID/fd/N leads to when there is no path. ENXIO.
+  virtual Result<Ref<File>> reopen(u32 /*flags*/) { return Errno::enxio; }
+  /// Null for files that always have a path.
   virtual const FileKind* kind() const { return nullptr; }
   /// There is something to wait for; otherwise poll() answers "always", and epoll refuses.
   virtual bool can_poll() const { return false; }

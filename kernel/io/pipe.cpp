@@ -200,7 +200,14 @@ PollEvents Pipe::poll(PollTable* table, Sides sides, u32 missed) {
 
 namespace {
 
+constexpr FileKind kind_of_pipe{"pipe", true};
 constinit Atomic<u64> next_inode{1};
+
+enum class Naming : u8 {
+  named,    ///< who opens one end waits for somebody at the other one
+  unnamed,  ///< opened anew through /proc: there was somebody
+};
+Result<Ref<File>> open_pipe(const Ref<Pipe>& pipe, u32 flags, Naming naming);
 
 class PipeFile final : public File {
   Ref<Pipe> pipe_;
@@ -216,10 +223,13 @@ class PipeFile final : public File {
         missed_(pipe_->open(sides)) {}
   ~PipeFile() { pipe_->close(sides_); }
 
+  /// As if the other side had been opened once more.
+  void forget_missed() { --missed_; }
   Result<void> wait_for_opener() { return pipe_->wait_for_opener(sides_, missed_); }
 
   Result<usize> read(IoBuf& buf) override { return pipe_->read(buf, is_nonblocking()); }
   Result<usize> write(IoBuf& buf) override { return pipe_->write(buf, is_nonblocking()); }
+  const FileKind* kind() const override { return &kind_of_pipe; }
   bool can_poll() const override { return true; }
   PollEvents poll(PollTable* table) override { return pipe_->poll(table, sides_, missed_); }
   Result<u64> ioctl(u32 command, IoctlArg arg) override {
@@ -227,6 +237,7 @@ class PipeFile final : public File {
     TRY(core::UserOut<u32>(arg.address()).store(static_cast<u32>(pipe_->bytes_waiting())));
     return u64{0};
   }
+  Result<Ref<File>> reopen(u32 flags) override { return open_pipe(pipe_, flags, Naming::unnamed); }
   LockSpace* lock_space() override {
     return origin() != nullptr ? &origin()->lock_space() : &pipe_->lock_space();
   }
@@ -246,6 +257,22 @@ class PipeFile final : public File {
     return {};
   }
 };
+
+Result<Ref<File>> open_pipe(const Ref<Pipe>& pipe, u32 flags, Naming naming) {
+  constexpr u32 access_mask = 3, write_only = 1, read_write = 2, nonblock = 04000;
+  Sides sides = Side::read;
+  if ((flags & access_mask) == write_only) sides = Side::write;
+  if ((flags & access_mask) == read_write) sides |= Side::write;
+  const bool nonblocking = (flags & nonblock) != 0;
+  const bool one_side = (flags & access_mask) != read_write;
+  const bool is_named = naming == Naming::named;
+  if (is_named && sides == Sides(Side::write) && nonblocking && !pipe->has_readers())
+    return Errno::enxio;
+  Ref<PipeFile> f = TRY(mem::make_ref<PipeFile>(ALLOC_SITE, flags, pipe, sides));
+  if (!is_named) f->forget_missed();
+  if (is_named && one_side && !nonblocking) TRY(f->wait_for_opener());
+  return Ref<File>(std::move(f));
+}
 
 }  // namespace
 
@@ -267,18 +294,7 @@ class NamedPipe final : public Fifo {
   explicit NamedPipe(Ref<Pipe> pipe) : pipe_(std::move(pipe)) {}
   ~NamedPipe() = default;
 
-  Result<Ref<File>> open(u32 flags) override {
-    constexpr u32 access_mask = 3, write_only = 1, read_write = 2, nonblock = 04000;
-    Sides sides = Side::read;
-    if ((flags & access_mask) == write_only) sides = Side::write;
-    if ((flags & access_mask) == read_write) sides |= Side::write;
-    const bool nonblocking = (flags & nonblock) != 0;
-    const bool one_side = (flags & access_mask) != read_write;
-    if (sides == Sides(Side::write) && nonblocking && !pipe_->has_readers()) return Errno::enxio;
-    Ref<PipeFile> f = TRY(mem::make_ref<PipeFile>(ALLOC_SITE, flags, pipe_, sides));
-    if (one_side && !nonblocking) TRY(f->wait_for_opener());
-    return Ref<File>(std::move(f));
-  }
+  Result<Ref<File>> open(u32 flags) override { return open_pipe(pipe_, flags, Naming::named); }
 };
 
 }  // namespace

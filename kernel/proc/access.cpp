@@ -2,15 +2,15 @@
 
 namespace auk::proc {
 
-Result<void> may_access(Task& me, Task& target) {
+Result<void> may_access(Task& me, Task& target, Ids ids) {
   if (me.group == target.group) return {};
   const ident::Cred& mine = me.cred();
   const Ref<ident::Cred> theirs = target.cred_ref();
   if (mine.has(ident::Cap::sys_ptrace)) return {};
-  const bool same_user =
-      mine.uid == theirs->uid && mine.uid == theirs->euid && mine.uid == theirs->suid;
-  const bool same_group =
-      mine.gid == theirs->gid && mine.gid == theirs->egid && mine.gid == theirs->sgid;
+  const u32 uid = ids == Ids::real ? mine.uid : mine.fsuid;
+  const u32 gid = ids == Ids::real ? mine.gid : mine.fsgid;
+  const bool same_user = uid == theirs->uid && uid == theirs->euid && uid == theirs->suid;
+  const bool same_group = gid == theirs->gid && gid == theirs->egid && gid == theirs->sgid;
   if (!same_user || !same_group) return Errno::eperm;
   // Nobody gains capabilities by looking.
   if ((theirs->permitted & ~mine.permitted) != 0) return Errno::eperm;

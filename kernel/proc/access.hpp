@@ -4,7 +4,10 @@
 
 namespace auk::proc {
 
-/// PTRACE_MODE_ATTACH_REALCREDS. EPERM. The target's credentials may change right afterwards.
-Result<void> may_access(Task& me, Task& target);
+/// Whose ids count: those of ptrace(2) itself, or those a file is opened with.
+enum class Ids : u8 { real, file_system };
+/// PTRACE_MODE_ATTACH_REALCREDS, or PTRACE_MODE_READ_FSCREDS. EPERM. The target's credentials may
+/// change right afterwards.
+Result<void> may_access(Task& me, Task& target, Ids ids = Ids::real);
 
 }  // namespace auk::proc

@@ -326,6 +326,7 @@ AUK_NOINLINE Result<void> prepare_program(Task& me, Image& image, const Argument
   Loaded& loader = out.loader;
   if (interpreter) TRY(map_image(*space, *interpreter, 0, loader));
   out.vdso = TRY(map_vdso(*space));
+  space->set_program(Ref<vm::Backing>(Ref<io::File>(image.file)));
   layout.code_start = program.code_start;
   layout.code_end = program.code_end;
   layout.data_start = program.data_start;
@@ -355,7 +356,7 @@ AUK_NOINLINE Result<void> become(Task& me, Image& image, Prepared& p, std::strin
   if (me.files->ref_count() > 1) {
     Result<Ref<io::FdTable>> own = me.files->copy();
     if (!own.ok()) exit_group(me, uapi::sigkill);
-    me.files = own.take();
+    me.replace(&Task::files, own.take());
   }
   me.files->close_for_exec();
   me.group->timers.remove_all();

@@ -148,6 +148,7 @@ void leave_tree(Task& me, u32 status) {
         s->is_exiting = true;
       }
       g.uid = me.cred().uid;
+      g.last_name = me.name_;
       g.charge = std::move(dropped.charge);
       Session& session = *g.process_group->session;
       if (session.pid == g.pid) std::swap(terminal, session.terminal);
@@ -167,9 +168,9 @@ void leave_tree(Task& me, u32 status) {
 
 void exit_task(Task& me, u32 status) {
   leave_space(me);
-  me.files = {};
-  me.fs = {};
-  me.namespaces = {};
+  me.replace(&Task::files, {});
+  me.replace(&Task::fs, {});
+  me.replace(&Task::namespaces, {});
   leave_tree(me, status);
   sched::exit_thread();
 }

@@ -34,6 +34,9 @@ class Terminal : public RefCounted<Terminal> {
   static void destroy(Terminal* t) { t->dispose(); }
   /// Its leader has gone. No lock is held.
   virtual void session_ended() = 0;
+  virtual u64 device() const = 0;
+  /// The number of the process group in the foreground, 0 if there is none. The tree lock is held.
+  virtual u32 foreground_number() const = 0;
 
  protected:
   Terminal() = default;
@@ -89,6 +92,7 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   ListNode group_node;
   /// The thread's own; others ask space_of(). Changed by set_space().
   Ref<vm::AddressSpace> space;
+  // The thread's own as well; others inspect() them. Changed by replace().
   Ref<io::FdTable> files;
   Ref<vfs::FsContext> fs;
   Ref<NamespaceSet> namespaces;
@@ -128,7 +132,8 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   Atomic<u64> faults{0};  ///< that were mended
   CpuSamples samples;
   CpuTimers cpu_timers;
-  /// For others who look at credentials or space.
+  const u64 start_ns = core::clock_ns();
+  /// For others who look at credentials, space, files and the like.
   core::Guarded<core::level::cred, int, core::SpinPreemptOff> cred_lock;
 
   Task();
@@ -158,6 +163,22 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   Ref<vm::AddressSpace> space_of() {
     auto lock = cred_lock.lock();
     return space;
+  }
+  /// f(T&), a Result, for somebody else's thread, without a reference: who shares a table counts
+  /// its users. ESRCH if the thread is past its end. f runs under the lock.
+  template <class T, class F> std::invoke_result_t<F, T&> inspect(Ref<T> Task::* what, F f) {
+    auto lock = cred_lock.lock();
+    T* const it = (this->*what).get();
+    if (it == nullptr) return Errno::esrch;
+    return f(*it);
+  }
+  /// The thread itself. What stood there goes without a lock.
+  template <class T> void replace(Ref<T> Task::* what, Ref<T> fresh) {
+    {
+      auto lock = cred_lock.lock();
+      std::swap(this->*what, fresh);
+    }
+    fresh = {};
   }
   /// Also what is loaded on the thread's CPU. Returns the one before. The thread itself.
   Ref<vm::AddressSpace> set_space(Ref<vm::AddressSpace> s);
@@ -211,6 +232,8 @@ class Group final : public RefCounted<Group> {
   bool stop_reported = true, continue_reported = true;
   u32 stop_signal = 0;
   Usage children_usage;
+  std::array<char, Task::name_size> last_name{};  ///< of the last thread, when that has gone
+  const u64 start_ns = core::clock_ns();
 
   // The group's lock guards these.
   struct Signals {

@@ -27,6 +27,11 @@ Result<void> setup_vdso() {
   return {};
 }
 
+std::string_view vdso_name(const vm::MemObject* object, u64 page_offset) {
+  if (object == nullptr || object != pages) return {};
+  return page_offset == 0 ? "[vvar]" : "[vdso]";
+}
+
 Result<UserAddr> map_vdso(vm::AddressSpace& space) {
   using vm::VmaFlag;
   const u64 code_size = vdso::image().size();

@@ -9,6 +9,9 @@ namespace auk::proc {
 
 /// Before the first program. ENOMEM.
 Result<void> setup_vdso();
+/// What /proc/PID/maps calls an area that shows an object from a page on; empty if it is not one of
+/// these.
+std::string_view vdso_name(const vm::MemObject* object, u64 page_offset);
 /// Into a space that is being made: where the code starts, AT_SYSINFO_EHDR. ENOMEM.
 Result<UserAddr> map_vdso(vm::AddressSpace& space);
 

@@ -490,6 +490,8 @@ void RunQueue::set_boost(Thread& t, Rank r) {
 
 bool RunQueue::is_idle(const Thread& t) { return queue_of(t.cpu()).idle_ == &t; }
 
+u64 RunQueue::idle_time_ns(CpuId cpu) { return run_time(*queue_of(cpu).idle_); }
+
 u64 RunQueue::run_time(Thread& t) {
   const core::IrqOff irq_off;
   RunQueue& rq = queue_of(t.cpu());

@@ -140,6 +140,7 @@ class RunQueue {
 
   static void schedule(Leaving how);
   static bool is_idle(const Thread& t);
+  static u64 idle_time_ns(CpuId cpu);
   static u64 run_time(Thread& t);
   static bool wake(Thread& t);
   static Result<void> set_affinity(Thread& t, const core::CpuMask& cpus);

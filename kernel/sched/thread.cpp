@@ -217,6 +217,8 @@ void schedule() {
   RunQueue::schedule(Leaving::sleeps);
   if (observer != nullptr) observer->after_sleep();
 }
+u64 idle_time_ns(CpuId cpu) { return RunQueue::idle_time_ns(cpu); }
+
 void yield() { RunQueue::schedule(Leaving::yields); }
 void prepare_to_sleep() { RunQueue::prepare_to_sleep(); }
 void cancel_sleep() { RunQueue::cancel_sleep(); }

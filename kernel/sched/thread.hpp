@@ -133,6 +133,8 @@ class Thread : public core::ThreadCore, public RefCounted<Thread> {
     return count > 1;
   }
   CpuId cpu() const { return CpuId(cpu_.load_relaxed()); }
+  /// Or about to.
+  bool is_asleep() const { return state_.load_acquire() == State::sleeping; }
   bool is_dead() const { return state_.load_acquire() == State::dead; }
   bool is_user() const { return is_user_; }
   VirtAddr stack_top() const { return stack_->start() + stack_->size(); }
@@ -208,6 +210,8 @@ void notify(Thread& t, u32 work_bits);
 /// Sleeps until the clock reaches the deadline.
 void sleep_until(u64 deadline_ns);
 
+/// How long a CPU had nothing to run.
+u64 idle_time_ns(CpuId cpu);
 /// Makes the running context the boot CPU's idle thread, and a run queue for it.
 Result<void> setup_boot_cpu();
 /// The run queue and idle thread of a CPU that will start on `stack`.

@@ -130,7 +130,7 @@ Value close_range(Task& me, u32 first, u32 last, u32 flags) {
   if (first > last || (flags & ~(uapi::close_range_unshare | uapi::close_range_cloexec)) != 0)
     return Errno::einval;
   if ((flags & uapi::close_range_unshare) != 0 && me.files->ref_count() > 1)
-    me.files = TRY(me.files->copy());
+    me.replace(&Task::files, TRY(me.files->copy()));
   me.files->close_range(first, last, (flags & uapi::close_range_cloexec) != 0);
   return u64{0};
 }

@@ -166,9 +166,9 @@ Value unshare(Task& me, u64 flags) {
   Ref<proc::NamespaceSet> namespaces;
   if ((flags & uapi::clone_newns) != 0)
     namespaces = TRY(proc::copy_namespaces(me.namespaces, me.cred(), *fs, flags));
-  if (fs) std::swap(me.fs, fs);
-  if (files) std::swap(me.files, files);
-  if (namespaces) std::swap(me.namespaces, namespaces);
+  if (fs) me.replace(&Task::fs, std::move(fs));
+  if (files) me.replace(&Task::files, std::move(files));
+  if (namespaces) me.replace(&Task::namespaces, std::move(namespaces));
   return u64{0};
 }
 

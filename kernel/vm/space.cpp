@@ -408,12 +408,20 @@ std::optional<AddressSpace::SharedPlace> AddressSpace::shared_place(UserAddr va)
                          va.value % page_size};
 }
 
+std::optional<AreaView> AddressSpace::area_from(UserAddr at) {
+  const auto reading = lock_.reading();
+  const Vma* const v = find_at_or_after(at);
+  if (v == nullptr) return std::nullopt;
+  return AreaView{v->start, v->end, v->flags, v->page_offset, v->object, v->backing};
+}
+
 Result<Ref<AddressSpace>> AddressSpace::copy(const Allowance& a) {
   Ref<AddressSpace> child = TRY(create());
   DeadAreas dead;
   const auto writing = lock_.writing();
   Change change(*this, dead.first);
   child->layout_ = layout_;
+  child->program_ = program_;
   child->barriers.store_relaxed(barriers.load_relaxed());
   bool flush = false;
   const auto copy_all = [&]() -> Result<void> {

@@ -72,6 +72,15 @@ struct AreaSizes {
   u64 total = 0, data = 0, stack = 0, executable = 0, locked = 0, accounted = 0;
 };
 
+/// One area, as others see it.
+struct AreaView {
+  UserAddr start, end;
+  VmaFlags flags;
+  u64 page_offset = 0;
+  Ref<MemObject> object;
+  Ref<Backing> backing;
+};
+
 /// Whose pages may go: madvise(2)'s MADV_FREE, MADV_DONTNEED and MADV_DONTNEED_LOCKED.
 enum class Discard : u8 { anonymous, unlocked, all };
 
@@ -87,6 +96,7 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   AreaTree areas_;
   AreaSizes sizes_;
   SpaceLayout layout_;
+  Ref<Backing> program_;
   VmaFlags lock_new_;  ///< lock flags of areas to come (MCL_FUTURE)
   Atomic<bool> is_dying_{false}, is_reaped_{false};
   Atomic<u64> resident_anonymous_{0}, resident_object_{0};
@@ -163,6 +173,9 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   AreaSizes sizes() const { return sizes_; }
   /// Written by exec before the program runs.
   SpaceLayout& layout() { return layout_; }
+  /// The file it runs. Set before anybody else sees the space.
+  void set_program(Ref<Backing> file) { program_ = std::move(file); }
+  const Ref<Backing>& program() const { return program_; }
 
   /// The object's end moved: its pages in this range are gone. The object's lock is held.
   void forget_pages(UserAddr start, UserAddr end) { clear_entries(start, end); }
@@ -232,6 +245,8 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   bool is_dying() const { return is_dying_.load_relaxed(); }
   bool is_reaped() const { return is_reaped_.load_relaxed(); }
 
+  /// The first area that ends behind an address.
+  std::optional<AreaView> area_from(UserAddr at);
   /// Calls f(const Vma&) for each area in order.
   template <class F> void each_area(F f) {
     const auto reading = lock_.reading();

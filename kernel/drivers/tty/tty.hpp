@@ -58,7 +58,8 @@ class Tty final : public proc::Terminal {
  public:
   Tty(Port& port, u64 device) : port_(port), device_(device) {}
   ~Tty() = default;
-  u64 device() const { return device_; }
+  u64 device() const override { return device_; }
+  u32 foreground_number() const override { return foreground_ ? foreground_->number() : 0; }
 
   // From the hardware. Context: interrupts.
   void receive(std::string_view text);
