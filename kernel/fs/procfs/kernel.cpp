@@ -1,0 +1,86 @@
+// What /proc says of the kernel itself.
+#include "core/cpu_mask.hpp"
+#include "core/param.hpp"
+#include "core/version.hpp"
+#include "fs/procfs/node.hpp"
+
+namespace auk::fs::procfs {
+namespace {
+
+class CmdlineNode final : public ShortText {
+  Result<void> write(const Subject&, vfs::Text& out) const override {
+    out.put(core::command_line());
+    out.put('\n');
+    return {};
+  }
+
+ public:
+  constexpr CmdlineNode() : ShortText("cmdline", 0444) {}
+};
+constexpr CmdlineNode cmdline;
+
+class FilesystemsNode final : public ShortText {
+  Result<void> write(const Subject&, vfs::Text& out) const override {
+    // None of them lives on a block device.
+    for (const auto* f = vfs::next_file_system(nullptr); f != nullptr; f = vfs::next_file_system(f))
+      out.print("nodev\t{}\n", f->name());
+    return {};
+  }
+
+ public:
+  constexpr FilesystemsNode() : ShortText("filesystems", 0444) {}
+};
+constexpr FilesystemsNode filesystems;
+
+class SwapsNode final : public ShortText {
+  Result<void> write(const Subject&, vfs::Text& out) const override {
+    out.put("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+    return {};
+  }
+
+ public:
+  constexpr SwapsNode() : ShortText("swaps", 0444) {}
+};
+constexpr SwapsNode swaps;
+
+class UptimeNode final : public ShortText {
+  static void put_seconds(vfs::Text& out, u64 ns) {
+    constexpr u64 second = 1'000'000'000, hundredth = 10'000'000;
+    out.print("{}.{:02}", ns / second, ns % second / hundredth);
+  }
+  Result<void> write(const Subject&, vfs::Text& out) const override {
+    u64 idle_ns = 0;
+    core::online_cpus.each([&](CpuId c) { idle_ns += sched::idle_time_ns(c); });
+    put_seconds(out, core::clock_ns());
+    out.put(' ');
+    put_seconds(out, idle_ns);
+    out.put('\n');
+    return {};
+  }
+
+ public:
+  constexpr UptimeNode() : ShortText("uptime", 0444) {}
+};
+constexpr UptimeNode uptime;
+
+class VersionNode final : public ShortText {
+  Result<void> write(const Subject&, vfs::Text& out) const override {
+    out.print("Linux version {} (auk) (clang " __clang_version__ ") {}\n", core::release,
+              core::version);
+    return {};
+  }
+
+ public:
+  constexpr VersionNode() : ShortText("version", 0444) {}
+};
+constexpr VersionNode version;
+
+}  // namespace
+
+constinit const Node* const filesystems_node = &filesystems;
+constinit const Node* const kernel_cmdline_node = &cmdline;
+constinit const Node* const swaps_node = &swaps;
+constinit const Node* const uptime_node = &uptime;
+constinit const Node* const version_node = &version;
+
+}  // namespace auk::fs::procfs

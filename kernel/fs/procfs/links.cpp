@@ -1,0 +1,237 @@
+// Links that lead to objects: exe, cwd, root, the descriptors of a process; and the text of paths.
+#include "fs/procfs/process.hpp"
+
+#include <algorithm>
+
+#include "vfs/operations.hpp"
+
+namespace auk::fs::procfs {
+
+using proc::Task;
+
+namespace {
+
+/// d_path(): as readlink(2) shows where a magic link leads.
+Result<usize> write_path(const vfs::Path& p, const vfs::Path& root, std::span<char> out) {
+  using Scratch = std::array<char, vfs::path_max>;
+  const mem::Box<Scratch> scratch = TRY(mem::Box<Scratch>::make(ALLOC_SITE));
+  bool reachable = false;
+  const std::string_view path = TRY(vfs::path_name(p, root, *scratch, reachable));
+  Writer text(out);
+  text.put(path);
+  if (p.inode().links.load_relaxed() == 0) text.put(" (deleted)");
+  return text.text().size();
+}
+
+class PlaceLink : public Node {
+ protected:
+  constexpr explicit PlaceLink(std::string_view name) : Node(name, vfs::mode::link | 0777) {}
+  ~PlaceLink() = default;
+  virtual Result<vfs::Path> place(Task& t) const = 0;
+
+ public:
+  bool is_magic() const final { return true; }
+  Result<vfs::Path> jump(const Subject& s) const final {
+    Result<Ref<Task>> found = thread_of(s);
+    if (!found.ok()) return Errno::enoent;
+    const Ref<Task> t = found.take();
+    TRY(check_look(s));
+    Result<vfs::Path> p = place(*t);
+    if (!p.ok()) return Errno::enoent;
+    return p;
+  }
+  Result<usize> read_target(const Subject& s, const vfs::Path& root,
+                            std::span<char> out) const final {
+    const vfs::Path p = TRY(jump(s));
+    return write_path(p, root, out);
+  }
+};
+
+class CwdLink final : public PlaceLink {
+ public:
+  constexpr CwdLink() : PlaceLink("cwd") {}
+  Result<vfs::Path> place(Task& t) const override {
+    return t.inspect(&Task::fs, [](vfs::FsContext& f) { return Result<vfs::Path>(f.cwd()); });
+  }
+};
+class RootLink final : public PlaceLink {
+ public:
+  constexpr RootLink() : PlaceLink("root") {}
+  Result<vfs::Path> place(Task& t) const override {
+    return t.inspect(&Task::fs, [](vfs::FsContext& f) { return Result<vfs::Path>(f.root()); });
+  }
+};
+class ExeLink final : public PlaceLink {
+ public:
+  constexpr ExeLink() : PlaceLink("exe") {}
+  Result<vfs::Path> place(Task& t) const override {
+    const Ref<vm::AddressSpace> space = t.space_of();
+    if (!space || !space->program()) return Errno::enoent;
+    const vfs::Path* const p = vfs::path_of(static_cast<const io::File&>(*space->program()));
+    if (p == nullptr) return Errno::enoent;
+    return *p;
+  }
+};
+constexpr CwdLink cwd_link;
+constexpr RootLink root_link;
+constexpr ExeLink exe_link;
+
+Result<Ref<io::File>> file_at(const Subject& s) {
+  const Ref<Task> t = TRY(thread_of(s));
+  return t->inspect(&Task::files,
+                    [&](io::FdTable& files) { return files.get(static_cast<int>(s.descriptor)); });
+}
+
+class DescriptorLink final : public Node {
+ public:
+  constexpr DescriptorLink() : Node("", vfs::mode::link | 0700) {}
+  u64 size(const Subject&) const override { return 64; }
+  bool is_magic() const override { return true; }
+  Result<vfs::Path> jump(const Subject& s) const override {
+    TRY(check_look(s));
+    Result<Ref<io::File>> found = file_at(s);
+    if (!found.ok()) return Errno::enoent;
+    Ref<io::File> file = found.take();
+    if (const vfs::Path* const p = vfs::path_of(*file)) return *p;
+    return path_to(std::move(file));
+  }
+  Result<usize> read_target(const Subject& s, const vfs::Path& root,
+                            std::span<char> out) const override {
+    TRY(check_look(s));
+    Result<Ref<io::File>> found = file_at(s);
+    if (!found.ok()) return Errno::enoent;
+    const Ref<io::File> file = found.take();
+    if (const vfs::Path* const p = vfs::path_of(*file)) return write_path(*p, root, out);
+    const io::FileKind* const kind = file->kind();
+    Writer text(out);
+    if (kind == nullptr || !kind->is_numbered) {
+      format_to(text, "anon_inode:{}", kind == nullptr ? std::string_view() : kind->name);
+    } else {
+      io::FileStat stat;
+      TRY(file->stat(stat));
+      format_to(text, "{}:[{}]", kind->name, stat.inode);
+    }
+    return text.text().size();
+  }
+};
+constexpr DescriptorLink descriptor_link;
+
+/// fdinfo/N.
+class DescriptorInfo final : public ShortText {
+  Result<void> check_reader(const Subject& s) const override { return check_look(s); }
+  Result<void> write(const Subject& s, vfs::Text& out) const override {
+    const Ref<Task> t = TRY(thread_of(s));
+    bool closes = false;
+    const Ref<io::File> file =
+        TRY(t->inspect(&Task::files, [&](io::FdTable& files) -> Result<Ref<io::File>> {
+          const int fd = static_cast<int>(s.descriptor);
+          closes = TRY(files.close_on_exec(fd));
+          return files.get(fd);
+        }));
+    io::FileStat stat;
+    TRY(file->stat(stat));
+    Result<i64> position = file->seek(0, 1);
+    u32 mount = 0;
+    if (const vfs::Path* const p = vfs::path_of(*file)) mount = p->mount->id();
+    const u32 flags = file->flags() | (closes ? vfs::open_flag::close_on_exec : 0);
+    out.print("pos:\t{}\nflags:\t0", position.value_or(0));
+    put_octal(out, flags, 0);
+    out.print("\nmnt_id:\t{}\nino:\t{}\n", mount, stat.inode);
+    return {};
+  }
+
+ public:
+  constexpr DescriptorInfo() : ShortText("", 0400) {}
+};
+constexpr DescriptorInfo descriptor_info;
+
+/// A directory with an entry for each open descriptor.
+class Descriptors : public Node {
+ protected:
+  constexpr Descriptors(std::string_view name, u32 rights)
+      : Node(name, vfs::mode::directory | rights) {}
+  ~Descriptors() = default;
+  virtual Entry entry(const Subject& s, u32 number, const io::File& f) const = 0;
+
+ public:
+  Result<Entry> find(const Subject& s, std::string_view name) const final {
+    const std::optional<u32> number = parse_name(name);
+    if (!number || *number > 0x7fffffff || !thread_of(s).ok()) return Errno::enoent;
+    TRY(check_look(s));
+    Subject it = s;
+    it.descriptor = *number;
+    Result<Ref<io::File>> found = file_at(it);
+    if (!found.ok()) return Errno::enoent;
+    const Ref<io::File> f = found.take();
+    return entry(s, *number, *f);
+  }
+  Result<void> list(const Subject& s, Listing& out) const final {
+    (void)TRY(process_of(s));
+    Result<Ref<Task>> found = thread_of(s);
+    if (!found.ok()) return {};
+    const Ref<Task> t = found.take();
+    TRY(check_look(s));
+    for (;;) {
+      const u32 from = static_cast<u32>(out.position() - 2);
+      u32 fd = 0;
+      // The file goes without the lock, which may be its end.
+      Result<Ref<io::File>> next =
+          t->inspect(&Task::files, [&](io::FdTable& files) -> Result<Ref<io::File>> {
+            const int n = TRY(files.next(static_cast<int>(from)));
+            fd = static_cast<u32>(n);
+            return files.get(n);
+          });
+      if (!next.ok()) return {};
+      const Ref<io::File> f = next.take();
+      if (!out.add_number(u64{fd} + 2, fd, entry(s, fd, *f).mode)) return {};
+    }
+  }
+};
+
+class FdDirectory final : public Descriptors {
+  Entry entry(const Subject& s, u32 number, const io::File& f) const override {
+    Entry e{&descriptor_link, s, vfs::mode::link};
+    e.subject.descriptor = number;
+    if ((f.flags() & vfs::open_flag::path) != 0) return e;
+    if (f.is_readable()) e.mode |= 0500;
+    if (f.is_writable()) e.mode |= 0300;
+    return e;
+  }
+
+ public:
+  constexpr FdDirectory() : Descriptors("fd", 0500) {}
+};
+class FdInfoDirectory final : public Descriptors {
+  Entry entry(const Subject& s, u32 number, const io::File&) const override {
+    Entry e{&descriptor_info, s, descriptor_info.mode()};
+    e.subject.descriptor = number;
+    return e;
+  }
+
+ public:
+  constexpr FdInfoDirectory() : Descriptors("fdinfo", 0555) {}
+};
+constexpr FdDirectory fd_directory;
+constexpr FdInfoDirectory fdinfo_directory;
+
+}  // namespace
+
+void put_octal(vfs::Text& out, u32 n, usize width) {
+  std::array<char, 11> digits{};
+  usize at = digits.size();
+  do {
+    digits[--at] = static_cast<char>('0' + (n & 7));
+    n >>= 3;
+  } while (n != 0);
+  const usize size = digits.size() - at;
+  if (size < width) out.repeat('0', width - size);
+  out.put({digits.data() + at, size});
+}
+
+constinit const Node* const cwd_node = &cwd_link;
+constinit const Node* const root_link_node = &root_link;
+constinit const Node* const exe_node = &exe_link;
+constinit const Node* const fd_node = &fd_directory;
+constinit const Node* const fdinfo_node = &fdinfo_directory;
+
+}  // namespace auk::fs::procfs

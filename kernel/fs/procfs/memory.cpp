@@ -1,0 +1,247 @@
+// What files of a process say of its memory, and show of it.
+#include <algorithm>
+
+#include "base/math.hpp"
+#include "fs/procfs/process.hpp"
+#include "proc/vdso.hpp"
+#include "vfs/device.hpp"
+#include "vfs/operations.hpp"
+
+namespace auk::fs::procfs {
+namespace {
+
+using proc::Task;
+using vm::AddressSpace;
+
+/// Copies what is there of a range of another space. Bytes done; an error only if there were none.
+Result<usize> copy_out(AddressSpace& space, UserAddr from, u64 size, io::IoBuf& buf) {
+  usize done = 0;
+  while (done < size && buf.left() > 0) {
+    const UserAddr at = from + done;
+    const usize inside = at.value % page_size;
+    const usize n = std::min<u64>({page_size - inside, size - done, buf.left()});
+    Result<Ref<mem::Folio>> page = space.page_of(at, vm::Access::read, false);
+    if (!page.ok()) return done > 0 ? Result<usize>(done) : page.error();
+    const Ref<mem::Folio> folio = page.take();
+    const usize moved = folio ? buf.put(folio->bytes().subspan(inside, n)) : buf.put_zeros(n);
+    done += moved;
+    if (moved < n) return done > 0 ? Result<usize>(done) : Errno::efault;
+  }
+  return done;
+}
+
+struct Range {
+  UserAddr start;
+  u64 size = 0;
+};
+
+/// A node whose file shows a part of a program's memory.
+class RangeNode : public Node {
+ protected:
+  constexpr RangeNode(std::string_view name, u32 rights)
+      : Node(name, vfs::mode::regular | rights) {}
+  ~RangeNode() = default;
+  virtual Result<void> check_reader(const Subject&) const { return {}; }
+
+ public:
+  virtual Range range(AddressSpace& space) const = 0;
+  Result<Ref<io::File>> open(const Subject& s, u32 flags) const final;
+};
+
+class RangeFile final : public io::File {
+  const RangeNode& node_;
+  const Subject subject_;
+  core::Guarded<core::level::file_position, u64, sched::SleepLock> position_;
+  void dispose() override { mem::destroy(this); }
+
+ public:
+  RangeFile(u32 flags, const RangeNode& node, const Subject& s)
+      : File(flags),
+        node_(node),
+        subject_(s) {}
+  ~RangeFile() = default;
+  Result<void> stat(io::FileStat& s) override { return vfs::stat_opened(*this, s); }
+  Result<usize> read_at(io::IoBuf& buf, u64 offset) override {
+    TRY(process_of(subject_));
+    Result<Ref<Task>> t = thread_of(subject_);
+    const Ref<AddressSpace> space = t.ok() ? t.take()->space_of() : Ref<AddressSpace>();
+    if (!space) return usize{0};
+    const Range r = node_.range(*space);
+    if (offset >= r.size) return usize{0};
+    return copy_out(*space, r.start + offset, r.size - offset, buf);
+  }
+  Result<usize> read(io::IoBuf& buf) override {
+    auto position = position_.lock();
+    Result<usize> n = read_at(buf, *position);
+    if (n.ok()) *position += *n;
+    return n;
+  }
+  Result<i64> seek(i64 offset, int whence) override {
+    constexpr int seek_set = 0, seek_cur = 1;
+    auto position = position_.lock();
+    i64 to = offset;
+    if (whence == seek_cur) {
+      if (__builtin_add_overflow(static_cast<i64>(*position), offset, &to)) return Errno::eoverflow;
+    } else if (whence != seek_set) {
+      return Errno::einval;
+    }
+    if (to < 0) return Errno::einval;
+    *position = static_cast<u64>(to);
+    return to;
+  }
+};
+
+Result<Ref<io::File>> RangeNode::open(const Subject& s, u32 flags) const {
+  TRY(check_reader(s));
+  return Ref<io::File>(TRY(mem::make_ref<RangeFile>(ALLOC_SITE, flags, *this, s)));
+}
+
+Range between(UserAddr start, UserAddr end) {
+  if (end <= start) return {};
+  return {start, end - start};
+}
+
+class CmdlineNode final : public RangeNode {
+ public:
+  constexpr CmdlineNode() : RangeNode("cmdline", 0444) {}
+  Range range(AddressSpace& space) const override {
+    const vm::SpaceLayout& l = space.layout();
+    const Range arguments = between(l.arguments_start, l.arguments_end);
+    if (arguments.size == 0) return {};
+    // A program that wrote a longer title over its arguments goes on in its environment, up to the
+    // first zero: setproctitle(3).
+    byte last{};
+    io::IoBuf end(std::span(&last, 1));
+    const Result<usize> n = copy_out(space, l.arguments_end - 1, 1, end);
+    if (!n.ok() || last == byte{}) return arguments;
+    return {arguments.start, title_size(space, between(l.arguments_start, l.environment_end))};
+  }
+
+ private:
+  static u64 title_size(AddressSpace& space, Range all) {
+    std::array<byte, 64> chunk{};
+    u64 size = 0;
+    while (size < all.size) {
+      const usize n = std::min<u64>(chunk.size(), all.size - size);
+      io::IoBuf to(std::span(chunk).first(n));
+      Result<usize> got = copy_out(space, all.start + size, n, to);
+      if (!got.ok() || *got == 0) break;
+      const auto text = std::span(chunk).first(*got);
+      const auto zero = std::ranges::find(text, byte{});
+      size += static_cast<u64>(zero - text.begin());
+      if (zero != text.end()) return size + 1;
+    }
+    return size;
+  }
+};
+constexpr CmdlineNode cmdline;
+
+class EnvironNode final : public RangeNode {
+  Result<void> check_reader(const Subject& s) const override { return check_look(s); }
+
+ public:
+  constexpr EnvironNode() : RangeNode("environ", 0400) {}
+  Range range(AddressSpace& space) const override {
+    const vm::SpaceLayout& l = space.layout();
+    return between(l.environment_start, l.environment_end);
+  }
+};
+constexpr EnvironNode environment;
+
+class StatmNode final : public ShortText {
+  Result<void> write(const Subject& s, vfs::Text& out) const override {
+    Result<Ref<Task>> t = thread_of(s);
+    const Ref<AddressSpace> space = t.ok() ? t.take()->space_of() : Ref<AddressSpace>();
+    if (!space) {
+      out.put("0 0 0 0 0 0 0\n");
+      return {};
+    }
+    const vm::AreaSizes sizes = space->sizes();
+    const u64 resident = space->resident_pages();
+    const u64 own = space->resident_anonymous_pages();
+    const vm::SpaceLayout& l = space->layout();
+    const u64 text =
+        (align_up(l.code_end.value, page_size) - align_down(l.code_start.value, page_size)) /
+        page_size;
+    out.print("{} {} {} {} 0 {} 0\n", sizes.total, resident, resident - std::min(own, resident),
+              text, sizes.data + sizes.stack);
+    return {};
+  }
+
+ public:
+  constexpr StatmNode() : ShortText("statm", 0444) {}
+};
+constexpr StatmNode statm;
+
+/// Each area is a record, its key an address.
+class MapsNode final : public TextNode {
+  Result<void> check_reader(const Subject& s) const override { return check_look(s); }
+
+  static std::string_view name_of(const vm::AreaView& a, const vm::SpaceLayout& l) {
+    if (const std::string_view n = proc::vdso_name(a.object.get(), a.page_offset); !n.empty())
+      return n;
+    if (a.object) return a.flags.has(vm::VmaFlag::shared) ? "/dev/zero (deleted)" : "";
+    if (a.start < l.brk && a.end > l.brk_start) return "[heap]";
+    if (a.start <= l.stack_start && a.end >= l.stack_start) return "[stack]";
+    return {};
+  }
+  static void put_name(vfs::Text& out, std::string_view name) {
+    if (name.empty()) return;
+    constexpr usize column = 73;
+    const usize at = out.text().size();
+    out.repeat(' ', at < column ? column - at : 1);
+    out.put_escaped(name, "\n");
+  }
+  static Result<void> put_path(vfs::Text& out, const vfs::Path& p) {
+    using Scratch = std::array<char, vfs::path_max>;
+    const mem::Box<Scratch> scratch = TRY(mem::Box<Scratch>::make(ALLOC_SITE));
+    bool reachable = false;
+    const std::string_view path =
+        TRY(vfs::path_name(p, proc::current().fs->root(), *scratch, reachable));
+    put_name(out, path);
+    if (p.inode().links.load_relaxed() == 0) out.put(" (deleted)");
+    return {};
+  }
+
+ public:
+  constexpr MapsNode() : TextNode("maps", 0444) {}
+  Result<bool> write_record(const Subject& s, u64& key, vfs::Text& out) const override {
+    Result<Ref<Task>> t = thread_of(s);
+    if (!t.ok()) return false;
+    const Ref<AddressSpace> space = t.take()->space_of();
+    if (!space) return false;
+    const std::optional<vm::AreaView> area = space->area_from(UserAddr(key));
+    if (!area) return false;
+    key = area->end.value;
+    const auto right = [&](vm::VmaFlag f, char c) { return area->flags.has(f) ? c : '-'; };
+    const bool shared_memory =
+        area->flags.has(vm::VmaFlag::shared) && area->object && !area->backing;
+    const vm::Backing::Identity id = area->backing   ? area->backing->identity()
+                                     : shared_memory ? vm::Backing::Identity{1, 1}
+                                                     : vm::Backing::Identity{};
+    const bool has_offset = area->backing || shared_memory;
+    out.print("{:08x}-{:08x} {}{}{}{} {:08x} {:02x}:{:02x} {} ", area->start.value, area->end.value,
+              right(vm::VmaFlag::read, 'r'), right(vm::VmaFlag::write, 'w'),
+              right(vm::VmaFlag::execute, 'x'), area->flags.has(vm::VmaFlag::shared) ? 's' : 'p',
+              has_offset ? area->page_offset * page_size : u64{0}, vfs::device_major(id.device),
+              vfs::device_minor(id.device), id.inode);
+    const vfs::Path* const p =
+        area->backing ? vfs::path_of(static_cast<const io::File&>(*area->backing)) : nullptr;
+    if (p != nullptr)
+      TRY(put_path(out, *p));
+    else
+      put_name(out, name_of(*area, space->layout()));
+    out.put('\n');
+    return true;
+  }
+};
+constexpr MapsNode maps;
+
+}  // namespace
+
+constinit const Node* const cmdline_node = &cmdline;
+constinit const Node* const environ_node = &environment;
+constinit const Node* const maps_node = &maps;
+constinit const Node* const statm_node = &statm;
+
+}  // namespace auk::fs::procfs

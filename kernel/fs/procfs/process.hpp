@@ -1,0 +1,35 @@
+// What stands in the directory of a process or a thread. See proc_pid(5).
+#pragma once
+#include "fs/procfs/node.hpp"
+
+namespace auk::fs::procfs {
+
+/// With zeros up to a width.
+void put_octal(vfs::Text& out, u32 n, usize width);
+
+// links.cpp
+extern const Node* const cwd_node;
+extern const Node* const root_link_node;
+extern const Node* const exe_node;
+extern const Node* const fd_node;
+extern const Node* const fdinfo_node;
+// memory.cpp
+extern const Node* const cmdline_node;
+extern const Node* const environ_node;
+extern const Node* const maps_node;
+extern const Node* const statm_node;
+// status.cpp
+extern const Node* const stat_node;
+extern const Node* const status_node;
+// mounts.cpp
+extern const Node* const mounts_node;
+extern const Node* const mountinfo_node;
+// process.cpp
+/// The state of a thread in one letter and in words, or of a process without threads.
+struct StateName {
+  char letter;
+  std::string_view words;
+};
+StateName state_of(proc::Group& g, proc::Task* t);
+
+}  // namespace auk::fs::procfs

@@ -1,0 +1,100 @@
+// The directory /proc itself: who runs, by number, and the links to oneself.
+#include <algorithm>
+
+#include "fs/procfs/process.hpp"
+
+namespace auk::fs::procfs {
+namespace {
+
+using proc::Task;
+
+/// self, thread-self, mounts: where they lead depends on who asks.
+class SelfLink final : public Node {
+ public:
+  constexpr SelfLink() : Node("self", vfs::mode::link | 0777) {}
+  std::string_view write_target(std::span<char> out) const override {
+    Writer text(out);
+    format_to(text, "{}", proc::current().group->number());
+    return text.text();
+  }
+};
+class ThreadSelfLink final : public Node {
+ public:
+  constexpr ThreadSelfLink() : Node("thread-self", vfs::mode::link | 0777) {}
+  std::string_view write_target(std::span<char> out) const override {
+    const Task& me = proc::current();
+    Writer text(out);
+    format_to(text, "{}/task/{}", me.group->number(), me.tid());
+    return text.text();
+  }
+};
+class MountsLink final : public Node {
+ public:
+  constexpr MountsLink() : Node("mounts", vfs::mode::link | 0777) {}
+  std::string_view write_target(std::span<char> out) const override {
+    constexpr std::string_view target = "self/mounts";
+    return {out.data(), target.copy(out.data(), out.size())};
+  }
+};
+constexpr SelfLink self_link;
+constexpr ThreadSelfLink thread_self_link;
+constexpr MountsLink mounts_link;
+constinit const Node* const self_pointer = &self_link;
+constinit const Node* const thread_self_pointer = &thread_self_link;
+constinit const Node* const mounts_pointer = &mounts_link;
+
+class Root final : public Directory {
+  // Linux's order: by length, then by letters; the two links to oneself stand last.
+  Nodes nodes() const override {
+    static constexpr std::array<const Node* const*, 8> list{
+        &swaps_node,   &mounts_pointer,   &uptime_node,  &kernel_cmdline_node,
+        &version_node, &filesystems_node, &self_pointer, &thread_self_pointer};
+    return list;
+  }
+  // Linux's number for the first process.
+  static constexpr u64 first_position = 256;
+
+  class Lister final : public ident::PidVisitor {
+    Listing& out_;
+
+   public:
+    explicit Lister(Listing& out) : out_(out) {}
+    bool visit(ident::Pid& p) override {
+      {
+        auto t = proc::tree.lock();
+        if (p.group == nullptr) return true;
+      }
+      return out_.add_number(first_position + p.number(), p.number(), process_node->mode());
+    }
+  };
+
+ public:
+  constexpr Root() : Directory("", 0555) {}
+  Result<Entry> find(const Subject& s, std::string_view name) const override {
+    const std::optional<u32> number = parse_name(name);
+    if (!number) return Directory::find(s, name);
+    Result<Ref<ident::Pid>> found = ident::find_pid(*number);
+    if (!found.ok()) return Errno::enoent;
+    const Ref<ident::Pid> pid = found.take();
+    auto t = proc::tree.lock();
+    if (pid->group == nullptr && pid->task == nullptr) return Errno::enoent;
+    return Entry{process_node, {.pid = pid}, process_node->mode()};
+  }
+  Result<void> list(const Subject& s, Listing& out) const override {
+    if (out.position() < first_position) {
+      TRY(Directory::list(s, out));
+      if (out.position() != end_position()) return {};
+      out.skip_to(first_position);
+    }
+    Lister lister(out);
+    ident::visit_pids(static_cast<u32>(out.position() - first_position), lister);
+    return {};
+  }
+};
+constexpr Root root;
+
+}  // namespace
+
+constinit const Node* const root_node = &root;
+
+}  // namespace auk::fs::procfs

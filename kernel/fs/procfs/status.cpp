@@ -1,0 +1,297 @@
+// stat and status: what ps(1) and top(1) read. See proc_pid_stat(5), proc_pid_status(5).
+#include <algorithm>
+
+#include "base/math.hpp"
+#include "fs/procfs/process.hpp"
+#include "generated/uapi/personality.hpp"
+#include "proc/usage.hpp"
+#include "vfs/device.hpp"
+
+namespace auk::fs::procfs {
+namespace {
+
+using proc::Group;
+using proc::SignalSet;
+using proc::Task;
+
+/// What the tree lock and the group's lock guard, taken at one moment.
+struct Snapshot {
+  u32 parent = 0, process_group = 0, session = 0, terminal = 0, exit_signal = 0;
+  i64 foreground = -1;
+  u32 threads = 0, exit_code = 0;
+  bool has_execed = false;
+  SignalSet pending = 0, shared_pending = 0, blocked = 0, ignored = 0, caught = 0;
+};
+
+/// new_encode_dev(): the device number as 32 bits.
+u32 short_device(u64 d) {
+  const u32 minor = vfs::device_minor(d);
+  return (minor & 0xff) | vfs::device_major(d) << 8 | (minor & ~u32{0xff}) << 12;
+}
+
+Snapshot snapshot(Group& g, const Task* t) {
+  Snapshot s;
+  auto tree = proc::tree.lock();
+  s.parent = g.parent == nullptr ? 0 : g.parent->number();
+  if (g.process_group) {
+    s.process_group = g.process_group_number();
+    s.session = g.session_number();
+    if (const Ref<proc::Terminal>& tty = g.process_group->session->terminal) {
+      s.terminal = short_device(tty->device());
+      s.foreground = tty->foreground_number();
+    }
+  }
+  s.exit_signal = g.exit_signal;
+  s.exit_code = g.exit_code;
+  s.has_execed = g.has_execed;
+  s.threads = g.live_tasks;
+  auto signals = g.signals.lock();
+  s.shared_pending = signals->pending.bits;
+  if (t != nullptr) {
+    s.pending = t->pending.bits;
+    s.blocked = t->blocked;
+  }
+  auto actions = g.handlers->actions.lock();
+  for (u32 n = 1; n <= proc::signal_count; ++n) {
+    const u64 handler = (*actions)[n - 1].handler;
+    if (handler == proc::handler_ignore)
+      s.ignored |= proc::set_of(n);
+    else if (handler != proc::handler_default)
+      s.caught |= proc::set_of(n);
+  }
+  return s;
+}
+
+constexpr u64 ticks_of(u64 ns) {
+  constexpr u64 tick_ns = 10'000'000;
+  return ns / tick_ns;
+}
+
+/// What a file speaks of, found once.
+struct About {
+  Ref<Group> group;
+  Ref<Task> task;  ///< null: a zombie
+  Ref<vm::AddressSpace> space;
+  bool is_thread = false;
+  /// The caller may know its addresses.
+  bool is_open = false;
+
+  std::string_view name() const {
+    return task ? task->name() : std::string_view(group->last_name.data());
+  }
+  u32 number() const { return is_thread ? task->tid() : group->number(); }
+};
+
+Result<About> look_at(const Subject& s) {
+  About a;
+  a.group = TRY(process_of(s));
+  a.is_thread = s.is_thread;
+  if (Result<Ref<Task>> t = thread_of(s); t.ok()) {
+    a.task = t.take();
+    a.space = a.task->space_of();
+    a.is_open = check_look(s).ok();
+  } else if (s.is_thread) {
+    return Errno::esrch;
+  }
+  return a;
+}
+
+class StatNode final : public ShortText {
+  static void put_memory(const About& a, vfs::Text& out) {
+    const u64 limit = a.group->limit(uapi::rlimit_rss);
+    if (!a.space) {
+      out.print(" 0 0 {} 0 0 0", limit);
+      return;
+    }
+    const vm::SpaceLayout& l = a.space->layout();
+    const bool open = a.is_open;
+    out.print(" {} {} {} {} {} {}", a.space->sizes().total * page_size, a.space->resident_pages(),
+              limit, open ? l.code_start.value : u64{1}, open ? l.code_end.value : u64{1},
+              open ? l.stack_start.value : u64{0});
+  }
+  static void put_layout(const About& a, vfs::Text& out) {
+    if (!a.space || !a.is_open) {
+      out.put(" 0 0 0 0 0 0 0");
+      return;
+    }
+    const vm::SpaceLayout& l = a.space->layout();
+    out.print(" {} {} {} {} {} {} {}", l.data_start.value, l.data_end.value, l.brk_start.value,
+              l.arguments_start.value, l.arguments_end.value, l.environment_start.value,
+              l.environment_end.value);
+  }
+  static u32 flags_of(const About& a, const Snapshot& s) {
+    constexpr u32 exiting = 4, fork_no_exec = 0x40, randomized = 0x400000;
+    if (!a.task) return exiting;
+    const bool fixed = (a.task->personality & u32{uapi::addr_no_randomize}) != 0;
+    return (s.has_execed ? 0 : fork_no_exec) | (fixed ? 0 : randomized);
+  }
+  Result<void> write(const Subject& subject, vfs::Text& out) const override {
+    const About a = TRY(look_at(subject));
+    Group& g = *a.group;
+    const Snapshot s = snapshot(g, a.task.get());
+    const proc::Usage used = !a.task       ? proc::usage_at_end(g)
+                             : a.is_thread ? proc::usage_of(*a.task)
+                                           : proc::usage_of(g);
+    const proc::Usage children = proc::usage_of_children(g);
+    const sched::Scheduling how = a.task ? a.task->scheduling() : sched::Scheduling();
+    const i64 rank = how.priority;
+    const i64 priority = rank > 0 ? -1 - rank : i64{how.nice} + 20;
+    out.print("{} ({}) {} {} {} {} {} {} {}", a.number(), a.name(),
+              state_of(g, a.task.get()).letter, s.parent, s.process_group, s.session, s.terminal,
+              s.foreground, flags_of(a, s));
+    out.print(" {} {} 0 0 {} {} {} {}", used.events.faults, children.events.faults,
+              ticks_of(used.time.user_ns), ticks_of(used.time.system_ns),
+              ticks_of(children.time.user_ns), ticks_of(children.time.system_ns));
+    const u64 start = a.is_thread ? a.task->start_ns : g.start_ns;
+    // A zombie is one thread still.
+    out.print(" {} {} {} 0 {}", priority, how.nice, std::max<u32>(s.threads, 1), ticks_of(start));
+    put_memory(a, out);
+    // Stack and instruction pointers are those of the dead alone.
+    constexpr u64 low = 0x7fffffff;
+    out.print(" 0 0 {} {} {} {}", s.pending & low, s.blocked & low, s.ignored & low,
+              s.caught & low);
+    const bool waits = a.is_open && a.task && a.task->is_asleep();
+    out.print(" {} 0 0 {} {} {} {} 0 0 0", waits ? 1 : 0,
+              a.is_thread ? i64{-1} : i64{s.exit_signal}, a.task ? a.task->cpu().value : 0, rank,
+              static_cast<u32>(how.policy));
+    put_layout(a, out);
+    out.print(" {}\n", a.is_open || !a.task ? s.exit_code : 0);
+    return {};
+  }
+
+ public:
+  constexpr StatNode() : ShortText("stat", 0444) {}
+};
+constexpr StatNode stat;
+
+class StatusNode final : public ShortText {
+  static void put_ids(vfs::Text& out, const ident::Cred& c) {
+    out.print("Uid:\t{}\t{}\t{}\t{}\nGid:\t{}\t{}\t{}\t{}\n", c.uid, c.euid, c.suid, c.fsuid, c.gid,
+              c.egid, c.sgid, c.fsgid);
+  }
+  static void put_groups(vfs::Text& out, const ident::Cred& c) {
+    out.put("Groups:\t");
+    for (u32 i = 0; i < c.group_count; ++i) out.print("{}{}", i == 0 ? "" : " ", c.groups[i]);
+    out.put(" \n");
+  }
+  static void put_kib(vfs::Text& out, std::string_view name, u64 pages) {
+    out.print("{}:\t{:8} kB\n", name, pages * (page_size / kib));
+  }
+  static void put_memory(vfs::Text& out, const About& a) {
+    if (!a.space) return;
+    const vm::AreaSizes z = a.space->sizes();
+    const u64 resident = a.space->resident_pages();
+    const u64 own = std::min(a.space->resident_anonymous_pages(), resident);
+    const vm::SpaceLayout& l = a.space->layout();
+    const u64 text =
+        (align_up(l.code_end.value, page_size) - align_down(l.code_start.value, page_size)) /
+        page_size;
+    put_kib(out, "VmSize", z.total);
+    put_kib(out, "VmLck", z.locked);
+    put_kib(out, "VmHWM", a.space->peak_resident_pages());
+    put_kib(out, "VmRSS", resident);
+    put_kib(out, "RssAnon", own);
+    put_kib(out, "RssFile", resident - own);
+    put_kib(out, "VmData", z.data);
+    put_kib(out, "VmStk", z.stack);
+    put_kib(out, "VmExe", std::min(text, z.executable));
+    put_kib(out, "VmLib", z.executable - std::min(text, z.executable));
+  }
+  static void put_capabilities(vfs::Text& out, const ident::Cred& c) {
+    out.print("CapInh:\t{:016x}\nCapPrm:\t{:016x}\nCapEff:\t{:016x}\nCapBnd:\t{:016x}\n"
+              "CapAmb:\t{:016x}\n",
+              c.inheritable, c.permitted, c.effective, c.bounding, c.ambient);
+  }
+  static void put_cpus(vfs::Text& out, const Task& t) {
+    // Words of 32 bits, the highest first.
+    const u32 count = core::possible_cpus;
+    out.put("Cpus_allowed:\t");
+    for (u32 word = (count + 31) / 32; word-- > 0;) {
+      u32 bits = 0;
+      for (u32 i = 0; i < 32 && word * 32 + i < count; ++i)
+        if (t.may_run_on(CpuId(word * 32 + i))) bits |= u32{1} << i;
+      const u32 width = word == (count + 31) / 32 - 1 ? (count - word * 32 + 3) / 4 : 8;
+      std::array<char, 8> digits{};
+      for (u32 i = 0; i < width; ++i)
+        digits[i] = "0123456789abcdef"[bits >> 4 * (width - 1 - i) & 0xf];
+      out.put({digits.data(), width});
+      if (word > 0) out.put(',');
+    }
+    out.put("\nCpus_allowed_list:\t");
+    bool first = true;
+    for (u32 i = 0; i < count; ++i) {
+      if (!t.may_run_on(CpuId(i))) continue;
+      u32 last = i;
+      while (last + 1 < count && t.may_run_on(CpuId(last + 1))) ++last;
+      out.print("{}{}", first ? "" : ",", i);
+      if (last > i) out.print("-{}", last);
+      first = false;
+      i = last;
+    }
+    out.put('\n');
+  }
+  static void put_signals(vfs::Text& out, const About& a, const Snapshot& s,
+                          const ident::Cred* cred) {
+    out.print("Threads:\t{}\n", std::max<u32>(s.threads, 1));
+    out.print("SigQ:\t{}/{}\n", cred == nullptr ? 0 : cred->user->signals.load_relaxed(),
+              a.group->limit(uapi::rlimit_sigpending));
+    out.print("SigPnd:\t{:016x}\nShdPnd:\t{:016x}\nSigBlk:\t{:016x}\nSigIgn:\t{:016x}\n"
+              "SigCgt:\t{:016x}\n",
+              s.pending, s.shared_pending, s.blocked, s.ignored, s.caught);
+  }
+  Result<void> write(const Subject& subject, vfs::Text& out) const override {
+    const About a = TRY(look_at(subject));
+    Group& g = *a.group;
+    const Snapshot s = snapshot(g, a.task.get());
+    const StateName state = state_of(g, a.task.get());
+    out.put("Name:\t");
+    out.put_escaped(a.name(), "\n\\");
+    out.put('\n');
+    u32 files = 0;
+    if (a.task) {
+      Result<u32> umask =
+          a.task->inspect(&Task::fs, [](vfs::FsContext& f) { return Result<u32>(f.umask()); });
+      if (umask.ok()) {
+        out.put("Umask:\t");
+        put_octal(out, *umask, 4);
+        out.put('\n');
+      }
+      files = a.task->inspect(&Task::files, [](io::FdTable& f) { return Result<u32>(f.size()); })
+                  .value_or(0);
+    }
+    out.print("State:\t{} ({})\nTgid:\t{}\nNgid:\t0\nPid:\t{}\nPPid:\t{}\nTracerPid:\t0\n",
+              state.letter, state.words, g.number(), a.number(), s.parent);
+    const Ref<ident::Cred> cred = a.task ? a.task->cred_ref() : Ref<ident::Cred>();
+    if (cred)
+      put_ids(out, *cred);
+    else
+      out.print("Uid:\t{}\t{}\t{}\t{}\n", g.uid, g.uid, g.uid, g.uid);
+    out.print("FDSize:\t{}\n", files);
+    if (cred) put_groups(out, *cred);
+    out.put("Kthread:\t0\n");
+    put_memory(out, a);
+    put_signals(out, a, s, cred.get());
+    if (cred) put_capabilities(out, *cred);
+    if (a.task) {
+      out.print("NoNewPrivs:\t{}\n", a.task->no_new_privs ? 1 : 0);
+      put_cpus(out, *a.task);
+    }
+    const proc::Usage used = !a.task       ? proc::usage_at_end(g)
+                             : a.is_thread ? proc::usage_of(*a.task)
+                                           : proc::usage_of(g);
+    out.print("voluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t{}\n", used.events.sleeps,
+              used.events.preemptions);
+    return {};
+  }
+
+ public:
+  constexpr StatusNode() : ShortText("status", 0444) {}
+};
+constexpr StatusNode status;
+
+}  // namespace
+
+constinit const Node* const stat_node = &stat;
+constinit const Node* const status_node = &status;
+
+}  // namespace auk::fs::procfs

@@ -1,0 +1,719 @@
+// /proc: processes and the kernel as text. See proc(5).
+#include "ktap.h"
+
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/mount.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/vfs.h>
+
+#define PAGE 4096L
+
+static char text[65536];
+
+// A whole file, ended by a zero; -1 if it cannot be opened or read.
+static ssize_t load(char const* format, ...) {
+  char path[256];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(path, sizeof path, format, arguments);
+  va_end(arguments);
+  int const file = open(path, O_RDONLY);
+  if (file < 0) return -1;
+  ssize_t size = 0;
+  for (ssize_t got; (got = read(file, text + size, sizeof text - 1 - (size_t)size)) != 0;) {
+    if (got < 0) {
+      close(file);
+      return -1;
+    }
+    size += got;
+  }
+  close(file);
+  text[size] = 0;
+  return size;
+}
+
+static bool has(char const* part) { return strstr(text, part) != NULL; }
+
+// The n-th word behind the name of a stat line; the state is the third.
+static char const* field(int n) {
+  char const* at = strrchr(text, ')');
+  for (int i = 2; i < n && at; ++i) at = strchr(at + 1, ' ');
+  return at ? at + 1 : "";
+}
+static long number(int n) { return atol(field(n)); }
+
+// The value of a line "name:\tvalue".
+static char const* value(char const* name) {
+  static char line[256];
+  char key[64];
+  snprintf(key, sizeof key, "%s:", name);
+  for (char const* at = text; at; at = strchr(at, '\n')) {
+    at += *at == '\n';
+    if (strncmp(at, key, strlen(key)) != 0) continue;
+    at += strlen(key);
+    at += strspn(at, " \t");
+    snprintf(line, sizeof line, "%.*s", (int)strcspn(at, "\n"), at);
+    return line;
+  }
+  return "";
+}
+
+static char const* target(char const* format, ...) {
+  static char to[512];
+  char path[256];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(path, sizeof path, format, arguments);
+  va_end(arguments);
+  ssize_t const size = readlink(path, to, sizeof to - 1);
+  if (size < 0) return "";
+  to[size] = 0;
+  return to;
+}
+
+static bool lists(char const* directory, char const* name) {
+  DIR* const d = opendir(directory);
+  if (!d) return false;
+  bool found = false;
+  for (struct dirent* e; (e = readdir(d));) found |= strcmp(e->d_name, name) == 0;
+  closedir(d);
+  return found;
+}
+
+static char const* digits(long n) {
+  static char out[4][24];
+  static int turn;
+  char* const s = out[turn++ % 4];
+  snprintf(s, sizeof out[0], "%ld", n);
+  return s;
+}
+
+static bool becomes(pid_t pid, char state) {
+  for (int i = 0; i < 1000; ++i) {
+    if (load("/proc/%d/stat", pid) < 0) return false;
+    if (*field(3) == state) return true;
+    usleep(10000);
+  }
+  return false;
+}
+
+// A child that lives until the pipe is closed.
+static int keep[2];
+static pid_t sleeper(void (*first)(void)) {
+  NEED(pipe(keep));
+  int told[2];
+  NEED(pipe(told));
+  pid_t const child = fork();
+  if (child == 0) {
+    close(keep[1]);
+    if (first) first();
+    close(told[1]);
+    char byte;
+    _exit(read(keep[0], &byte, 1) == 0 ? 0 : 1);
+  }
+  close(told[1]);
+  char byte;
+  (void)!read(told[0], &byte, 1);
+  close(told[0]);
+  close(keep[0]);
+  return child;
+}
+static int end_of(pid_t child) {
+  close(keep[1]);
+  return ktap_status_of(child);
+}
+
+TEST(oneself) {
+  struct statfs fs;
+  WORKS(statfs("/proc", &fs));
+  IS(fs.f_type, 0x9fa0);
+  IS(fs.f_bsize, 4096);
+  IS(fs.f_namelen, 255);
+  OK(strcmp(target("/proc/self"), digits(getpid())) == 0);
+  char both[64];
+  snprintf(both, sizeof both, "%d/task/%d", getpid(), getpid());
+  OK(strcmp(target("/proc/thread-self"), both) == 0);
+  OK(strcmp(target("/proc/mounts"), "self/mounts") == 0);
+  // Somebody holds the link of another process.
+  int const held = (int)NEED(open("/proc/self", O_PATH | O_NOFOLLOW));
+  IS(IN_CHILD(_exit(strcmp(target("/proc/self"), digits(getpid())) != 0)), EXITED(0));
+  OK(strcmp(target("/proc/self"), digits(getpid())) == 0);
+  IS(IN_CHILD(load("/proc/self/stat"); _exit(atoi(text) != getpid())), EXITED(0));
+  close(held);
+  OK(lists("/proc", digits(getpid())));
+  OK(lists("/proc", "self"));
+  OK(lists("/proc", "version"));
+  OK(lists("/proc/self", "status"));
+  OK(lists("/proc/self/task", digits(getpid())));
+}
+
+TEST(names) {
+  FAILS(open("/proc/4194303", O_RDONLY), ENOENT);
+  char zero[64];
+  snprintf(zero, sizeof zero, "/proc/0%d", getpid());
+  FAILS(open(zero, O_RDONLY), ENOENT);
+  FAILS(open("/proc/99999999999999999999", O_RDONLY), ENOENT);
+  FAILS(open("/proc/self/nothing", O_RDONLY), ENOENT);
+  FAILS(open("/proc/self/fd/x", O_RDONLY), ENOENT);
+  FAILS(open("/proc/self/fd/00", O_RDONLY), ENOENT);
+  FAILS(open("/proc/self/fd/99", O_RDONLY), ENOENT);
+  FAILS(open("/proc/fresh", O_RDWR | O_CREAT, 0644), ENOENT);
+  FAILS(mkdir("/proc/fresh", 0755), ENOENT);
+  FAILS(symlink("x", "/proc/self/fresh"), ENOENT);
+  FAILS(open("/proc/version", O_RDWR | O_CREAT | O_EXCL, 0644), EEXIST);
+  FAILS(unlink("/proc/version"), EPERM);
+  FAILS(rmdir("/proc/self/fd"), EPERM);
+  struct stat a, b;
+  WORKS(lstat("/proc/self", &a));
+  IS(a.st_mode, S_IFLNK | 0777);
+  IS(a.st_size, 0);
+  WORKS(stat("/proc/self", &a));
+  IS(a.st_mode, S_IFDIR | 0555);
+  WORKS(stat("/proc/self/status", &a));
+  WORKS(stat("/proc/self/status", &b));
+  IS(a.st_mode, S_IFREG | 0444);
+  IS(a.st_size, 0);
+  IS(a.st_blksize, 1024);
+  OK(a.st_ino == b.st_ino && a.st_dev == b.st_dev);
+  WORKS(stat("/proc/self/stat", &b));
+  OK(a.st_ino != b.st_ino);
+}
+
+TEST(reading) {
+  ssize_t const size = load("/proc/self/limits");
+  OK(size > 500);
+  char* const whole = strdup(text);
+  int const file = (int)NEED(open("/proc/self/limits", O_RDONLY));
+  bool same = true;
+  for (ssize_t i = 0; i < size; ++i) {
+    char byte;
+    same = same && read(file, &byte, 1) == 1 && byte == whole[i];
+  }
+  OK(same);
+  char part[100];
+  IS(read(file, part, 1), 0);
+  IS(pread(file, part, 10, 100), 10);
+  OK(memcmp(part, whole + 100, 10) == 0);
+  IS(pread(file, part, 10, 0), 10);
+  OK(memcmp(part, whole, 10) == 0);
+  IS(read(file, part, 1), 0);
+  IS(lseek(file, 50, SEEK_SET), 50);
+  IS(read(file, part, 20), 20);
+  OK(memcmp(part, whole + 50, 20) == 0);
+  IS(lseek(file, -20, SEEK_CUR), 50);
+  IS(read(file, part, 20), 20);
+  OK(memcmp(part, whole + 50, 20) == 0);
+  FAILS(lseek(file, 0, SEEK_END), EINVAL);
+  FAILS(lseek(file, -1, SEEK_SET), EINVAL);
+  IS(lseek(file, size + 100, SEEK_SET), size + 100);
+  IS(read(file, part, 1), 0);
+  IS(lseek(file, 0, SEEK_SET), 0);
+  char* const edge = page_before_nothing();
+  FAILS(read(file, BAD_POINTER, 10), EFAULT);
+  IS(read(file, edge + PAGE - 7, 7), 7);
+  OK(memcmp(edge + PAGE - 7, whole, 7) == 0);
+  FAILS(write(file, "x", 1), EBADF);
+  int const writable = (int)NEED(open("/proc/version", O_WRONLY));
+  FAILS(write(writable, "x", 1), EIO);
+  int const process = (int)NEED(open("/proc/self/status", O_WRONLY));
+  FAILS(write(process, "x", 1), EINVAL);
+  FAILS(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, process, 0), EACCES);
+}
+
+TEST(comm) {
+  NEED(prctl(PR_SET_NAME, "a (b) c"));
+  load("/proc/self/comm");
+  OK(strcmp(text, "a (b) c\n") == 0);
+  load("/proc/self/stat");
+  OK(has(" (a (b) c) R "));
+  int const file = (int)NEED(open("/proc/self/comm", O_RDWR));
+  IS(write(file, "longer than it may be", 21), 21);
+  load("/proc/self/comm");
+  OK(strcmp(text, "longer than it \n") == 0);
+  char name[16];
+  NEED(prctl(PR_GET_NAME, name));
+  OK(strcmp(name, "longer than it ") == 0);
+  IS(write(file, "x\ny", 3), 3);
+  load("/proc/self/status");
+  OK(strcmp(value("Name"), "x\\012y") == 0 || strcmp(value("Name"), "x\\ny") == 0);
+  pid_t const child = sleeper(NULL);
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/comm", child);
+  int const other = (int)NEED(open(path, O_WRONLY));
+  FAILS(write(other, "y", 1), EINVAL);
+  IS(end_of(child), 0);
+}
+
+TEST(arguments) {
+  ssize_t const size = load("/proc/self/cmdline");
+  OK(size > 0 && text[size - 1] == 0);
+  OK(strcmp(text, program_invocation_name) == 0);
+  int const file = (int)NEED(open("/proc/self/cmdline", O_RDONLY));
+  char byte;
+  IS(pread(file, &byte, 1, size), 0);
+  IS(pread(file, &byte, 1, size - 1), 1);
+  IS(byte, 0);
+  ssize_t const environment = load("/proc/self/environ");
+  OK(environment > 0);
+  OK(strcmp(text, environ[0]) == 0);
+  // A longer title, over the environment, with its zero.
+  memset(program_invocation_name, 't', (size_t)size + 10);
+  program_invocation_name[size + 10] = 0;
+  IS(load("/proc/self/cmdline"), size + 11);
+  OK(text[0] == 't' && text[size + 9] == 't');
+}
+
+static void stay(void) {}
+
+TEST(states) {
+  load("/proc/self/stat");
+  IS(atoi(text), getpid());
+  IS(*field(3), 'R');
+  IS(number(4), getppid());
+  IS(number(5), getpgrp());
+  IS(number(6), getsid(0));
+  IS(number(20), 1);
+  OK(number(22) > 0);
+  OK(number(23) > 0 && number(24) > 0);
+  NEED(setpriority(PRIO_PROCESS, 0, 5));
+  load("/proc/self/stat");
+  IS(number(18), 25);
+  IS(number(19), 5);
+  IS(number(38), SIGCHLD);
+  IS(number(41), 0);
+  pid_t const child = sleeper(stay);
+  OK(becomes(child, 'S'));
+  kill(child, SIGSTOP);
+  OK(becomes(child, 'T'));
+  load("/proc/%d/status", child);
+  OK(strcmp(value("State"), "T (stopped)") == 0);
+  kill(child, SIGCONT);
+  OK(becomes(child, 'S'));
+  load("/proc/%d/status", child);
+  OK(strcmp(value("State"), "S (sleeping)") == 0);
+  IS(atoi(value("PPid")), getpid());
+  close(keep[1]);
+  OK(becomes(child, 'Z'));
+  load("/proc/%d/status", child);
+  OK(strcmp(value("State"), "Z (zombie)") == 0);
+  OK(strcmp(value("Name"), "proc") == 0);
+  IS(load("/proc/%d/cmdline", child), 0);
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/exe", child);
+  FAILS(readlink(path, text, 10), ENOENT);
+  snprintf(path, sizeof path, "/proc/%d/cwd", child);
+  FAILS(readlink(path, text, 10), ENOENT);
+  load("/proc/%d/statm", child);
+  OK(strcmp(text, "0 0 0 0 0 0 0\n") == 0);
+  snprintf(path, sizeof path, "/proc/%d", child);
+  int const directory = (int)NEED(open(path, O_RDONLY));
+  int const file = (int)NEED(openat(directory, "stat", O_RDONLY));
+  IS(ktap_status_of(child), 0);
+  // What is open speaks of nobody.
+  FAILS(read(file, text, 10), ESRCH);
+  FAILS(openat(directory, "stat", O_RDONLY), ESRCH);
+  FAILS(openat(directory, "nothing", O_RDONLY), ESRCH);
+  FAILS(open(path, O_RDONLY), ENOENT);
+}
+
+TEST(status) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  NEED(sigprocmask(SIG_BLOCK, &set, NULL));
+  signal(SIGUSR2, SIG_IGN);
+  signal(SIGHUP, (void (*)(int))stay);
+  NEED(kill(getpid(), SIGUSR1));
+  umask(027);
+  load("/proc/self/status");
+  OK(strcmp(value("Umask"), "0027") == 0);
+  IS(strtoul(value("ShdPnd"), NULL, 16), 1 << (SIGUSR1 - 1));
+  IS(strtoul(value("SigPnd"), NULL, 16), 0);
+  IS(strtoul(value("SigBlk"), NULL, 16), 1 << (SIGUSR1 - 1));
+  IS(strtoul(value("SigIgn"), NULL, 16) & 1 << (SIGUSR2 - 1), 1 << (SIGUSR2 - 1));
+  IS(strtoul(value("SigCgt"), NULL, 16), 1);
+  IS(atoi(value("Threads")), 1);
+  IS(atoi(value("Pid")), getpid());
+  IS(atoi(value("Tgid")), getpid());
+  IS(atoi(value("NoNewPrivs")), 0);
+  OK(atol(value("VmRSS")) > 0);
+  OK(atol(value("VmSize")) >= atol(value("VmRSS")));
+  OK(strcmp(value("CapEff"), "000001ffffffffff") == 0);
+  IS(IN_CHILD(gid_t list[] = {7, 5}; NEED(setgroups(2, list)); NEED(setresuid(1, 2, 3));
+              load("/proc/self/status"); OK(strcmp(value("Uid"), "1\t2\t3\t2") == 0);
+              OK(strcmp(value("Groups"), "5 7 ") == 0)),
+     EXITED(0));
+  IS(IN_CHILD(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); load("/proc/self/status");
+              _exit(atoi(value("NoNewPrivs")))),
+     EXITED(1));
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  CPU_SET(0, &cpus);
+  NEED(sched_setaffinity(0, sizeof cpus, &cpus));
+  load("/proc/self/status");
+  OK(strcmp(value("Cpus_allowed_list"), "0") == 0);
+  IS(strtoul(value("Cpus_allowed"), NULL, 16), 1);
+}
+
+TEST(descriptors) {
+  int const file = make_file("a file", "hello");
+  int ends[2];
+  NEED(pipe(ends));
+  int const event = (int)NEED(eventfd(0, 0));
+  char here[300], expected[400];
+  NEED(getcwd(here, sizeof here) ? 0 : -1);
+  snprintf(expected, sizeof expected, "%s/a file", here);
+  OK(strcmp(target("/proc/self/fd/%d", file), expected) == 0);
+  NEED(rename("a file", "b"));
+  snprintf(expected, sizeof expected, "%s/b", here);
+  OK(strcmp(target("/proc/self/fd/%d", file), expected) == 0);
+  struct stat a, b;
+  char link[64];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+  NEED(fstat(file, &a));
+  WORKS(stat(link, &b));
+  OK(a.st_ino == b.st_ino && a.st_dev == b.st_dev);
+  WORKS(lstat(link, &b));
+  IS(b.st_mode, S_IFLNK | 0700);
+  IS(b.st_size, 64);
+  NEED(unlink("b"));
+  strcat(expected, " (deleted)");
+  OK(strcmp(target("/proc/self/fd/%d", file), expected) == 0);
+  int const again = (int)WORKS(open(link, O_RDONLY));
+  IS(read(again, text, 10), 5);
+  FAILS(write(again, "x", 1), EBADF);
+  FAILS(open(link, O_RDONLY | O_NOFOLLOW), ELOOP);
+  struct {
+    unsigned long flags, mode, resolve;
+  } const no_magic = {O_RDONLY, 0, 2};
+  FAILS(SYS(openat2, AT_FDCWD, link, &no_magic, sizeof no_magic), ELOOP);
+
+  NEED(fstat(ends[0], &a));
+  snprintf(expected, sizeof expected, "pipe:[%lu]", a.st_ino);
+  OK(strcmp(target("/proc/self/fd/%d", ends[0]), expected) == 0);
+  OK(strcmp(target("/proc/self/fd/%d", ends[1]), expected) == 0);
+  snprintf(link, sizeof link, "/proc/self/fd/%d", ends[0]);
+  WORKS(lstat(link, &b));
+  IS(b.st_mode, S_IFLNK | 0500);
+  WORKS(stat(link, &b));
+  OK(a.st_ino == b.st_ino && a.st_dev == b.st_dev && b.st_mode == (S_IFIFO | 0600));
+  int const other_end = (int)WORKS(open(link, O_WRONLY));
+  IS(write(other_end, "abc", 3), 3);
+  IS(read(ends[0], text, 10), 3);
+  close(other_end);
+  NEED(write(ends[1], "rest", 4));
+  close(ends[1]);
+  int const reader = (int)WORKS(open(link, O_RDONLY));
+  IS(read(reader, text, 10), 4);
+  IS(read(reader, text, 10), 0);
+  struct pollfd p = {.fd = reader, .events = POLLIN};
+  IS(poll(&p, 1, 0), 1);
+  IS(p.revents, POLLHUP);
+
+  OK(strcmp(target("/proc/self/fd/%d", event), "anon_inode:[eventfd]") == 0);
+  snprintf(link, sizeof link, "/proc/self/fd/%d", event);
+  FAILS(open(link, O_RDWR), ENXIO);
+  OK(lists("/proc/self/fd", digits(event)));
+  close(event);
+  FAILS(open(link, O_RDWR), ENOENT);
+  // The same number, another file.
+  int const held = (int)NEED(open("/proc/self/fd/0", O_PATH | O_NOFOLLOW));
+  int const old = dup(0);
+  NEED(dup2(file, 0));
+  OK(strstr(target("/proc/self/fd/0"), " (deleted)") != NULL);
+  NEED(dup2(old, 0));
+  close(held);
+  load("/proc/self/fdinfo/%d", file);
+  IS(atol(value("pos")), 0);
+  IS(strtol(value("flags"), NULL, 8), fcntl(file, F_GETFL));
+  NEED(lseek(file, 3, SEEK_SET));
+  NEED(fcntl(file, F_SETFD, FD_CLOEXEC));
+  load("/proc/self/fdinfo/%d", file);
+  IS(atol(value("pos")), 3);
+  IS(strtol(value("flags"), NULL, 8), fcntl(file, F_GETFL) | O_CLOEXEC);
+}
+
+static void go_away(void) {
+  NEED(mkdir("deep", 0755));
+  NEED(mkdir("jail", 0755));
+  NEED(mkdir("jail/inner", 0755));
+  NEED(chroot("jail"));
+  NEED(chdir("/inner"));
+}
+
+TEST(places) {
+  char here[300], expected[400];
+  NEED(getcwd(here, sizeof here) ? 0 : -1);
+  OK(strcmp(target("/proc/self/cwd"), here) == 0);
+  OK(strcmp(target("/proc/self/root"), "/") == 0);
+  OK(strstr(target("/proc/self/exe"), "proc") != NULL);
+  struct stat a, b;
+  WORKS(stat("/proc/self/exe", &a));
+  OK(S_ISREG(a.st_mode) && a.st_size > 1000);
+  int const program = (int)WORKS(open("/proc/self/exe", O_RDONLY));
+  IS(read(program, text, 4), 4);
+  OK(memcmp(text, "\177ELF", 4) == 0);
+  NEED(stat(".", &a));
+  WORKS(stat("/proc/self/cwd/.", &b));
+  OK(a.st_ino == b.st_ino);
+  pid_t const child = sleeper(go_away);
+  char path[64];
+  snprintf(expected, sizeof expected, "%s/jail", here);
+  OK(strcmp(target("/proc/%d/root", child), expected) == 0);
+  strcat(expected, "/inner");
+  OK(strcmp(target("/proc/%d/cwd", child), expected) == 0);
+  snprintf(path, sizeof path, "/proc/%d/root/inner", child);
+  WORKS(stat(path, &a));
+  NEED(stat("jail/inner", &b));
+  OK(a.st_ino == b.st_ino);
+  IS(end_of(child), 0);
+  // ".." behind a magic link is that of where it leads.
+  WORKS(stat("/proc/self/cwd/..", &a));
+  NEED(stat("..", &b));
+  OK(a.st_ino == b.st_ino);
+}
+
+TEST(mounts) {
+  NEED(unshare(CLONE_NEWNS));
+  NEED(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+  NEED(mkdir("a b", 0755));
+  NEED(mount("some\\thing", "a b", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=700"));
+  load("/proc/self/mounts");
+  OK(has("some\\134thing "));
+  OK(has("/a\\040b tmpfs rw,nosuid,noexec,relatime"));
+  OK(has("proc /proc proc rw,"));
+  load("/proc/self/mountinfo");
+  OK(has("/a\\040b rw,nosuid,noexec,relatime - tmpfs some\\134thing rw"));
+  OK(has(" - proc proc rw"));
+  NEED(umount("a b"));
+  load("/proc/self/mounts");
+  OK(!has("some\\134thing "));
+}
+
+static void hide(void) { NEED(prctl(PR_SET_DUMPABLE, 0)); }
+static void be_nobody(void) {
+  become_nobody();
+  NEED(prctl(PR_SET_DUMPABLE, 1));
+}
+
+TEST(permissions) {
+  pid_t const mine = getpid();
+  char path[64];
+  struct stat s;
+  pid_t child = sleeper(be_nobody);
+  snprintf(path, sizeof path, "/proc/%d", child);
+  WORKS(stat(path, &s));
+  IS(s.st_uid, NOBODY);
+  snprintf(path, sizeof path, "/proc/%d/environ", child);
+  WORKS(stat(path, &s));
+  IS(s.st_uid, NOBODY);
+  IS(IN_CHILD(be_nobody(); _exit(load("/proc/%d/environ", child) > 0 ? 1 : 2)), EXITED(1));
+  IS(IN_CHILD(be_nobody(); _exit(load("/proc/%d/maps", child) > 0 ? 1 : 2)), EXITED(1));
+  IS(end_of(child), 0);
+  IS(IN_CHILD(
+         be_nobody(); char name[64]; snprintf(name, sizeof name, "/proc/%d/environ", mine);
+         FAILS(open(name, O_RDONLY), EACCES); snprintf(name, sizeof name, "/proc/%d/maps", mine);
+         FAILS(open(name, O_RDONLY), EACCES); snprintf(name, sizeof name, "/proc/%d/fd", mine);
+         FAILS(open(name, O_RDONLY), EACCES); snprintf(name, sizeof name, "/proc/%d/fd/0", mine);
+         FAILS(open(name, O_RDONLY), EACCES); snprintf(name, sizeof name, "/proc/%d/exe", mine);
+         FAILS(readlink(name, text, 10), EACCES); snprintf(name, sizeof name, "/proc/%d/cwd", mine);
+         FAILS(open(name, O_RDONLY), EACCES); OK(load("/proc/%d/stat", mine) > 0);
+         IS(number(26), 1); IS(number(28), 0); IS(number(45), 0);
+         OK(load("/proc/%d/status", mine) > 0); OK(load("/proc/%d/cmdline", mine) > 0);
+         snprintf(name, sizeof name, "/proc/%d/comm", mine); FAILS(open(name, O_WRONLY), EACCES)),
+     EXITED(0));
+  load("/proc/self/stat");
+  OK(number(26) > 1 && number(28) > 1 && number(45) > 1);
+  child = sleeper(hide);
+  IS(end_of(child), 0);
+  IS(IN_CHILD(become_nobody(); NEED(prctl(PR_SET_DUMPABLE, 0));
+              NEED(stat("/proc/self/environ", &s)); IS(s.st_uid, 0); NEED(stat("/proc/self", &s));
+              IS(s.st_uid, NOBODY); FAILS(open("/proc/self/environ", O_RDONLY), EACCES)),
+     EXITED(0));
+}
+
+static void* wait_for_end(void* ends) {
+  char byte;
+  prctl(PR_SET_NAME, "second");
+  (void)!read(((int*)ends)[0], &byte, 1);
+  return NULL;
+}
+
+TEST(threads) {
+  int ends[2];
+  NEED(pipe(ends));
+  pthread_t thread;
+  NEED(-pthread_create(&thread, NULL, wait_for_end, ends));
+  int tid = 0;
+  for (int i = 0; i < 1000 && tid == 0; ++i) {
+    DIR* const d = opendir("/proc/self/task");
+    for (struct dirent* e; (e = readdir(d));)
+      if (atoi(e->d_name) > 0 && atoi(e->d_name) != getpid()) tid = atoi(e->d_name);
+    closedir(d);
+  }
+  OK(tid > 0);
+  for (int i = 0; i < 1000 && (load("/proc/self/task/%d/comm", tid), !has("second")); ++i)
+    usleep(10000);
+  OK(strcmp(text, "second\n") == 0);
+  load("/proc/self/stat");
+  IS(number(20), 2);
+  load("/proc/self/task/%d/stat", tid);
+  IS(atoi(text), tid);
+  IS(number(20), 2);
+  load("/proc/self/task/%d/status", tid);
+  IS(atoi(value("Pid")), tid);
+  IS(atoi(value("Tgid")), getpid());
+  OK(!lists("/proc", digits(tid)));
+  OK(load("/proc/%d/comm", tid) > 0);
+  OK(strcmp(text, "second\n") == 0);
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/task/%d", getppid());
+  FAILS(open(path, O_RDONLY), ENOENT);
+  close(ends[1]);
+  pthread_join(thread, NULL);
+  for (int i = 0; i < 1000 && lists("/proc/self/task", digits(tid)); ++i) usleep(10000);
+  OK(!lists("/proc/self/task", digits(tid)));
+}
+
+// The line of an address, or an empty one.
+static char const* line_of(void const* address) {
+  static char line[256];
+  load("/proc/self/maps");
+  for (char* at = text; *at;) {
+    unsigned long start, end;
+    char* const next = strchr(at, '\n') + 1;
+    if (sscanf(at, "%lx-%lx", &start, &end) == 2 && start <= (unsigned long)address &&
+        (unsigned long)address < end) {
+      snprintf(line, sizeof line, "%.*s", (int)(next - at - 1), at);
+      return line;
+    }
+    at = next;
+  }
+  return "";
+}
+
+TEST(maps) {
+  int const file = make_file("mapped", "x");
+  NEED(ftruncate(file, 4 * PAGE));
+  char* const at = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file, PAGE);
+  char here[300], expected[400];
+  NEED(getcwd(here, sizeof here) ? 0 : -1);
+  snprintf(expected, sizeof expected, "%08lx-%08lx rw-s 00001000 ", (long)at, (long)at + 2 * PAGE);
+  char const* line = line_of(at);
+  OK(strncmp(line, expected, strlen(expected)) == 0);
+  snprintf(expected, sizeof expected, " %s/mapped", here);
+  OK(strstr(line, expected) != NULL);
+  IS(strchr(line, '/') - line, 73);
+  struct stat s;
+  NEED(fstat(file, &s));
+  snprintf(expected, sizeof expected, " %lu ", s.st_ino);
+  OK(strstr(line, expected) != NULL);
+  NEED(mprotect(at, PAGE, PROT_READ));
+  OK(strstr(line_of(at), " r--s 00001000 ") != NULL);
+  OK(strstr(line_of(at + PAGE), " rw-s 00002000 ") != NULL);
+  NEED(unlink("mapped"));
+  OK(strstr(line_of(at), "/mapped (deleted)") != NULL);
+  NEED(munmap(at, 2 * PAGE));
+  OK(strcmp(line_of(at), "") == 0);
+  char* const own = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  OK(strstr(line_of(own), " ---p 00000000 00:00 0 ") != NULL);
+  int local = 0;
+  OK(strstr(line_of(&local), " rw-p 00000000 00:00 0                          [stack]") != NULL);
+  OK(strstr(line_of(sbrk(0) - 1), "[heap]") != NULL);
+  char* const shared = mmap(NULL, PAGE, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  OK(strstr(line_of(shared), " r--s 00000000 00:01 ") != NULL);
+  OK(strstr(line_of(shared), "/dev/zero (deleted)") != NULL);
+  OK(strstr(line_of((void*)main), " r-xp ") != NULL);
+  OK(has("[vdso]\n"));
+  long sizes[7];
+  load("/proc/self/statm");
+  IS(sscanf(text, "%ld %ld %ld %ld %ld %ld %ld", &sizes[0], &sizes[1], &sizes[2], &sizes[3],
+            &sizes[4], &sizes[5], &sizes[6]),
+     7);
+  OK(sizes[0] > sizes[1] && sizes[1] >= sizes[2] && sizes[3] > 0 && sizes[4] == 0);
+}
+
+TEST(settings) {
+  load("/proc/self/oom_score_adj");
+  OK(strcmp(text, "0\n") == 0);
+  int const file = (int)NEED(open("/proc/self/oom_score_adj", O_RDWR));
+  IS(write(file, "300\n", 4), 4);
+  load("/proc/self/oom_score_adj");
+  OK(strcmp(text, "300\n") == 0);
+  FAILS(write(file, "1001", 4), EINVAL);
+  FAILS(write(file, "x", 1), EINVAL);
+  IS(write(file, "-1000", 5), 5);
+  IS(write(file, "0", 1), 1);
+  IS(IN_CHILD(become_nobody(); FAILS(write(file, "-1", 2), EACCES)), EXITED(0));
+  struct rlimit limit = {100, 200};
+  NEED(setrlimit(RLIMIT_NOFILE, &limit));
+  load("/proc/self/limits");
+  OK(has("Max open files            100                  200                  files     \n"));
+  NEED(personality(0x40000) < 0 ? -1 : 0);
+  load("/proc/self/personality");
+  OK(strcmp(text, "00040000\n") == 0);
+}
+
+TEST(the_kernel) {
+  OK(load("/proc/version") > 0);
+  OK(strncmp(text, "Linux version ", 14) == 0);
+  OK(load("/proc/filesystems") > 0);
+  OK(has("nodev\tproc\n"));
+  OK(has("nodev\ttmpfs\n"));
+  double up = 0, idle = -1;
+  load("/proc/uptime");
+  IS(sscanf(text, "%lf %lf", &up, &idle), 2);
+  struct timespec now;
+  NEED(clock_gettime(CLOCK_BOOTTIME, &now));
+  OK(up > 0 && up <= (double)now.tv_sec + 1 && up >= (double)now.tv_sec - 2);
+  OK(idle >= 0);
+  OK(load("/proc/cmdline") > 0);
+  OK(text[strlen(text) - 1] == '\n');
+  load("/proc/swaps");
+  OK(strncmp(text, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n", 39) == 0);
+}
+
+// Reads whatever is there, of everybody.
+static void read_all(void) {
+  static char const* const names[] = {"stat",  "status", "maps",   "cmdline", "environ",
+                                      "statm", "comm",   "mounts", "limits",  "oom_score_adj"};
+  DIR* const d = opendir("/proc");
+  for (struct dirent* e; (e = readdir(d));) {
+    if (atoi(e->d_name) == 0) continue;
+    for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
+      (void)load("/proc/%s/%s", e->d_name, names[i]);
+    char path[300];
+    snprintf(path, sizeof path, "/proc/%s/fd", e->d_name);
+    DIR* const files = opendir(path);
+    if (files)
+      for (struct dirent* f; (f = readdir(files));) (void)target("%s/%s", path, f->d_name);
+    if (files) closedir(files);
+    (void)target("/proc/%s/exe", e->d_name);
+    (void)target("/proc/%s/cwd", e->d_name);
+  }
+  closedir(d);
+}
+
+TEST(readers_and_ends) {
+  // Processes end while others read of them.
+  pid_t readers[2];
+  for (int i = 0; i < 2; ++i) {
+    readers[i] = fork();
+    if (readers[i] == 0) {
+      for (int round = 0; round < 20; ++round) read_all();
+      _exit(0);
+    }
+  }
+  pid_t const busy = fork();
+  if (busy == 0)
+    for (;;) {
+      for (int i = 0; i < 4; ++i)
+        if (fork() == 0) _exit(0);
+      while (wait(NULL) > 0) {}
+    }
+  for (int i = 0; i < 2; ++i) IS(ktap_status_of(readers[i]), 0);
+  kill(busy, SIGKILL);
+  IS(ktap_status_of(busy), SIGKILL);
+}
