@@ -18,4 +18,11 @@ Result<void> may_access(Task& me, Task& target, Ids ids) {
   return target.group->is_dumpable ? Result<void>() : Result<void>(Errno::eperm);
 }
 
+Result<Ref<vm::AddressSpace>> accessible_space(Task& me, Task& target, Ids ids) {
+  // In this order: a program's credentials are there before its memory is (exec.cpp).
+  Ref<vm::AddressSpace> space = target.space_of();
+  TRY(may_access(me, target, ids));
+  return space;
+}
+
 }  // namespace auk::proc

@@ -9,5 +9,8 @@ enum class Ids : u8 { real, file_system };
 /// PTRACE_MODE_ATTACH_REALCREDS, or PTRACE_MODE_READ_FSCREDS. EPERM. The target's credentials may
 /// change right afterwards.
 Result<void> may_access(Task& me, Task& target, Ids ids = Ids::real);
+/// The memory of a thread, if may_access(): never that of a program which the thread has become
+/// since. Null past its end. EPERM.
+Result<Ref<vm::AddressSpace>> accessible_space(Task& me, Task& target, Ids ids);
 
 }  // namespace auk::proc

@@ -344,14 +344,16 @@ AUK_NOINLINE Result<void> become(Task& me, Image& image, Prepared& p, std::strin
   Result<Privileges> privileges = privileges_for(me, *image.file);
   if (!privileges.ok()) exit_group(me, uapi::sigkill);
   leave_futexes(me, false);
+  // Credentials before memory: who may look into the thread as it was does not see the program.
+  const bool is_secure = privileges->is_secure;
+  const bool is_dumpable = assume(me, privileges.take());
   drop_space(me);
   (void)me.set_space(std::move(p.space));
   {
     auto t = tree.lock();
     me.group->has_execed = true;
+    me.group->is_dumpable = is_dumpable;
   }
-  const bool is_secure = privileges->is_secure;
-  assume(me, privileges.take());
   finish_vfork(me);
   if (me.files->ref_count() > 1) {
     Result<Ref<io::FdTable>> own = me.files->copy();

@@ -51,8 +51,7 @@ Value move(Task& me, int pid, UserAddr own_vector, u64 own_count, UserAddr their
   if (wanted == 0) return u64{0};
   if (pid <= 0) return Errno::esrch;
   const Ref<Task> target = TRY(proc::find_task(static_cast<u32>(pid)));
-  TRY(proc::may_access(me, *target));
-  const Ref<vm::AddressSpace> space = target->space_of();
+  const Ref<vm::AddressSpace> space = TRY(proc::accessible_space(me, *target, proc::Ids::real));
   if (!space) return Errno::esrch;
   usize done = 0;
   for (const io::UserRange& r : theirs.all()) {

@@ -8,6 +8,14 @@
 
 namespace auk::vm {
 
+namespace {
+constinit Atomic<u64> next_id{1};
+}
+
+AddressSpace::AddressSpace(Ref<mem::TranslationRoot> root)
+    : id_(next_id.fetch_add_relaxed(1)),
+      root_(std::move(root)) {}
+
 Result<Ref<AddressSpace>> AddressSpace::create() {
   Ref<mem::TranslationRoot> root = TRY(mem::TranslationRoot::create());
   return mem::make_ref<AddressSpace>(ALLOC_SITE, std::move(root));

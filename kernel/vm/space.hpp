@@ -90,6 +90,7 @@ struct FlagChange {
 };
 
 class AddressSpace final : public RefCounted<AddressSpace> {
+  const u64 id_;
   Ref<mem::TranslationRoot> root_;
   sched::RwSemaphore<core::level::space> lock_;
   AreaRounds rounds_;
@@ -154,11 +155,13 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   /// vm.mmap_min_addr: a null pointer with an offset must fault.
   static constexpr UserAddr lowest{65536};
 
-  explicit AddressSpace(Ref<mem::TranslationRoot> root) : root_(std::move(root)) {}
+  explicit AddressSpace(Ref<mem::TranslationRoot> root);
   ~AddressSpace();
   static Result<Ref<AddressSpace>> create();
   static void destroy(AddressSpace* s) { mem::destroy(s); }
 
+  /// Never that of another space; not 0.
+  u64 id() const { return id_; }
   mem::TranslationRoot& translation() { return *root_; }
   /// What threads of the program announced to membarrier(2); its own bits.
   Atomic<u32> barriers{0};

@@ -57,14 +57,15 @@ Result<Privileges> privileges_for(Task& me, const io::File& file) {
   return Privileges{.cred = std::move(c), .is_secure = is_set_id || (old.uid != 0 && gains)};
 }
 
-void assume(Task& me, Privileges p) {
+bool assume(Task& me, Privileges p) {
   const bool same_ids = p.cred->euid == p.cred->uid && p.cred->egid == p.cred->gid;
   if (p.is_secure) me.parent_death_signal = 0;
   {
     auto t = tree.lock();
-    me.group->is_dumpable = same_ids;
+    me.group->is_dumpable = false;
   }
   me.set_cred(std::move(p.cred));
+  return same_ids;
 }
 
 }  // namespace auk::proc

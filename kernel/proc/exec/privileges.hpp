@@ -19,7 +19,8 @@ struct Privileges {
 Result<Privileges> privileges_for(Task& me, const io::File& file);
 /// The program's owner is not its caller, and counts: a set-id program.
 bool has_other_owner(Task& me, const io::File& file);
-/// Takes them; no other thread is left in the process.
-void assume(Task& me, Privileges p);
+/// Takes them; no other thread is left in the process, and nobody may look into it from now on.
+/// Whether others may, once the program's memory is there.
+bool assume(Task& me, Privileges p);
 
 }  // namespace auk::proc
