@@ -534,6 +534,46 @@ TEST(permissions) {
      EXITED(0));
 }
 
+// What memory_after_exec runs: says that it is there, and stays.
+__attribute__((constructor)) static void stay_after_exec(void) {
+  char const* const told = getenv("PROC_TOLD");
+  if (!told) return;
+  (void)!write(atoi(told), "x", 1);
+  for (;;) pause();
+}
+
+TEST(memory_after_exec) {
+  // Files of memory show the program of when they were opened, which has gone.
+  int go[2], told[2];
+  NEED(pipe(go));
+  NEED(pipe(told));
+  pid_t const child = fork();
+  if (child == 0) {
+    char byte, number[16], variable[32];
+    (void)!read(go[0], &byte, 1);
+    snprintf(number, sizeof number, "%d", told[1]);
+    snprintf(variable, sizeof variable, "PROC_TOLD=%s", number);
+    execle("/proc/self/exe", "proc", NULL, (char*[]){variable, NULL});
+    _exit(1);
+  }
+  static char const* const names[] = {"environ", "maps", "cmdline"};
+  int files[3];
+  char path[64], byte;
+  for (int i = 0; i < 3; ++i) {
+    snprintf(path, sizeof path, "/proc/%d/%s", child, names[i]);
+    files[i] = (int)NEED(open(path, O_RDONLY));
+    IS(read(files[i], &byte, 1), 1);
+  }
+  NEED(write(go[1], "x", 1));
+  NEED(read(told[0], &byte, 1));
+  for (int i = 0; i < 2; ++i) IS(pread(files[i], &byte, 1, 0), 0);
+  IS(pread(files[2], path, sizeof path, 0), 5);
+  IS(load("/proc/%d/cmdline", child), 5);
+  IS(load("/proc/%d/environ", child), strlen("PROC_TOLD=") + strlen(digits(told[1])) + 1);
+  kill(child, SIGKILL);
+  IS(ktap_status_of(child), SIGKILL);
+}
+
 static void* wait_for_end(void* ends) {
   char byte;
   prctl(PR_SET_NAME, "second");

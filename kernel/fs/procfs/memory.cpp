@@ -3,6 +3,7 @@
 
 #include "base/math.hpp"
 #include "fs/procfs/process.hpp"
+#include "proc/access.hpp"
 #include "proc/vdso.hpp"
 #include "vfs/device.hpp"
 #include "vfs/operations.hpp"
@@ -35,15 +36,41 @@ struct Range {
   u64 size = 0;
 };
 
+constexpr u64 any_space = ~u64{0};
+
+/// The memory that such a file shows is that of the program which ran when the file was opened:
+/// this is its number, 0 for a process that had none. EACCES, ESRCH.
+Result<u64> space_number(const Subject& s) {
+  (void)TRY(process_of(s));
+  Result<Ref<Task>> found = thread_of(s);
+  if (!found.ok()) return u64{0};
+  const Ref<Task> t = found.take();
+  Result<Ref<AddressSpace>> space =
+      proc::accessible_space(proc::current(), *t, proc::Ids::file_system);
+  if (!space.ok()) return Errno::eacces;
+  const Ref<AddressSpace> theirs = space.take();
+  return theirs ? theirs->id() : 0;
+}
+
+/// Null if the program has ended.
+Ref<AddressSpace> space_of(const Subject& s, u64 number) {
+  Result<Ref<Task>> t = thread_of(s);
+  if (!t.ok()) return {};
+  Ref<AddressSpace> space = t.take()->space_of();
+  if (space && number != any_space && space->id() != number) return {};
+  return space;
+}
+
 /// A node whose file shows a part of a program's memory.
 class RangeNode : public Node {
  protected:
   constexpr RangeNode(std::string_view name, u32 rights)
       : Node(name, vfs::mode::regular | rights) {}
   ~RangeNode() = default;
-  virtual Result<void> check_reader(const Subject&) const { return {}; }
 
  public:
+  /// Whoever opens the file may read it, of whatever program runs then.
+  virtual bool is_for_all() const = 0;
   virtual Range range(AddressSpace& space) const = 0;
   Result<Ref<io::File>> open(const Subject& s, u32 flags) const final;
 };
@@ -51,20 +78,21 @@ class RangeNode : public Node {
 class RangeFile final : public io::File {
   const RangeNode& node_;
   const Subject subject_;
+  const u64 space_;
   core::Guarded<core::level::file_position, u64, sched::SleepLock> position_;
   void dispose() override { mem::destroy(this); }
 
  public:
-  RangeFile(u32 flags, const RangeNode& node, const Subject& s)
+  RangeFile(u32 flags, const RangeNode& node, const Subject& s, u64 space)
       : File(flags),
         node_(node),
-        subject_(s) {}
+        subject_(s),
+        space_(space) {}
   ~RangeFile() = default;
   Result<void> stat(io::FileStat& s) override { return vfs::stat_opened(*this, s); }
   Result<usize> read_at(io::IoBuf& buf, u64 offset) override {
-    TRY(process_of(subject_));
-    Result<Ref<Task>> t = thread_of(subject_);
-    const Ref<AddressSpace> space = t.ok() ? t.take()->space_of() : Ref<AddressSpace>();
+    if (node_.is_for_all()) TRY(process_of(subject_));
+    const Ref<AddressSpace> space = space_of(subject_, space_);
     if (!space) return usize{0};
     const Range r = node_.range(*space);
     if (offset >= r.size) return usize{0};
@@ -92,8 +120,8 @@ class RangeFile final : public io::File {
 };
 
 Result<Ref<io::File>> RangeNode::open(const Subject& s, u32 flags) const {
-  TRY(check_reader(s));
-  return Ref<io::File>(TRY(mem::make_ref<RangeFile>(ALLOC_SITE, flags, *this, s)));
+  const u64 space = is_for_all() ? any_space : TRY(space_number(s));
+  return Ref<io::File>(TRY(mem::make_ref<RangeFile>(ALLOC_SITE, flags, *this, s, space)));
 }
 
 Range between(UserAddr start, UserAddr end) {
@@ -102,6 +130,8 @@ Range between(UserAddr start, UserAddr end) {
 }
 
 class CmdlineNode final : public RangeNode {
+  bool is_for_all() const override { return true; }
+
  public:
   constexpr CmdlineNode() : RangeNode("cmdline", 0444) {}
   Range range(AddressSpace& space) const override {
@@ -137,7 +167,7 @@ class CmdlineNode final : public RangeNode {
 constexpr CmdlineNode cmdline;
 
 class EnvironNode final : public RangeNode {
-  Result<void> check_reader(const Subject& s) const override { return check_look(s); }
+  bool is_for_all() const override { return false; }
 
  public:
   constexpr EnvironNode() : RangeNode("environ", 0400) {}
@@ -174,8 +204,10 @@ class StatmNode final : public ShortText {
 constexpr StatmNode statm;
 
 /// Each area is a record, its key an address.
-class MapsNode final : public TextNode {
-  Result<void> check_reader(const Subject& s) const override { return check_look(s); }
+class MapsFile final : public vfs::ReportFile {
+  const Subject subject_;
+  const u64 space_;
+  void dispose() override { mem::destroy(this); }
 
   static std::string_view name_of(const vm::AreaView& a, const vm::SpaceLayout& l) {
     if (const std::string_view n = proc::vdso_name(a.object.get(), a.page_offset); !n.empty())
@@ -196,35 +228,32 @@ class MapsNode final : public TextNode {
     using Scratch = std::array<char, vfs::path_max>;
     const mem::Box<Scratch> scratch = TRY(mem::Box<Scratch>::make(ALLOC_SITE));
     bool reachable = false;
-    const std::string_view path =
-        TRY(vfs::path_name(p, proc::current().fs->root(), *scratch, reachable));
-    put_name(out, path);
+    put_name(out, TRY(vfs::path_name(p, proc::current().fs->root(), *scratch, reachable)));
     if (p.inode().links.load_relaxed() == 0) out.put(" (deleted)");
     return {};
   }
-
- public:
-  constexpr MapsNode() : TextNode("maps", 0444) {}
-  Result<bool> write_record(const Subject& s, u64& key, vfs::Text& out) const override {
-    Result<Ref<Task>> t = thread_of(s);
-    if (!t.ok()) return false;
-    const Ref<AddressSpace> space = t.take()->space_of();
+  static void put_area(vfs::Text& out, const vm::AreaView& a) {
+    const auto right = [&](vm::VmaFlag f, char c) { return a.flags.has(f) ? c : '-'; };
+    const bool is_shared = a.flags.has(vm::VmaFlag::shared);
+    // Linux has a file for shared memory without a name.
+    vm::Backing::Identity id;
+    if (a.backing)
+      id = a.backing->identity();
+    else if (is_shared)
+      id = {1, 1};
+    out.print("{:08x}-{:08x} {}{}{}{} {:08x} {:02x}:{:02x} {} ", a.start.value, a.end.value,
+              right(vm::VmaFlag::read, 'r'), right(vm::VmaFlag::write, 'w'),
+              right(vm::VmaFlag::execute, 'x'), is_shared ? 's' : 'p',
+              a.backing || is_shared ? a.page_offset * page_size : u64{0},
+              vfs::device_major(id.device), vfs::device_minor(id.device), id.inode);
+  }
+  Result<bool> write_record(u64& key, vfs::Text& out) override {
+    const Ref<AddressSpace> space = space_of(subject_, space_);
     if (!space) return false;
     const std::optional<vm::AreaView> area = space->area_from(UserAddr(key));
     if (!area) return false;
     key = area->end.value;
-    const auto right = [&](vm::VmaFlag f, char c) { return area->flags.has(f) ? c : '-'; };
-    const bool shared_memory =
-        area->flags.has(vm::VmaFlag::shared) && area->object && !area->backing;
-    const vm::Backing::Identity id = area->backing   ? area->backing->identity()
-                                     : shared_memory ? vm::Backing::Identity{1, 1}
-                                                     : vm::Backing::Identity{};
-    const bool has_offset = area->backing || shared_memory;
-    out.print("{:08x}-{:08x} {}{}{}{} {:08x} {:02x}:{:02x} {} ", area->start.value, area->end.value,
-              right(vm::VmaFlag::read, 'r'), right(vm::VmaFlag::write, 'w'),
-              right(vm::VmaFlag::execute, 'x'), area->flags.has(vm::VmaFlag::shared) ? 's' : 'p',
-              has_offset ? area->page_offset * page_size : u64{0}, vfs::device_major(id.device),
-              vfs::device_minor(id.device), id.inode);
+    put_area(out, *area);
     const vfs::Path* const p =
         area->backing ? vfs::path_of(static_cast<const io::File&>(*area->backing)) : nullptr;
     if (p != nullptr)
@@ -233,6 +262,23 @@ class MapsNode final : public TextNode {
       put_name(out, name_of(*area, space->layout()));
     out.put('\n');
     return true;
+  }
+
+ public:
+  MapsFile(u32 flags, const Subject& s, u64 space)
+      : ReportFile(flags),
+        subject_(s),
+        space_(space) {}
+  ~MapsFile() = default;
+  Result<void> stat(io::FileStat& s) override { return vfs::stat_opened(*this, s); }
+};
+
+class MapsNode final : public Node {
+ public:
+  constexpr MapsNode() : Node("maps", vfs::mode::regular | 0444) {}
+  Result<Ref<io::File>> open(const Subject& s, u32 flags) const override {
+    const u64 space = TRY(space_number(s));
+    return Ref<io::File>(TRY(mem::make_ref<MapsFile>(ALLOC_SITE, flags, s, space)));
   }
 };
 constexpr MapsNode maps;
