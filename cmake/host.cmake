@@ -37,7 +37,7 @@ endif()
 # Rows of the registration sections, bounded as kernel.ld bounds them. Empty ones need bounds too,
 # which is why the linker's own __start_ symbols do not do.
 set(sections)
-foreach(name init_task param boot_test alloc_site)
+foreach(name init_task param sysctl boot_test alloc_site)
   string(APPEND sections "  reg_${name} : ALIGN(8) { "
     "__ld_${name} = .; KEEP(*(reg_${name})) __ld_${name}_end = .; }\n")
 endforeach()
@@ -75,7 +75,7 @@ auk_module(codec SOURCES cpio.cpp crc32.cpp gzip.cpp inflate.cpp initramfs.cpp w
            zstd.cpp zstd/fse.cpp zstd/literals.cpp zstd/sequences.cpp USES base)
 auk_module(machine SOURCES host/cpu.cpp host/port.cpp host/pte.cpp USES base)
 auk_module(core SOURCES clock.cpp cpu_mask.cpp log.cpp panic.cpp param.cpp percpu.cpp preempt.cpp
-           rcu.cpp smp_call.cpp spin.cpp thread_core.cpp tlb.cpp USES machine base)
+           sysctl.cpp sysctl_table.cpp rcu.cpp smp_call.cpp spin.cpp thread_core.cpp tlb.cpp USES machine base)
 auk_module(mem SOURCES alloc_site.cpp boot_memory.cpp buddy.cpp kernel_map.cpp pages.cpp slab.cpp
            vmalloc.cpp host/percpu_area.cpp host/ram.cpp USES core machine base)
 auk_module(vm SOURCES area_tree.cpp USES mem core machine base)

@@ -20,7 +20,7 @@ file(CONFIGURE OUTPUT ${AUK_SIM_DIR}/include/generated/autoconf.h CONTENT "${sim
 set(sim_sources
   base/fmt.cpp base/text.cpp machine/host/sim.cpp machine/host/switch.S
   core/clock.cpp core/cpu_mask.cpp core/lockdep.cpp core/log.cpp core/oops.cpp core/panic.cpp
-  core/percpu.cpp core/preempt.cpp core/rcu.cpp core/smp_call.cpp core/spin.cpp core/thread_core.cpp
+  core/percpu.cpp core/preempt.cpp core/rcu.cpp core/smp_call.cpp core/spin.cpp core/sysctl.cpp core/thread_core.cpp
   time/timer.cpp
   sched/placement.cpp sched/rcu.cpp sched/runqueue.cpp sched/softirq.cpp sched/thread.cpp sched/wait.cpp sched/workqueue.cpp
   vfs/names.cpp)

@@ -5,6 +5,7 @@
 #include "core/config.hpp"
 #include "core/panic.hpp"
 #include "core/param.hpp"
+#include "core/sysctl.hpp"
 
 namespace auk::core {
 namespace {
@@ -12,23 +13,32 @@ namespace {
 constinit TaskKiller* killer = nullptr;
 constinit Atomic<u64> oopses{0};
 constinit Atomic<u64> warnings{0};
-constinit bool panic_on_oops = config::panic_on_oops;
-constinit bool panic_on_warn = false;
-constinit u64 oops_limit = 10000;
-constinit u64 warn_limit = 0;
+constinit Atomic<i64> panic_on_oops{config::panic_on_oops};
+constinit Atomic<i64> panic_on_warn{0};
+constinit Atomic<i64> oops_limit{10000};
+constinit Atomic<i64> warn_limit{0};
+constexpr i64 most = 0x7fffffff;
+constinit NumberSysctl oops_panics("kernel/panic_on_oops", panic_on_oops, -most, most);
+constinit NumberSysctl warn_panics("kernel/panic_on_warn", panic_on_warn, 0, 1);
+constinit NumberSysctl most_oopses("kernel/oops_limit", oops_limit, 0, most);
+constinit NumberSysctl most_warnings("kernel/warn_limit", warn_limit, 0, most);
+SYSCTL(oops_panics);
+SYSCTL(warn_panics);
+SYSCTL(most_oopses);
+SYSCTL(most_warnings);
 
 bool set_oops(std::string_view v) {
-  if (v == "panic") panic_on_oops = true;
+  if (v == "panic") panic_on_oops.store_relaxed(1);
   return v == "panic";
 }
 bool set_panic_on_oops(std::string_view v) {
   const auto n = parse_u64(v);
-  panic_on_oops = n.value_or(1) != 0;
+  panic_on_oops.store_relaxed(n.value_or(1) != 0 ? 1 : 0);
   return true;
 }
 bool set_panic_on_warn(std::string_view v) {
   const auto n = parse_u64(v);
-  panic_on_warn = n.value_or(1) != 0;
+  panic_on_warn.store_relaxed(n.value_or(1) != 0 ? 1 : 0);
   return true;
 }
 PARAM("oops", set_oops);
@@ -43,18 +53,19 @@ u64 begin_oops() { return oopses.fetch_add_relaxed(1) + 1; }
 
 void end_oops(bool in_interrupt) {
   if (in_interrupt) panic("Fatal exception in interrupt");
-  if (panic_on_oops) panic("Fatal exception");
-  if (oops_limit != 0 && oopses.load_relaxed() >= oops_limit)
-    panic("Oopsed too often (kernel.oops_limit is {})", oops_limit);
+  if (panic_on_oops.load_relaxed() != 0) panic("Fatal exception");
+  const auto limit = static_cast<u64>(oops_limit.load_relaxed());
+  if (limit != 0 && oopses.load_relaxed() >= limit)
+    panic("Oopsed too often (kernel.oops_limit is {})", limit);
   if (killer == nullptr || !killer->can_kill_current()) panic("Attempted to kill the idle task!");
   killer->kill_current();
 }
 
 void note_warning() {
   const u64 n = warnings.fetch_add_relaxed(1) + 1;
-  if (panic_on_warn) panic("kernel: panic_on_warn set ...");
-  if (warn_limit != 0 && n >= warn_limit)
-    panic("Warned too often (kernel.warn_limit is {})", warn_limit);
+  if (panic_on_warn.load_relaxed() != 0) panic("kernel: panic_on_warn set ...");
+  const auto limit = static_cast<u64>(warn_limit.load_relaxed());
+  if (limit != 0 && n >= limit) panic("Warned too often (kernel.warn_limit is {})", limit);
 }
 
 }  // namespace auk::core

@@ -9,6 +9,7 @@
 #include "core/log.hpp"
 #include "core/param.hpp"
 #include "core/percpu.hpp"
+#include "core/sysctl.hpp"
 #include "machine/isa/cpu.hpp"
 
 namespace auk::core {
@@ -19,12 +20,14 @@ constinit Atomic<u32> panic_cpu{nobody};
 constinit PanicSupport* support = nullptr;
 constinit PowerControl* power = nullptr;
 constinit Console* emergency = nullptr;
-constinit i64 timeout_seconds = config::panic_timeout;
+constinit Atomic<i64> timeout_seconds{config::panic_timeout};
+constinit NumberSysctl panic_seconds("kernel/panic", timeout_seconds, -0x80000000LL, 0x7fffffff);
+SYSCTL(panic_seconds);
 
 bool set_panic_timeout(std::string_view v) {
   const auto n = parse_i64(v);
   constexpr i64 longest = i64{24} * 3600;
-  if (n) timeout_seconds = std::clamp(*n, i64{-1}, longest);
+  if (n) timeout_seconds.store_relaxed(std::clamp(*n, i64{-1}, longest));
   return n.has_value();
 }
 PARAM("panic", set_panic_timeout);
@@ -69,7 +72,7 @@ void vpanic(std::string_view format, std::span<const FormatArg> args) {
   const u32 me = this_cpu_number.read();
   if (!panic_cpu.cas_acq_rel(expected, me)) {
     // A panic inside the panic: say nothing more, try to get out.
-    if (expected == me && power != nullptr && timeout_seconds != 0) power->restart();
+    if (expected == me && power != nullptr && timeout_seconds.load_relaxed() != 0) power->restart();
     machine::halt_forever();
   }
   if (support != nullptr) support->stop_other_cpus();
@@ -82,8 +85,9 @@ void vpanic(std::string_view format, std::span<const FormatArg> args) {
   log_emerg("Kernel panic - not syncing: {}", out.text());
   log_stack();
   log_emerg("---[ end Kernel panic - not syncing: {} ]---", out.text());
-  if (timeout_seconds > 0) spin_delay(static_cast<u64>(timeout_seconds) * 1'000'000'000);
-  if (timeout_seconds != 0 && power != nullptr) power->restart();
+  const i64 seconds = timeout_seconds.load_relaxed();
+  if (seconds > 0) spin_delay(static_cast<u64>(seconds) * 1'000'000'000);
+  if (seconds != 0 && power != nullptr) power->restart();
   machine::halt_forever();
 }
 

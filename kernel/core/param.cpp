@@ -3,6 +3,7 @@
 #include <span>
 
 #include "core/log.hpp"
+#include "core/sysctl.hpp"
 
 extern "C" const auk::core::Param __ld_param[], __ld_param_end[];
 
@@ -62,7 +63,18 @@ bool next_param(std::string_view& line, ParamWord& word) {
   return true;
 }
 
+namespace {
+
+/// The variable that "sysctl.a.b" names, if there is one.
+Sysctl* sysctl_of(std::string_view name) {
+  constexpr std::string_view prefix = "sysctl.";
+  return name.starts_with(prefix) ? find_sysctl(name.substr(prefix.size())) : nullptr;
+}
+
+}  // namespace
+
 bool is_known_param(std::string_view name) {
+  if (sysctl_of(name) != nullptr) return true;
   for (const Param& row : std::span<const Param>(__ld_param, __ld_param_end))
     if (same_param_name(row.name, name)) return true;
   return false;
@@ -82,6 +94,8 @@ void apply_command_line(std::string_view line) {
     for (const Param& row : rows)
       if (same_param_name(row.name, word.name) && !row.set(word.value))
         log_warn("Malformed parameter: {}={}", word.name, word.value);
+    if (Sysctl* const s = sysctl_of(word.name); s != nullptr && !s->store(word.value).ok())
+      log_warn("Malformed parameter: {}={}", word.name, word.value);
   }
 }
 

@@ -2,7 +2,17 @@
 
 #include <algorithm>
 
+#include "core/sysctl.hpp"
+
 namespace auk::ident {
+namespace {
+
+constinit core::ConstantSysctl cap_last_cap("kernel/cap_last_cap", u64{cap_count - 1});
+constinit core::ConstantSysctl ngroups_max("kernel/ngroups_max", u64{Cred::max_groups});
+SYSCTL(cap_last_cap);
+SYSCTL(ngroups_max);
+
+}  // namespace
 
 Result<Ref<Cred>> Cred::copy() const {
   Ref<Cred> c = TRY(mem::make_ref<Cred>(ALLOC_SITE));

@@ -1,6 +1,7 @@
 #include "ident/pid.hpp"
 
 #include "core/spin.hpp"
+#include "core/sysctl.hpp"
 
 namespace auk::ident {
 namespace {
@@ -22,7 +23,10 @@ struct Allocation {
   u32 used = 0;
 };
 constinit core::Guarded<core::level::pid, Allocation, core::SpinIrqOff> allocation;
-constinit Atomic<u32> max{32768};
+constinit Atomic<i64> max{32768};
+constinit core::NumberSysctl pid_max_variable("kernel/pid_max", max, first_after_wrap + 1,
+                                              pid_limit);
+SYSCTL(pid_max_variable);
 
 Atomic<Pid*>* slot_of(u32 number) {
   SlotPage* const page = pages[number / page_slots].load_acquire();
@@ -52,7 +56,8 @@ Result<void> make_page(u32 number) {
 
 }  // namespace
 
-u32 pid_max() { return max.load_relaxed(); }
+u32 last_pid() { return allocation.lock()->last; }
+u32 pid_max() { return static_cast<u32>(max.load_relaxed()); }
 
 Result<Ref<Pid>> allocate_pid() {
   Ref<Pid> fresh = TRY(mem::make_ref<Pid>(ALLOC_SITE));
@@ -112,7 +117,8 @@ Result<Ref<Pid>> find_pid(u32 number) {
 }
 
 void visit_pids(u32 first, PidVisitor& v) {
-  for (u32 n = first; n < pid_max(); ++n) {
+  // Not up to pid_max, which may have been higher.
+  for (u32 n = first; n < pid_limit; ++n) {
     if (slot_of(n) == nullptr) {
       n += page_slots - 1 - n % page_slots;
       continue;

@@ -43,6 +43,8 @@ Result<Ref<Pid>> allocate_pid();
 void free_pid_number(Pid& p);
 /// ESRCH.
 Result<Ref<Pid>> find_pid(u32 number);
+/// The number given out last.
+u32 last_pid();
 /// Linux's kernel.pid_max.
 u32 pid_max();
 /// Calls f(Pid&) for every number from `first` on, until it returns false.

@@ -120,8 +120,11 @@ class File : public vm::Backing {
   virtual Result<void> read_dir(DirSink& sink);
   /// ENODEV where nothing can be mapped.
   virtual Result<Ref<vm::MemObject>> map_object();
-  /// A file like this one, opened anew: what /proc/PID/fd/N leads to when there is no path. ENXIO.
-  virtual Result<Ref<File>> reopen(u32 /*flags*/) { return Errno::enxio; }
+  /// What can be opened anew through /proc/PID/fd/N where there is no path: a pipe. Null for
+  /// others.
+  virtual Result<Ref<class Fifo>> fifo();
+  /// As lseek(2) with SEEK_CUR tells; 0 where there are no positions.
+  virtual u64 position() { return static_cast<u64>(seek(0, 1).value_or(0)); }
   /// Null for files that always have a path.
   virtual const FileKind* kind() const { return nullptr; }
   /// There is something to wait for; otherwise poll() answers "always", and epoll refuses.

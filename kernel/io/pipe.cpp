@@ -26,19 +26,21 @@ class Pipe final : public RefCounted<Pipe> {
   Atomic<u32> reader_opens_{0}, writer_opens_{0};
   sched::WaitQueue readable_, writable_;
   u64 inode_;
+  PipeOwner owner_;
   LockSpace lock_space_;
 
   static byte*& page_of(Ring& r, u64 at) { return r.pages[at / page_size % pipe_buffers]; }
   u64 used() const { return head_.load_seq_cst() - tail_.load_seq_cst(); }
 
  public:
-  explicit Pipe(u64 inode) : inode_(inode) {}
+  explicit Pipe(u64 inode, PipeOwner owner = {}) : inode_(inode), owner_(owner) {}
   ~Pipe() {
     for (byte* p : ring_.alone().pages) mem::free(p);
   }
   static void destroy(Pipe* p) { mem::destroy(p); }
 
   u64 inode() const { return inode_; }
+  PipeOwner owner() const { return owner_; }
   LockSpace& lock_space() { return lock_space_; }
   Result<usize> read(IoBuf& buf, bool nonblocking);
   Result<usize> write(IoBuf& buf, bool nonblocking);
@@ -237,7 +239,7 @@ class PipeFile final : public File {
     TRY(core::UserOut<u32>(arg.address()).store(static_cast<u32>(pipe_->bytes_waiting())));
     return u64{0};
   }
-  Result<Ref<File>> reopen(u32 flags) override { return open_pipe(pipe_, flags, Naming::unnamed); }
+  Result<Ref<Fifo>> fifo() override;
   LockSpace* lock_space() override {
     return origin() != nullptr ? &origin()->lock_space() : &pipe_->lock_space();
   }
@@ -253,6 +255,8 @@ class PipeFile final : public File {
     s.inode = pipe_->inode();
     s.mode = fifo;
     s.links = 1;
+    s.uid = pipe_->owner().uid;
+    s.gid = pipe_->owner().gid;
     s.atime_ns = s.mtime_ns = s.ctime_ns = core::real_ns();
     return {};
   }
@@ -276,8 +280,8 @@ Result<Ref<File>> open_pipe(const Ref<Pipe>& pipe, u32 flags, Naming naming) {
 
 }  // namespace
 
-Result<mem::Box<PipeEnds>> make_pipe(u32 flags) {
-  Ref<Pipe> pipe = TRY(mem::make_ref<Pipe>(ALLOC_SITE, next_inode.fetch_add_relaxed(1)));
+Result<mem::Box<PipeEnds>> make_pipe(u32 flags, PipeOwner owner) {
+  Ref<Pipe> pipe = TRY(mem::make_ref<Pipe>(ALLOC_SITE, next_inode.fetch_add_relaxed(1), owner));
   mem::Box<PipeEnds> ends = TRY(mem::Box<PipeEnds>::make(ALLOC_SITE));
   ends->read = TRY(mem::make_ref<PipeFile>(ALLOC_SITE, flags, pipe, Side::read));
   ends->write = TRY(mem::make_ref<PipeFile>(ALLOC_SITE, flags | 1, pipe, Side::write));
@@ -286,22 +290,29 @@ Result<mem::Box<PipeEnds>> make_pipe(u32 flags) {
 
 namespace {
 
-class NamedPipe final : public Fifo {
+class PipeOpener final : public Fifo {
   Ref<Pipe> pipe_;
+  Naming naming_;
   void dispose() override { mem::destroy(this); }
 
  public:
-  explicit NamedPipe(Ref<Pipe> pipe) : pipe_(std::move(pipe)) {}
-  ~NamedPipe() = default;
+  PipeOpener(Ref<Pipe> pipe, Naming naming) : pipe_(std::move(pipe)), naming_(naming) {}
+  ~PipeOpener() = default;
 
-  Result<Ref<File>> open(u32 flags) override { return open_pipe(pipe_, flags, Naming::named); }
+  Result<Ref<File>> open(u32 flags) override { return open_pipe(pipe_, flags, naming_); }
 };
+
+Result<Ref<Fifo>> PipeFile::fifo() {
+  return Ref<Fifo>(TRY(mem::make_ref<PipeOpener>(ALLOC_SITE, pipe_, Naming::unnamed)));
+}
 
 }  // namespace
 
+Result<Ref<Fifo>> File::fifo() { return Ref<Fifo>(); }
+
 Result<Ref<Fifo>> make_fifo() {
   Ref<Pipe> pipe = TRY(mem::make_ref<Pipe>(ALLOC_SITE, next_inode.fetch_add_relaxed(1)));
-  return Ref<Fifo>(TRY(mem::make_ref<NamedPipe>(ALLOC_SITE, std::move(pipe))));
+  return Ref<Fifo>(TRY(mem::make_ref<PipeOpener>(ALLOC_SITE, std::move(pipe), Naming::named)));
 }
 
 }  // namespace auk::io

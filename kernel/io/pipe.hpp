@@ -11,7 +11,13 @@ namespace auk::io {
 inline constexpr usize pipe_buffers = 16;
 inline constexpr usize pipe_buf = 4096;  ///< writes up to this are not torn
 
-/// What a named pipe keeps in its inode.
+/// Whose a pipe without a name is.
+struct PipeOwner {
+  u32 uid = 0, gid = 0;
+};
+
+/// What can be opened as either end: what a named pipe keeps in its inode, and what /proc shows of
+/// another one.
 class Fifo : public RefCounted<Fifo> {
  public:
   static void destroy(Fifo* f) { f->dispose(); }
@@ -30,6 +36,6 @@ struct PipeEnds {
   Ref<File> read, write;
 };
 /// `flags`: O_NONBLOCK and what else F_GETFL shows. ENOMEM.
-Result<mem::Box<PipeEnds>> make_pipe(u32 flags);
+Result<mem::Box<PipeEnds>> make_pipe(u32 flags, PipeOwner owner);
 
 }  // namespace auk::io

@@ -1,6 +1,7 @@
 #include "mem/folio.hpp"
 
 #include "base/annotations.hpp"
+#include "core/event_counts.hpp"
 #include "core/panic.hpp"
 #include "mem/box.hpp"
 
@@ -8,6 +9,13 @@ namespace auk::mem {
 namespace {
 
 constinit Cache folio_cache("folio", sizeof(Folio));
+// Each CPU counts what happened on it; only the sums mean something.
+AUK_PER_CPU core::PerCpu<u64> anonymous_folios;
+AUK_PER_CPU core::PerCpu<u64> object_folios;
+
+void count(bool anonymous, u64 change) {
+  (anonymous ? anonymous_folios : object_folios).add(change);
+}
 AUK_RO_AFTER_INIT constinit Pfn the_zero_page;
 
 }  // namespace
@@ -22,15 +30,21 @@ Result<Ref<Folio>> Folio::create(AllocSite& site, bool anonymous, Fill fill) {
     return Errno::enomem;
   }
   Ref<Folio> f = made.take();
+  count(anonymous, 1);
   write_frame(pfn, FrameWord::with_descriptor(FrameTag::folio, f.get()));
   return f;
 }
 
 void Folio::destroy(Folio* f) {
   const Pfn pfn = f->pfn_;
+  count(f->anonymous_, ~u64{0});
   write_frame(pfn, FrameWord::of(FrameTag::kernel));
   mem::destroy(f);
   free_pages(pfn, 0);
+}
+
+FolioCounts count_folios() {
+  return {.anonymous = core::sum_of(anonymous_folios), .of_objects = core::sum_of(object_folios)};
 }
 
 Pfn zero_page() { return the_zero_page; }

@@ -49,6 +49,12 @@ inline Folio* folio_of(Pfn pfn) {
   return w.tag() == FrameTag::folio ? w.descriptor<Folio>() : nullptr;
 }
 
+/// How many there are.
+struct FolioCounts {
+  u64 anonymous = 0, of_objects = 0;
+};
+FolioCounts count_folios();
+
 /// A page of zeros that is mapped wherever nobody wrote yet.
 Pfn zero_page();
 /// Once, when the page allocator works.

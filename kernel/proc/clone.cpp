@@ -1,6 +1,7 @@
 #include "proc/clone.hpp"
 
 #include "base/annotations.hpp"
+#include "core/event_counts.hpp"
 #include "core/log.hpp"
 #include "core/panic.hpp"
 #include "generated/uapi/sched.hpp"
@@ -32,7 +33,11 @@ Result<Ref<Group>> make_group(Task& me, const CloneArgs& args) {
   Ref<Group> g = TRY(mem::make_ref<Group>(ALLOC_SITE));
   g->exit_signal = args.exit_signal;
   g->limits.alone() = *me.group->limits.lock();
-  g->oom_score_adj = me.group->oom_score_adj;
+  {
+    auto t = tree.lock();
+    g->oom_score_adj = me.group->oom_score_adj;
+    g->is_dumpable = me.group->is_dumpable;
+  }
   g->cpu_limit = me.group->cpu_limit;
   g->realtime_limit = me.group->realtime_limit;
   if (has(args.flags, uapi::clone_sighand)) {
@@ -57,6 +62,7 @@ Result<void> prepare(Task& me, const CloneArgs& args, Task& child) {
   }
   child.no_new_privs = me.no_new_privs;
   child.personality = me.personality;
+  child.broken_memory = me.broken_memory;
   if (!has(flags, uapi::clone_vm)) {
     child.rseq = me.rseq;
     (void)child.work_bits.fetch_or_relaxed(core::work::rseq);
@@ -90,6 +96,7 @@ Result<void> commit(Task& me, Task& child, u64 flags) {
     if (((me.pending.bits | s->pending.bits) & ~me.blocked) != 0 || s->is_exiting)
       return restart::no_intr;
   }
+  core::fork_count.add(1);
   child.pid->task = &child;
   g.tasks.push_back(child);
   ++g.live_tasks;

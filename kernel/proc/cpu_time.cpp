@@ -35,6 +35,7 @@ namespace {
 class Sampler final : public time::Timer {
  public:
   bool runs = false;
+  Atomic<u64> user{0}, nice{0}, system{0};  ///< samples
 
   void begin() {
     if (runs) return;
@@ -48,6 +49,8 @@ class Sampler final : public time::Timer {
     const bool in_program = core::interrupted_program.read() != 0;
     me.samples.add(in_program);
     me.group->samples.add(in_program);
+    Atomic<u64>& mine = !in_program ? system : me.scheduling().nice > 0 ? nice : user;
+    mine.store_relaxed(mine.load_relaxed() + 1);
     begin();
     check_cpu_timers(me);
   }
@@ -59,6 +62,14 @@ AUK_PER_CPU core::PerCpu<Sampler*> samplers;
 
 void sample_cpu_time() {
   if (Sampler* const s = samplers.read(); s != nullptr) s->begin();
+}
+
+CpuUse cpu_use(CpuId cpu) {
+  const Sampler* const s = samplers.on(cpu);
+  if (s == nullptr) return {};
+  return {.user_ns = s->user.load_relaxed() * sample_ns,
+          .nice_ns = s->nice.load_relaxed() * sample_ns,
+          .system_ns = s->system.load_relaxed() * sample_ns};
 }
 
 Result<void> setup_cpu_time() {

@@ -35,6 +35,11 @@ class CpuSamples {
 
 inline constexpr u64 sample_ns = 4'000'000;
 
+/// What a CPU ran, in samples: programs, those with nice above 0 apart, and the kernel for them.
+struct CpuUse {
+  u64 user_ns = 0, nice_ns = 0, system_ns = 0;
+};
+CpuUse cpu_use(CpuId cpu);
 /// After all CPUs are up. ENOMEM.
 Result<void> setup_cpu_time();
 /// The thread, which has a user half, begins to run on this CPU. Interrupts off.

@@ -8,6 +8,7 @@
 #include "core/log.hpp"
 #include "core/panic.hpp"
 #include "core/param.hpp"
+#include "core/sysctl.hpp"
 #include "generated/uapi/elf.hpp"
 #include "generated/uapi/personality.hpp"
 #include "mem/failure.hpp"
@@ -35,16 +36,19 @@ constexpr u32 max_script_depth = 5;
 constexpr u64 dynamic_base = core::user_end / 3 * 2;
 constexpr usize max_argument = 32 * page_size;
 
-constinit bool places_are_random = true;
+/// 0: nothing is at a random place; 1: all but the heap; 2: all.
+constinit Atomic<i64> randomness{2};
+constinit core::NumberSysctl randomize_va_space("kernel/randomize_va_space", randomness, 0, 2);
+SYSCTL(randomize_va_space);
 bool set_no_random_places(std::string_view) {
-  places_are_random = false;
+  randomness.store_relaxed(0);
   return true;
 }
 PARAM("norandmaps", set_no_random_places);
 
 u64 random_below(u64 limit) {
   const bool fixed = (current().next_personality & u32{uapi::addr_no_randomize}) != 0;
-  return places_are_random && !fixed ? random::next_u64() % limit : 0;
+  return randomness.load_relaxed() != 0 && !fixed ? random::next_u64() % limit : 0;
 }
 u64 random_pages(unsigned bits) { return random_below(u64{1} << bits) * page_size; }
 
@@ -265,9 +269,11 @@ Result<UserAddr> write_stack(Task& me, const Prepared& p, const ArgumentBlock& b
   layout.arguments_end = layout.environment_start = text + offset;
   TRY(put_list(block.environment));
   layout.environment_end = text + offset;
+  layout.auxiliary_start = at;
   TRY(core::write_user(at, aux.data(), sizeof(aux)));
   at += sizeof(aux);
   TRY(core::write_user(at, &end, sizeof(end)));
+  layout.auxiliary_end = at + sizeof(end);
   layout.stack_start = start;
   return start;
 }
@@ -326,13 +332,15 @@ AUK_NOINLINE Result<void> prepare_program(Task& me, Image& image, const Argument
   Loaded& loader = out.loader;
   if (interpreter) TRY(map_image(*space, *interpreter, 0, loader));
   out.vdso = TRY(map_vdso(*space));
+  if (me.space) space->no_huge_pages.store_relaxed(me.space->no_huge_pages.load_relaxed());
   space->set_program(Ref<vm::Backing>(Ref<io::File>(image.file)));
   layout.code_start = program.code_start;
   layout.code_end = program.code_end;
   layout.data_start = program.data_start;
   layout.data_end = program.data_end;
   layout.brk_start = layout.brk =
-      UserAddr(align_up(program.highest.value, page_size) + random_pages(brk_bits));
+      UserAddr(align_up(program.highest.value, page_size) +
+               (randomness.load_relaxed() > 1 ? random_pages(brk_bits) : 0));
   return {};
 }
 

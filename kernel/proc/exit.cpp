@@ -58,6 +58,8 @@ void release_group(Group& g, Dropped& out) {
   if (g.parent != nullptr) {
     g.parent->children.remove(g);
     g.parent->children_usage = g.parent->children_usage + usage_at_end(g) + g.children_usage;
+    // Who still holds the process may outlive its parent.
+    g.parent = nullptr;
   }
   out.process_group = join_process_group(g, {});
   out.pid = g.pid;

@@ -54,6 +54,14 @@ void Task::set_cred(Ref<ident::Cred> c) {
     auto t = tree.lock();
     std::swap(charge, fresh);
   }
+  // Linux's commit_creds(): who was somebody else may know what is not the user's.
+  const ident::Cred& old = *cred_;
+  if (old.euid != c->euid || old.egid != c->egid || old.fsuid != c->fsuid ||
+      old.fsgid != c->fsgid || (c->permitted & ~old.permitted) != 0) {
+    parent_death_signal = 0;
+    auto t = tree.lock();
+    group->is_dumpable = false;
+  }
   auto lock = cred_lock.lock();
   std::swap(cred_, c);
 }

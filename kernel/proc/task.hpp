@@ -110,6 +110,11 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   bool no_new_privs = false;
   UserAddr set_child_tid;
   u32 parent_death_signal = 0;
+  /// PR_MCE_KILL: when the thread learns of memory that broke. The thread's own, or the default.
+  struct BrokenMemory {
+    bool is_own = false, is_early = false;
+  };
+  BrokenMemory broken_memory;
   /// personality(2), and what it will be for the program that is being loaded.
   u32 personality = 0, next_personality = 0;
   /// How much later than asked sleeps of this thread may end, PR_SET_TIMERSLACK; inherited as the

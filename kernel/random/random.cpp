@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "core/spin.hpp"
+#include "core/sysctl.hpp"
 #include "machine/isa/cpu.hpp"
 
 namespace auk::random {
@@ -85,4 +86,61 @@ void stir(std::span<const byte> in) {
   }
 }
 
+namespace {
+
+using Uuid = std::array<byte, 16>;
+
+Uuid fresh_uuid() {
+  Uuid id;
+  fill(id);
+  // RFC 9562, version 4.
+  id[6] = (id[6] & byte{0x0f}) | byte{0x40};
+  id[8] = (id[8] & byte{0x3f}) | byte{0x80};
+  return id;
+}
+
+void show_uuid(const Uuid& id, Writer& out) {
+  for (usize i = 0; i < id.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) out.put('-');
+    format_to(out, "{:02x}", static_cast<u32>(id[i]));
+  }
+}
+
+/// random(4): another one each time, or the one of this boot.
+class FreshUuid final : public core::Sysctl {
+ public:
+  constexpr FreshUuid() : Sysctl("kernel/random/uuid", false) {}
+  void show(Writer& out) const override { show_uuid(fresh_uuid(), out); }
+};
+class BootUuid final : public core::Sysctl {
+  struct Known {
+    Uuid id{};
+    bool is_made = false;
+  };
+  mutable core::Guarded<core::level::innermost, Known, core::SpinIrqOff> known_;
+
+ public:
+  constexpr BootUuid() : Sysctl("kernel/random/boot_id", false) {}
+  void show(Writer& out) const override {
+    const Uuid fresh = fresh_uuid();
+    Uuid id;
+    {
+      auto k = known_.lock();
+      if (!k->is_made) *k = {fresh, true};
+      id = k->id;
+    }
+    show_uuid(id, out);
+  }
+};
+constinit FreshUuid uuid;
+constinit BootUuid boot_id;
+constexpr u64 pool_bits = 256;
+constinit core::ConstantSysctl entropy_avail("kernel/random/entropy_avail", pool_bits);
+constinit core::ConstantSysctl poolsize("kernel/random/poolsize", pool_bits);
+SYSCTL(uuid);
+SYSCTL(boot_id);
+SYSCTL(entropy_avail);
+SYSCTL(poolsize);
+
+}  // namespace
 }  // namespace auk::random

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/annotations.hpp"
+#include "core/event_counts.hpp"
 #include "core/oops.hpp"
 #include "core/panic.hpp"
 #include "core/preempt.hpp"
@@ -343,6 +344,7 @@ void RunQueue::schedule(Leaving how) {
   Atomic<u64>& switches = slept ? previous.sleeps_ : previous.preemptions_;
   switches.store_relaxed(switches.load_relaxed() + 1);
   if (slept) previous.burst_ns_.store_relaxed(0);
+  core::switch_count.add(1);
   rq.current_ = next;
   next->ran_since_ = now;
   if (&previous == rq.idle_) {
@@ -489,6 +491,15 @@ void RunQueue::set_boost(Thread& t, Rank r) {
 }
 
 bool RunQueue::is_idle(const Thread& t) { return queue_of(t.cpu()).idle_ == &t; }
+
+u32 RunQueue::runnable() {
+  u32 n = 0;
+  core::online_cpus.each([&](CpuId cpu) {
+    const RunQueue& rq = queue_of(cpu);
+    n += rq.waiting() + (core::current_thread.on(cpu) != rq.idle_ ? 1 : 0);
+  });
+  return n;
+}
 
 u64 RunQueue::idle_time_ns(CpuId cpu) { return run_time(*queue_of(cpu).idle_); }
 

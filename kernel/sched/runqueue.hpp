@@ -140,6 +140,8 @@ class RunQueue {
 
   static void schedule(Leaving how);
   static bool is_idle(const Thread& t);
+  /// Threads that run or wait to, as each CPU says without a lock.
+  static u32 runnable();
   static u64 idle_time_ns(CpuId cpu);
   static u64 run_time(Thread& t);
   static bool wake(Thread& t);

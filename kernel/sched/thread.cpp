@@ -217,6 +217,7 @@ void schedule() {
   RunQueue::schedule(Leaving::sleeps);
   if (observer != nullptr) observer->after_sleep();
 }
+u32 runnable_threads() { return RunQueue::runnable(); }
 u64 idle_time_ns(CpuId cpu) { return RunQueue::idle_time_ns(cpu); }
 
 void yield() { RunQueue::schedule(Leaving::yields); }

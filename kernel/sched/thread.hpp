@@ -210,6 +210,8 @@ void notify(Thread& t, u32 work_bits);
 /// Sleeps until the clock reaches the deadline.
 void sleep_until(u64 deadline_ns);
 
+/// How many run or wait for a CPU, as near as can be told without stopping them.
+u32 runnable_threads();
 /// How long a CPU had nothing to run.
 u64 idle_time_ns(CpuId cpu);
 /// Makes the running context the boot CPU's idle thread, and a run queue for it.

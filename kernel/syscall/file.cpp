@@ -230,7 +230,8 @@ Value ioctl(Task& me, Fd fd, u32 command, u64 arg) {
 Value pipe2(Task& me, UserAddr fds, u32 flags) {
   constexpr u32 known = uapi::o_cloexec | uapi::o_nonblock | uapi::o_direct;
   if ((flags & ~known) != 0) return Errno::einval;
-  mem::Box<io::PipeEnds> ends = TRY(io::make_pipe(flags & u32{uapi::o_nonblock}));
+  mem::Box<io::PipeEnds> ends =
+      TRY(io::make_pipe(flags & u32{uapi::o_nonblock}, {me.cred().fsuid, me.cred().fsgid}));
   const u64 limit = me.group->limit(uapi::rlimit_nofile);
   std::array<int, 2> numbers{};
   numbers[0] = TRY(me.files->reserve(0, limit));

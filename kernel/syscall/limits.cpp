@@ -4,6 +4,7 @@
 
 #include "core/log.hpp"
 #include "core/panic.hpp"
+#include "core/sysctl.hpp"
 #include "core/version.hpp"
 #include "generated/uapi/random.hpp"
 #include "generated/uapi/reboot.hpp"
@@ -11,6 +12,7 @@
 #include "mem/pages.hpp"
 #include "proc/usage.hpp"
 #include "random/random.hpp"
+#include "sched/load.hpp"
 #include "syscall/calls.hpp"
 #include "syscall/memory_report.hpp"
 #include "syscall/personality.hpp"
@@ -19,12 +21,15 @@
 namespace auk::syscall::calls {
 namespace {
 
+constinit Atomic<i64> most_files{1048576};
+constinit core::NumberSysctl nr_open("fs/nr_open", most_files, 64, 0x7fffffc0);
+SYSCTL(nr_open);
+
 Result<void> check_limit(Task& me, const proc::Limit& old, const uapi::rlimit64& fresh, int which) {
   if (fresh.rlim_cur > fresh.rlim_max) return Errno::einval;
   if (fresh.rlim_max > old.hard && !me.cred().has(ident::Cap::sys_resource)) return Errno::eperm;
-  // Linux's fs.nr_open.
-  constexpr u64 most_files = 1048576;
-  if (which == uapi::rlimit_nofile && fresh.rlim_max > most_files) return Errno::eperm;
+  const auto most = static_cast<u64>(most_files.load_relaxed());
+  if (which == uapi::rlimit_nofile && fresh.rlim_max > most) return Errno::eperm;
   return {};
 }
 
@@ -127,6 +132,50 @@ struct Names {
 };
 constinit core::Guarded<core::level::driver, Names, core::SpinPreemptOff> names;
 
+class NameSysctl final : public core::Sysctl {
+  std::array<char, 65> Names::* which_;
+
+ public:
+  constexpr NameSysctl(std::string_view path, std::array<char, 65> Names::* which)
+      : Sysctl(path, true),
+        which_(which) {}
+  void show(Writer& out) const override {
+    std::array<char, 65> text;
+    {
+      auto n = names.lock();
+      text = (*n).*which_;
+    }
+    out.put(std::string_view(text.data()));
+  }
+  /// Longer ones are cut, as Linux does.
+  Result<void> store(std::string_view text) override {
+    std::array<char, 65> fresh{};
+    text.copy(fresh.data(), fresh.size() - 1);
+    auto n = names.lock();
+    (*n).*which_ = fresh;
+    return {};
+  }
+};
+class VersionSysctl final : public core::Sysctl {
+  const std::string_view& text_;
+
+ public:
+  constexpr VersionSysctl(std::string_view path, const std::string_view& text)
+      : Sysctl(path, false),
+        text_(text) {}
+  void show(Writer& out) const override { out.put(text_); }
+};
+constinit NameSysctl hostname("kernel/hostname", &Names::node);
+constinit NameSysctl domainname("kernel/domainname", &Names::domain);
+constinit core::ConstantSysctl ostype("kernel/ostype", std::string_view("Linux"));
+constinit VersionSysctl osrelease("kernel/osrelease", core::release);
+constinit VersionSysctl osversion("kernel/version", core::version);
+SYSCTL(hostname);
+SYSCTL(domainname);
+SYSCTL(ostype);
+SYSCTL(osrelease);
+SYSCTL(osversion);
+
 Value set_name(Task& me, UserAddr from, int size, std::array<char, 65> Names::* which) {
   if (!me.cred().has(ident::Cap::sys_admin)) return Errno::eperm;
   std::array<char, 65> text{};
@@ -170,6 +219,9 @@ Value sysinfo(Task&, UserOut<uapi::sysinfo> out) {
   s.uptime = static_cast<i64>((core::clock_ns() + ns_per_s - 1) / ns_per_s);
   s.totalram = pages.managed * page_size;
   s.freeram = pages.free * page_size;
+  const std::array<u64, 3> loads = sched::load_averages();
+  constexpr unsigned shown_bits = 16;
+  for (usize i = 0; i < loads.size(); ++i) s.loads[i] = loads[i] << (shown_bits - sched::load_bits);
   s.procs = static_cast<u16>(std::min<u32>(proc::thread_count(), 0xffff));
   s.mem_unit = 1;
   TRY(out.store(s));

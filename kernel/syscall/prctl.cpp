@@ -5,6 +5,29 @@
 #include "syscall/calls.hpp"
 
 namespace auk::syscall::calls {
+namespace {
+
+/// What is to happen when memory that the thread may use turns out to be broken.
+Value set_mce_kill(Task& me, u64 what, u64 policy) {
+  switch (what) {
+    case uapi::pr_mce_kill_clear:
+      if (policy != 0) return Errno::einval;
+      me.broken_memory.is_own = false;
+      return u64{0};
+    case uapi::pr_mce_kill_set:
+      // Linux's order: an unknown policy leaves the old one, as the thread's own.
+      me.broken_memory.is_own = true;
+      switch (policy) {
+        case uapi::pr_mce_kill_early: me.broken_memory.is_early = true; return u64{0};
+        case uapi::pr_mce_kill_late: me.broken_memory.is_early = false; return u64{0};
+        case uapi::pr_mce_kill_default: me.broken_memory = {}; return u64{0};
+        default: return Errno::einval;
+      }
+    default: return Errno::einval;
+  }
+}
+
+}  // namespace
 
 Value prctl(Task& me, int option, u64 a, u64 b, u64 c, u64 d) {
   switch (option) {
@@ -71,6 +94,20 @@ Value prctl(Task& me, int option, u64 a, u64 b, u64 c, u64 d) {
       // Our timers are exact: the program allows more than it gets.
       me.timer_slack_ns = a == 0 ? me.default_timer_slack_ns : a;
       return u64{0};
+    case uapi::pr_set_thp_disable:
+      if (b != 0 || c != 0 || d != 0) return Errno::einval;
+      me.space->no_huge_pages.store_relaxed(a != 0);
+      return u64{0};
+    case uapi::pr_get_thp_disable:
+      if (a != 0 || b != 0 || c != 0 || d != 0) return Errno::einval;
+      return u64{me.space->no_huge_pages.load_relaxed() ? 1U : 0U};
+    case uapi::pr_mce_kill:
+      if (c != 0 || d != 0) return Errno::einval;
+      return set_mce_kill(me, a, b);
+    case uapi::pr_mce_kill_get:
+      if (a != 0 || b != 0 || c != 0 || d != 0) return Errno::einval;
+      if (!me.broken_memory.is_own) return u64{uapi::pr_mce_kill_default};
+      return me.broken_memory.is_early ? u64{uapi::pr_mce_kill_early} : u64{uapi::pr_mce_kill_late};
     case uapi::pr_get_tid_address:
       TRY(UserOut<u64>(UserAddr(a)).store(me.clear_child_tid.value));
       return u64{0};

@@ -48,7 +48,10 @@ class Dentry final : public RefCounted<Dentry>, public core::RcuHead, public Nam
   Ref<Dentry> parent();
   /// Somebody mounted something here, in whatever namespace.
   bool is_mountpoint() const { return mounts_.load_acquire() != 0; }
-  void count_mount(i32 change) { (void)mounts_.fetch_add_acq_rel(static_cast<u32>(change)); }
+  void count_mount(i32 change) {
+    (void)mounts_.fetch_add_acq_rel(static_cast<u32>(change));
+    (void)inode_->super().mounts_on_it.fetch_add_acq_rel(static_cast<u32>(change));
+  }
   /// Of a file system in memory: the place in readdir's order.
   i64 cookie() const { return cookie_; }
 };

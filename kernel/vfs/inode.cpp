@@ -97,7 +97,7 @@ Result<void> check_permission(const Inode& inode, const ident::Cred& cred, Wants
   if (cred.has(ident::Cap::dac_read_search) &&
       (wants == Wants(Want::read) || (search && !wants.has(Want::write))))
     return {};
-  return Errno::eacces;
+  return inode.grants() ? Result<void>() : Errno::eacces;
 }
 
 }  // namespace auk::vfs

@@ -59,7 +59,8 @@ class Superblock : public RefCounted<Superblock>, public core::RcuHead {
   core::Guarded<core::level::rename, RenameNothing, sched::SleepLock> rename_lock;
 
   Superblock();
-  Atomic<u32> watches{0};  ///< of its inodes, by inotify(7)
+  Atomic<u32> watches{0};       ///< of its inodes, by inotify(7)
+  Atomic<u32> mounts_on_it{0};  ///< that hang at its dentries
   static void destroy(Superblock* s);
   void retire() override { dispose(); }
   void set_root(Ref<Dentry> root);
@@ -155,6 +156,8 @@ class Inode : public RefCounted<Inode>, public core::RcuHead {
   virtual void fill_stat(io::FileStat& s) const;
 
   virtual u64 size_without_pages() const { return 0; }
+  /// The caller may do everything, whatever mode and owner say. Under RCU.
+  virtual bool grants() const { return false; }
   /// The target of a symbolic link; stays for as long as the inode's memory.
   virtual std::string_view target() const { return {}; }
   /// A link that leads to an object instead of a path, as those of /proc/PID do.

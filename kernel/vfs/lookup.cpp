@@ -350,7 +350,7 @@ Result<void> Walker::ask() {
     return look_up(*at_held_.dentry, name, &stale);
   };
   Result<Ref<Dentry>> found = look();
-  if (stale && stale->is_mountpoint()) unmount_from(*stale);
+  if (stale && stale->inode().super().mounts_on_it.load_acquire() != 0) unmount_from(*stale);
   if (!found.ok() && found.error() != Errno::enoent) return found.error();
   asked_ = true;
   // Held until the walk has passed it, since nobody else may.

@@ -312,13 +312,24 @@ Result<void> unmount(const Asker& who, Path at, u32 flags) {
   return {};
 }
 
+namespace {
+
+bool is_in(const Dentry& d, const Dentry& top) {
+  const core::RcuReader reader;
+  for (const Dentry* at = &d; at != nullptr; at = at->directory())
+    if (at == &top) return true;
+  return false;
+}
+
+}  // namespace
+
 void unmount_from(Dentry& gone) {
   Detached out;
   auto table = mount_table.lock();
   MountWork work;
   for (Mount& m : table->all()) {
     const Attachment* const at = m.place();
-    if (at == nullptr || at->point.get() != &gone || m.is_chosen) continue;
+    if (at == nullptr || m.is_chosen || !is_in(*at->point, gone)) continue;
     choose_for_unmount(*table, m, true, work);
   }
   out.take(*table, work);

@@ -53,7 +53,7 @@ Result<void> pivot_root(const Asker& who, const Path& new_root, const Path& put_
 Result<Ref<MountNamespace>> make_namespace(Ref<Mount> root);
 /// A copy of the tree; `fs`, which is the caller's alone, comes to stand in it. ENOMEM, ENOSPC.
 Result<Ref<MountNamespace>> copy_namespace(MountNamespace& from, FsContext& fs);
-/// Takes away what is mounted on a dentry that was removed, in whatever namespace.
+/// Takes away what is mounted on a dentry that was removed, or below it, in whatever namespace.
 void unmount_from(Dentry& gone);
 /// Mounts without users have gone when this returns.
 void wait_for_dead_mounts();

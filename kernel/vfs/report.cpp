@@ -63,12 +63,15 @@ void Text::put_escaped(std::string_view s, std::string_view special) {
 Result<void> ReportFile::next(Place& p) {
   p.begin += p.record.text().size();
   p.record.clear();
-  const bool is_there = TRY(write_record(p.key, p.record));
-  if (p.record.failed()) {
+  u64 key = p.key;
+  Result<bool> written = write_record(key, p.record);
+  if (!written.ok() || p.record.failed()) {
+    // Half a record is none; the next read tries again.
     p.record.clear();
-    return Errno::enomem;
+    return written.ok() ? Errno::enomem : written.error();
   }
-  p.at_end = !is_there;
+  p.key = key;
+  p.at_end = !*written;
   return {};
 }
 
@@ -100,7 +103,7 @@ Result<usize> ReportFile::read_from(Place& p, io::IoBuf& buf, u64 offset) {
 Result<usize> ReportFile::read(io::IoBuf& buf) {
   auto place = place_.lock();
   Result<usize> n = read_from(*place, buf, place->offset);
-  if (n.ok()) place->offset += *n;
+  if (n.ok()) offset_.store_relaxed(place->offset += *n);
   return n;
 }
 
@@ -120,7 +123,7 @@ Result<i64> ReportFile::seek(i64 offset, int whence) {
     return Errno::einval;
   }
   if (to < 0) return Errno::einval;
-  place->offset = static_cast<u64>(to);
+  offset_.store_relaxed(place->offset = static_cast<u64>(to));
   return to;
 }
 

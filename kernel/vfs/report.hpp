@@ -58,6 +58,7 @@ class ReportFile : public io::File {
     Text record;
   };
   core::Guarded<core::level::report, Place, sched::SleepLock> place_;
+  Atomic<u64> offset_{0};  ///< a copy for those who cannot wait for the lock
 
   Result<usize> read_from(Place& p, io::IoBuf& buf, u64 offset);
   Result<void> next(Place& p);
@@ -73,6 +74,8 @@ class ReportFile : public io::File {
   Result<usize> read(io::IoBuf& buf) override;
   Result<usize> read_at(io::IoBuf& buf, u64 offset) override;
   Result<i64> seek(i64 offset, int whence) override;
+  /// Asked by a report about this file, which may be this one.
+  u64 position() override { return offset_.load_relaxed(); }
 };
 
 }  // namespace auk::vfs

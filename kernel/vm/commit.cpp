@@ -2,37 +2,22 @@
 
 #include <algorithm>
 
-#include "core/param.hpp"
 #include "core/percpu.hpp"
 #include "core/preempt.hpp"
+#include "core/sysctl.hpp"
 #include "mem/pages.hpp"
 
 namespace auk::vm::commit {
 namespace {
 
-// Defaults of the sysctls; boot parameters sysctl.vm.* set them before programs run.
-constinit Policy chosen = Policy::guess;
-constinit u64 ratio_percent = 50;
+constinit Atomic<i64> chosen{static_cast<i64>(Policy::guess)};
+constinit Atomic<i64> ratio_percent{50};
+constinit core::NumberSysctl overcommit_memory("vm/overcommit_memory", chosen, 0, 2);
+constinit core::NumberSysctl overcommit_ratio("vm/overcommit_ratio", ratio_percent, 0, 0x7fffffff);
+SYSCTL(overcommit_memory);
+SYSCTL(overcommit_ratio);
 constexpr u64 admin_reserve = 8 * mib / page_size;
 constexpr u64 user_reserve = 128 * mib / page_size;
-
-bool set_policy(std::string_view v) {
-  if (v.size() != 1 || v[0] < '0' || v[0] > '2') return false;
-  chosen = static_cast<Policy>(v[0] - '0');
-  return true;
-}
-PARAM("sysctl.vm.overcommit_memory", set_policy);
-
-bool set_ratio(std::string_view v) {
-  u64 n = 0;
-  for (const char c : v) {
-    if (c < '0' || c > '9' || n > 1000) return false;
-    n = n * 10 + static_cast<u64>(c - '0');
-  }
-  ratio_percent = n;
-  return !v.empty();
-}
-PARAM("sysctl.vm.overcommit_ratio", set_ratio);
 
 /// A CPU keeps so many pages to itself before it tells the others.
 constexpr i64 batch = 256;
@@ -50,14 +35,19 @@ void add(i64 pages) {
 
 }  // namespace
 
-Policy policy() { return chosen; }
+Policy policy() { return static_cast<Policy>(chosen.load_relaxed()); }
 
 u64 committed() { return static_cast<u64>(std::max<i64>(shared.load_relaxed(), 0)); }
 
-u64 limit() { return mem::managed_pages() * ratio_percent / 100; }
+u64 limit() {
+  const auto percent = static_cast<u64>(ratio_percent.load_relaxed());
+  const u64 all = mem::managed_pages();
+  // In two parts, so that no product overflows.
+  return all / 100 * percent + all % 100 * percent / 100;
+}
 
 Result<void> charge(u64 pages, const Asker& who) {
-  switch (chosen) {
+  switch (policy()) {
     case Policy::always: break;
     case Policy::guess:
       if (pages > mem::managed_pages()) return Errno::enomem;

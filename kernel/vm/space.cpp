@@ -3,14 +3,22 @@
 #include <algorithm>
 
 #include "base/math.hpp"
+#include "core/sysctl.hpp"
 #include "vm/priv/change.hpp"
 #include "vm/priv/change_flags.hpp"
 
 namespace auk::vm {
 
 namespace {
+
 constinit Atomic<u64> next_id{1};
-}
+constinit Atomic<i64> most_areas{65530};
+constinit core::NumberSysctl max_map_count("vm/max_map_count", most_areas, 0, 0x7fffffff);
+SYSCTL(max_map_count);
+
+u64 max_areas() { return static_cast<u64>(most_areas.load_relaxed()); }
+
+}  // namespace
 
 AddressSpace::AddressSpace(Ref<mem::TranslationRoot> root)
     : id_(next_id.fetch_add_relaxed(1)),
@@ -65,7 +73,7 @@ bool AddressSpace::may_lock(u64 pages, const Allowance& a) const {
   return a.may_lock || sizes_.locked + pages <= a.locked / page_size;
 }
 
-bool AddressSpace::has_room_for(u32 areas) const { return areas_.count() + areas <= max_areas; }
+bool AddressSpace::has_room_for(u32 areas) const { return areas_.count() + areas <= max_areas(); }
 
 /// Promises the pages of an area that will have these flags, if such areas are accounted.
 Result<void> AddressSpace::charge(VmaFlags& flags, u64 pages, const Allowance& a) {
@@ -253,7 +261,7 @@ Result<UserAddr> AddressSpace::map(MapRequest request) {
   DeadAreas dead;
   const auto writing = lock_.writing();
   Change change(*this, dead.first);
-  if (areas_.count() > max_areas) return Errno::enomem;
+  if (areas_.count() > max_areas()) return Errno::enomem;
   UserAddr start = request.hint;
   if (request.fixed) {
     if (!core::is_user_range(start, request.size)) return Errno::enomem;
@@ -343,7 +351,7 @@ Result<void> AddressSpace::extend(Change& change, UserAddr at, u64 size, VmaFlag
   const u64 pages = size / page_size;
   flags |= lock_new_;
   if (flags.has(VmaFlag::locked) && !may_lock(pages, a)) return Errno::eagain;
-  if (!may_expand(flags, pages, a) || areas_.count() > max_areas) return Errno::enomem;
+  if (!may_expand(flags, pages, a) || areas_.count() > max_areas()) return Errno::enomem;
   TRY(areas_.reserve(1));
   Vma* const v = TRY(Vma::create());
   if (const Result<void> r = charge(flags, pages, a); !r.ok()) {
@@ -430,6 +438,7 @@ Result<Ref<AddressSpace>> AddressSpace::copy(const Allowance& a) {
   Change change(*this, dead.first);
   child->layout_ = layout_;
   child->program_ = program_;
+  child->no_huge_pages.store_relaxed(no_huge_pages.load_relaxed());
   child->barriers.store_relaxed(barriers.load_relaxed());
   bool flush = false;
   const auto copy_all = [&]() -> Result<void> {

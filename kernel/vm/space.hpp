@@ -64,6 +64,7 @@ struct RemapRequest {
 struct SpaceLayout {
   UserAddr code_start, code_end, data_start, data_end, brk_start, brk, stack_start;
   UserAddr arguments_start, arguments_end, environment_start, environment_end;
+  UserAddr auxiliary_start, auxiliary_end;
   UserAddr mmap_top;
 };
 
@@ -150,8 +151,6 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   void map_around(const Vma& v, UserAddr page, mem::PteTable& table);
 
  public:
-  /// vm.max_map_count.
-  static constexpr u64 max_areas = 65530;
   /// vm.mmap_min_addr: a null pointer with an offset must fault.
   static constexpr UserAddr lowest{65536};
 
@@ -165,6 +164,8 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   mem::TranslationRoot& translation() { return *root_; }
   /// What threads of the program announced to membarrier(2); its own bits.
   Atomic<u32> barriers{0};
+  /// PR_SET_THP_DISABLE; the program's children and successors inherit it.
+  Atomic<bool> no_huge_pages{false};
   u64 resident_pages() const {
     return resident_anonymous_.load_relaxed() + resident_object_.load_relaxed();
   }

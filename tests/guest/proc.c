@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
@@ -756,4 +757,242 @@ TEST(readers_and_ends) {
   for (int i = 0; i < 2; ++i) IS(ktap_status_of(readers[i]), 0);
   kill(busy, SIGKILL);
   IS(ktap_status_of(busy), SIGKILL);
+}
+
+static bool set(char const* path, char const* to) {
+  int const file = open(path, O_WRONLY);
+  if (file < 0) return false;
+  ssize_t const done = write(file, to, strlen(to));
+  close(file);
+  return done == (ssize_t)strlen(to);
+}
+
+TEST(variables) {
+  load("/proc/sys/kernel/ostype");
+  OK(strcmp(text, "Linux\n") == 0);
+  load("/proc/sys/kernel/cap_last_cap");
+  OK(strcmp(text, "40\n") == 0);
+  load("/proc/sys/kernel/ngroups_max");
+  OK(strcmp(text, "65536\n") == 0);
+  OK(load("/proc/sys/kernel/osrelease") > 3);
+  struct stat s;
+  WORKS(stat("/proc/sys", &s));
+  IS(s.st_mode, S_IFDIR | 0555);
+  WORKS(stat("/proc/sys/kernel", &s));
+  IS(s.st_mode, S_IFDIR | 0555);
+  WORKS(stat("/proc/sys/kernel/ostype", &s));
+  IS(s.st_mode, S_IFREG | 0444);
+  WORKS(stat("/proc/sys/vm/overcommit_memory", &s));
+  IS(s.st_mode, S_IFREG | 0644);
+  OK(lists("/proc/sys", "kernel"));
+  OK(lists("/proc/sys/kernel", "random"));
+  OK(lists("/proc/sys/kernel/random", "uuid"));
+  OK(!lists("/proc/sys/kernel", "uuid"));
+  FAILS(open("/proc/sys/kernel/ostype", O_WRONLY), EACCES);
+  FAILS(open("/proc/sys/kernel/nothing", O_RDONLY), ENOENT);
+  FAILS(open("/proc/sys/fresh", O_RDWR | O_CREAT, 0644), ENOENT);
+  OK(set("/proc/sys/kernel/hostname", "a.host\n"));
+  load("/proc/sys/kernel/hostname");
+  OK(strcmp(text, "a.host\n") == 0);
+  char name[65];
+  NEED(gethostname(name, sizeof name));
+  OK(strcmp(name, "a.host") == 0);
+  OK(set("/proc/sys/vm/overcommit_memory", " 1\n"));
+  load("/proc/sys/vm/overcommit_memory");
+  OK(strcmp(text, "1\n") == 0);
+  int const file = (int)NEED(open("/proc/sys/vm/overcommit_memory", O_RDWR));
+  FAILS(write(file, "3", 1), EINVAL);
+  FAILS(write(file, "x", 1), EINVAL);
+  IS(write(file, "0", 1), 1);
+  IS(IN_CHILD(become_nobody(); FAILS(open("/proc/sys/vm/overcommit_memory", O_WRONLY), EACCES);
+              OK(load("/proc/sys/vm/overcommit_memory") == 2)),
+     EXITED(0));
+  // The same number for the whole boot, another each time.
+  char first[64];
+  IS(load("/proc/sys/kernel/random/boot_id"), 37);
+  strcpy(first, text);
+  load("/proc/sys/kernel/random/boot_id");
+  OK(strcmp(text, first) == 0);
+  IS(load("/proc/sys/kernel/random/uuid"), 37);
+  OK(text[14] == '4' && strchr("89ab", text[19]));
+  strcpy(first, text);
+  load("/proc/sys/kernel/random/uuid");
+  OK(strcmp(text, first) != 0);
+  OK(set("/proc/sys/fs/nr_open", "2000000"));
+  struct rlimit limit = {1000, 2000000};
+  WORKS(setrlimit(RLIMIT_NOFILE, &limit));
+  OK(set("/proc/sys/fs/nr_open", "1048576"));
+}
+
+// In KiB.
+static long memory(char const* name) {
+  if (load("/proc/meminfo") < 0) return -1;
+  return atol(value(name));
+}
+
+TEST(memory_of_all) {
+  long const total = memory("MemTotal"), free_before = memory("MemFree");
+  OK(total > 100000 && free_before > 1000 && free_before < total);
+  OK(memory("MemAvailable") > 1000);
+  IS(memory("SwapTotal"), 0);
+  IS(memory("SwapFree"), 0);
+  OK(memory("Slab") >= memory("SUnreclaim") && memory("SUnreclaim") > 0);
+  OK(memory("CommitLimit") > 0 && memory("Committed_AS") > 0);
+  long const anonymous = memory("AnonPages"), shared = memory("Shmem"), cached = memory("Cached");
+  long const size = 32 << 20;
+  char* const own = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  for (long i = 0; i < size; i += PAGE) own[i] = 1;
+  OK(memory("AnonPages") >= anonymous + 31 * 1024);
+  OK(memory("MemFree") <= free_before - 24 * 1024);
+  int const file = make_file("/dev/shm/large", "");
+  NEED(ftruncate(file, size));
+  char* const of_file = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  for (long i = 0; i < size; i += PAGE) of_file[i] = 1;
+  OK(memory("Shmem") >= shared + 31 * 1024);
+  OK(memory("Cached") >= cached + 31 * 1024);
+  NEED(unlink("/dev/shm/large"));
+  NEED(munmap(own, size));
+  NEED(munmap(of_file, size));
+  close(file);
+  for (int i = 0; i < 500 && memory("AnonPages") > anonymous + 8 * 1024; ++i) usleep(10000);
+  OK(memory("AnonPages") <= anonymous + 8 * 1024);
+}
+
+TEST(counters) {
+  unsigned long one[4] = {0}, two[4] = {0};
+  load("/proc/stat");
+  OK(strncmp(text, "cpu  ", 5) == 0);
+  IS(sscanf(text, "cpu %lu %lu %lu %lu", &one[0], &one[1], &one[2], &one[3]), 4);
+  OK(has("\ncpu0 "));
+  char* at = strstr(text, "\nbtime ");
+  OK(at && labs(atol(at + 7) - time(NULL)) < 3600);
+  at = strstr(text, "\nctxt ");
+  OK(at && atol(at + 6) > 0);
+  at = strstr(text, "\nintr ");
+  OK(at && atol(at + 6) > 0);
+  at = strstr(text, "\nprocesses ");
+  long const forks = at ? atol(at + 11) : -1;
+  OK(forks > 0);
+  at = strstr(text, "\nprocs_running ");
+  OK(at && atol(at + 15) >= 1);
+  OK(has("\nprocs_blocked ") && has("\nsoftirq "));
+  for (int i = 0; i < 3; ++i) IS(IN_CHILD(_exit(0)), 0);
+  struct timespec now, end;
+  NEED(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end));
+  do NEED(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now));
+  while (now.tv_sec - end.tv_sec < 1 || now.tv_nsec < end.tv_nsec);
+  load("/proc/stat");
+  IS(sscanf(text, "cpu %lu %lu %lu %lu", &two[0], &two[1], &two[2], &two[3]), 4);
+  OK(two[0] + two[2] >= one[0] + one[2] + 50);
+  OK(two[3] >= one[3]);
+  at = strstr(text, "\nprocesses ");
+  OK(at && atol(at + 11) >= forks + 3);
+  double loads[3];
+  int running, all, last;
+  load("/proc/loadavg");
+  IS(sscanf(text, "%lf %lf %lf %d/%d %d", &loads[0], &loads[1], &loads[2], &running, &all, &last),
+     6);
+  OK(running >= 1 && all >= running);
+  pid_t const child = fork();
+  if (child == 0) _exit(0);
+  ktap_status_of(child);
+  load("/proc/loadavg");
+  IS(sscanf(text, "%lf %lf %lf %d/%d %d", &loads[0], &loads[1], &loads[2], &running, &all, &last),
+     6);
+  OK(last >= child);
+}
+
+TEST(mounts_on_processes) {
+  NEED(unshare(CLONE_NEWNS));
+  NEED(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+  close(make_file("cover", "covered\n"));
+  pid_t const child = sleeper(stay);
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/comm", child);
+  WORKS(mount("cover", path, NULL, MS_BIND, NULL));
+  load(path);
+  OK(strcmp(text, "covered\n") == 0);
+  load("/proc/self/mounts");
+  OK(has(path));
+  IS(end_of(child), 0);
+  // What was mounted there goes with the process.
+  FAILS(open(path, O_RDONLY), ENOENT);
+  load("/proc/self/mounts");
+  OK(!has(path));
+  // What is no process's stays.
+  WORKS(mount("cover", "/proc/version", NULL, MS_BIND, NULL));
+  for (int i = 0; i < 3; ++i) {
+    load("/proc/version");
+    OK(strcmp(text, "covered\n") == 0);
+  }
+  WORKS(umount("/proc/version"));
+  load("/proc/version");
+  OK(strncmp(text, "Linux version", 13) == 0);
+}
+
+// How many entries a directory has from an offset on; -1 if it cannot be told.
+static int entries_from(char const* path, long offset) {
+  int const directory = open(path, O_RDONLY | O_DIRECTORY);
+  if (lseek(directory, offset, SEEK_SET) != offset) return 0;
+  char buffer[1024];
+  long const got = SYS(getdents64, directory, buffer, sizeof buffer);
+  close(directory);
+  return got < 0 ? -1 : (int)(got > 0);
+}
+
+TEST(far_offsets) {
+  static char const* const paths[] = {"/proc", "/proc/self/fd", "/proc/self/fdinfo",
+                                      "/proc/self/task", "/proc/sys", "/proc/self"};
+  for (size_t i = 0; i < sizeof paths / sizeof *paths; ++i) {
+    IS(entries_from(paths[i], 1L << 33), 0);
+    IS(entries_from(paths[i], 0x7fffffffffffffff), 0);
+  }
+}
+
+TEST(reports_of_reports) {
+  int const plain = (int)NEED(open("/dev/null", O_RDONLY));
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/fdinfo/%d", plain);
+  int const info = (int)NEED(open(path, O_RDONLY));
+  // It tells of itself now.
+  NEED(dup2(info, plain));
+  ssize_t const size = read(plain, text, sizeof text - 1);
+  OK(size > 0);
+  text[size > 0 ? size : 0] = 0;
+  IS(atol(value("pos")), 0);
+  OK(load("/proc/self/fdinfo/%d", info) > 0);
+  IS(atol(value("pos")), size);
+}
+
+TEST(pipes_of_others) {
+  int ends[2];
+  NEED(setresuid(-1, NOBODY, -1));
+  NEED(pipe(ends));
+  struct stat s;
+  NEED(fstat(ends[0], &s));
+  IS(s.st_uid, NOBODY);
+  NEED(prctl(PR_SET_DUMPABLE, 1));
+  char path[64], expected[64];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", ends[1]);
+  int const reader = (int)WORKS(open(path, O_RDONLY | O_NONBLOCK));
+  snprintf(expected, sizeof expected, "pipe:[%lu]", s.st_ino);
+  OK(strcmp(target("/proc/self/fd/%d", reader), expected) == 0);
+  FAILS(read(reader, text, 1), EAGAIN);
+  close(ends[0]);
+  close(ends[1]);
+  // Nobody writes any more, whatever the path went through.
+  IS(read(reader, text, 1), 0);
+}
+
+TEST(dumpable) {
+  IS(prctl(PR_GET_DUMPABLE), 1);
+  IS(IN_CHILD(NEED(prctl(PR_SET_DUMPABLE, 0)); _exit(IN_CHILD(_exit(prctl(PR_GET_DUMPABLE))))),
+     EXITED(0));
+  IS(IN_CHILD(NEED(setresuid(NOBODY, NOBODY, NOBODY)); _exit(prctl(PR_GET_DUMPABLE))), EXITED(0));
+  IS(IN_CHILD(NEED(setresuid(NOBODY, 0, 0)); _exit(prctl(PR_GET_DUMPABLE))), EXITED(1));
+  IS(IN_CHILD(NEED(setfsuid(NOBODY)); _exit(prctl(PR_GET_DUMPABLE))), EXITED(0));
+  // One's own descriptors are always there.
+  IS(IN_CHILD(become_nobody(); struct stat s; NEED(stat("/proc/self/fd", &s)); IS(s.st_uid, 0);
+              OK(lists("/proc/self/fd", "0")); OK(strlen(target("/proc/self/fd/0")) > 0)),
+     EXITED(0));
 }

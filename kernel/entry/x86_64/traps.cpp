@@ -5,6 +5,7 @@
 
 #include "base/annotations.hpp"
 #include "base/bug.hpp"
+#include "core/event_counts.hpp"
 #include "core/log.hpp"
 #include "core/oops.hpp"
 #include "core/panic.hpp"
@@ -235,6 +236,7 @@ void interrupt_entry(Frame* frame, unsigned vector) {
   if (vector == vector::spurious) return;
   core::rcu_idle_ends(core::Pinned::assume());
   machine::lapic::end_of_interrupt();
+  core::interrupt_count.add(1);
   switch (vector) {
     case vector::reschedule: return sched::note_reschedule();
     case vector::timer:

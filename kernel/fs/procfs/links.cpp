@@ -79,7 +79,7 @@ constexpr ExeLink exe_link;
 Result<Ref<io::File>> file_at(const Subject& s) {
   const Ref<Task> t = TRY(thread_of(s));
   return t->inspect(&Task::files,
-                    [&](io::FdTable& files) { return files.get(static_cast<int>(s.descriptor)); });
+                    [&](io::FdTable& files) { return files.get(static_cast<int>(s.number)); });
 }
 
 class DescriptorLink final : public Node {
@@ -91,9 +91,9 @@ class DescriptorLink final : public Node {
     TRY(check_look(s));
     Result<Ref<io::File>> found = file_at(s);
     if (!found.ok()) return Errno::enoent;
-    Ref<io::File> file = found.take();
+    const Ref<io::File> file = found.take();
     if (const vfs::Path* const p = vfs::path_of(*file)) return *p;
-    return path_to(std::move(file));
+    return path_to(*file);
   }
   Result<usize> read_target(const Subject& s, const vfs::Path& root,
                             std::span<char> out) const override {
@@ -101,7 +101,9 @@ class DescriptorLink final : public Node {
     Result<Ref<io::File>> found = file_at(s);
     if (!found.ok()) return Errno::enoent;
     const Ref<io::File> file = found.take();
-    if (const vfs::Path* const p = vfs::path_of(*file)) return write_path(*p, root, out);
+    // What was opened through /proc has a path that leads nowhere.
+    const vfs::Path* const p = vfs::path_of(*file);
+    if (p != nullptr && p->mount.get() != &hidden_mount()) return write_path(*p, root, out);
     const io::FileKind* const kind = file->kind();
     Writer text(out);
     if (kind == nullptr || !kind->is_numbered) {
@@ -124,26 +126,27 @@ class DescriptorInfo final : public ShortText {
     bool closes = false;
     const Ref<io::File> file =
         TRY(t->inspect(&Task::files, [&](io::FdTable& files) -> Result<Ref<io::File>> {
-          const int fd = static_cast<int>(s.descriptor);
+          const int fd = static_cast<int>(s.number);
           closes = TRY(files.close_on_exec(fd));
           return files.get(fd);
         }));
     io::FileStat stat;
     TRY(file->stat(stat));
-    Result<i64> position = file->seek(0, 1);
     u32 mount = 0;
     if (const vfs::Path* const p = vfs::path_of(*file)) mount = p->mount->id();
     const u32 flags = file->flags() | (closes ? vfs::open_flag::close_on_exec : 0);
-    out.print("pos:\t{}\nflags:\t0", position.value_or(0));
+    out.print("pos:\t{}\nflags:\t0", file->position());
     put_octal(out, flags, 0);
     out.print("\nmnt_id:\t{}\nino:\t{}\n", mount, stat.inode);
     return {};
   }
 
  public:
-  constexpr DescriptorInfo() : ShortText("", 0400) {}
+  constexpr DescriptorInfo() : ShortText("", 0444) {}
 };
 constexpr DescriptorInfo descriptor_info;
+
+constexpr u32 most_descriptor = 0x7fffffff;
 
 /// A directory with an entry for each open descriptor.
 class Descriptors : public Node {
@@ -156,10 +159,10 @@ class Descriptors : public Node {
  public:
   Result<Entry> find(const Subject& s, std::string_view name) const final {
     const std::optional<u32> number = parse_name(name);
-    if (!number || *number > 0x7fffffff || !thread_of(s).ok()) return Errno::enoent;
+    if (!number || *number > most_descriptor || !thread_of(s).ok()) return Errno::enoent;
     TRY(check_look(s));
     Subject it = s;
-    it.descriptor = *number;
+    it.number = *number;
     Result<Ref<io::File>> found = file_at(it);
     if (!found.ok()) return Errno::enoent;
     const Ref<io::File> f = found.take();
@@ -171,27 +174,35 @@ class Descriptors : public Node {
     if (!found.ok()) return {};
     const Ref<Task> t = found.take();
     TRY(check_look(s));
-    for (;;) {
-      const u32 from = static_cast<u32>(out.position() - 2);
+    while (out.position() - 2 <= most_descriptor) {
       u32 fd = 0;
       // The file goes without the lock, which may be its end.
       Result<Ref<io::File>> next =
           t->inspect(&Task::files, [&](io::FdTable& files) -> Result<Ref<io::File>> {
-            const int n = TRY(files.next(static_cast<int>(from)));
-            fd = static_cast<u32>(n);
-            return files.get(n);
+            for (auto n = static_cast<int>(out.position() - 2);; ++n) {
+              n = TRY(files.next(n));
+              fd = static_cast<u32>(n);
+              // Unless it was closed just now.
+              if (Result<Ref<io::File>> f = files.get(n); f.ok()) return f;
+            }
           });
       if (!next.ok()) return {};
       const Ref<io::File> f = next.take();
       if (!out.add_number(u64{fd} + 2, fd, entry(s, fd, *f).mode)) return {};
     }
+    return {};
   }
 };
 
 class FdDirectory final : public Descriptors {
+  /// A process may always look at its own.
+  bool grants(const Subject& s) const override {
+    Result<Ref<proc::Group>> g = process_of(s);
+    return g.ok() && g.take() == proc::current().group;
+  }
   Entry entry(const Subject& s, u32 number, const io::File& f) const override {
     Entry e{&descriptor_link, s, vfs::mode::link};
-    e.subject.descriptor = number;
+    e.subject.number = number;
     if ((f.flags() & vfs::open_flag::path) != 0) return e;
     if (f.is_readable()) e.mode |= 0500;
     if (f.is_writable()) e.mode |= 0300;
@@ -204,7 +215,7 @@ class FdDirectory final : public Descriptors {
 class FdInfoDirectory final : public Descriptors {
   Entry entry(const Subject& s, u32 number, const io::File&) const override {
     Entry e{&descriptor_info, s, descriptor_info.mode()};
-    e.subject.descriptor = number;
+    e.subject.number = number;
     return e;
   }
 

@@ -178,6 +178,18 @@ class EnvironNode final : public RangeNode {
 };
 constexpr EnvironNode environment;
 
+/// As it stands on the program's stack.
+class AuxvNode final : public RangeNode {
+  bool is_for_all() const override { return false; }
+
+ public:
+  constexpr AuxvNode() : RangeNode("auxv", 0400) {}
+  Range range(AddressSpace& space) const override {
+    return between(space.layout().auxiliary_start, space.layout().auxiliary_end);
+  }
+};
+constexpr AuxvNode auxiliary;
+
 class StatmNode final : public ShortText {
   Result<void> write(const Subject& s, vfs::Text& out) const override {
     Result<Ref<Task>> t = thread_of(s);
@@ -224,11 +236,20 @@ class MapsFile final : public vfs::ReportFile {
     out.repeat(' ', at < column ? column - at : 1);
     out.put_escaped(name, "\n");
   }
-  static Result<void> put_path(vfs::Text& out, const vfs::Path& p) {
-    using Scratch = std::array<char, vfs::path_max>;
-    const mem::Box<Scratch> scratch = TRY(mem::Box<Scratch>::make(ALLOC_SITE));
+  /// A file may stand deeper than any path that can be given: then with more room.
+  static Result<void> try_path(vfs::Text& out, const vfs::Path& p, usize size) {
+    constexpr usize most = usize{1} << 20;
+    auto* const room = static_cast<char*>(TRY(mem::allocate(ALLOC_SITE, size)));
     bool reachable = false;
-    put_name(out, TRY(vfs::path_name(p, proc::current().fs->root(), *scratch, reachable)));
+    Result<std::string_view> path =
+        vfs::path_name(p, proc::current().fs->root(), {room, size}, reachable);
+    if (path.ok()) put_name(out, *path);
+    mem::free(room);
+    if (path.ok()) return {};
+    return size < most ? try_path(out, p, most) : path.error();
+  }
+  static Result<void> put_path(vfs::Text& out, const vfs::Path& p) {
+    TRY(try_path(out, p, vfs::path_max));
     if (p.inode().links.load_relaxed() == 0) out.put(" (deleted)");
     return {};
   }
@@ -285,6 +306,7 @@ constexpr MapsNode maps;
 
 }  // namespace
 
+constinit const Node* const auxv_node = &auxiliary;
 constinit const Node* const cmdline_node = &cmdline;
 constinit const Node* const environ_node = &environment;
 constinit const Node* const maps_node = &maps;

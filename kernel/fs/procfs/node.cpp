@@ -70,6 +70,7 @@ class ProcInode final : public vfs::Inode {
     s.block_size = block_size;
   }
   u64 size_without_pages() const override { return node_.size(subject_); }
+  bool grants() const override { return node_.grants(subject_); }
   vfs::Cached cached_names() const override {
     return is_directory() ? vfs::Cached::none : vfs::Cached::all;
   }
@@ -125,20 +126,22 @@ Result<void> ProcInode::read_dir(vfs::Dentry& dir, u64& position, io::DirSink& s
 }
 
 /// What a descriptor of a file without a path leads to.
+/// It does not keep the open file, whose end others may wait for.
 class FileInode final : public vfs::Inode {
-  const Ref<io::File> file_;
+  const io::FileStat stat_;
   void dispose() override { mem::destroy(this); }
 
  public:
-  FileInode(vfs::Superblock& super, const io::FileStat& s, Ref<io::File> file)
+  FileInode(vfs::Superblock& super, const io::FileStat& s, Ref<io::Fifo> fifo)
       : Inode(super, {.mode = s.mode, .uid = s.uid, .gid = s.gid, .number = s.inode}),
-        file_(std::move(file)) {}
-  ~FileInode() = default;
-  void fill_stat(io::FileStat& s) const override {
-    if (!file_->stat(s).ok()) s = {};
+        stat_(s) {
+    fifo_ = std::move(fifo);
   }
+  ~FileInode() = default;
+  void fill_stat(io::FileStat& s) const override { s = stat_; }
   Result<Ref<io::File>> open_special(const vfs::Path&, u32 flags) override {
-    return file_->reopen(flags);
+    if (!fifo_) return Errno::enxio;
+    return fifo_->open(flags);
   }
 };
 
@@ -240,11 +243,12 @@ Result<bool> ShortText::write_record(const Subject& s, u64& key, vfs::Text& out)
 
 vfs::Mount& hidden_mount() { return **mount.lock(); }
 
-Result<vfs::Path> path_to(Ref<io::File> file) {
+Result<vfs::Path> path_to(io::File& file) {
   io::FileStat s;
-  TRY(file->stat(s));
+  TRY(file.stat(s));
+  Ref<io::Fifo> fifo = TRY(file.fifo());
   vfs::Mount& m = hidden_mount();
-  Ref<vfs::Inode> inode = TRY(mem::make_ref<FileInode>(ALLOC_SITE, m.super(), s, std::move(file)));
+  Ref<vfs::Inode> inode = TRY(mem::make_ref<FileInode>(ALLOC_SITE, m.super(), s, std::move(fifo)));
   return vfs::Path(Ref<vfs::Mount>(m), TRY(vfs::Dentry::create(std::move(inode))));
 }
 

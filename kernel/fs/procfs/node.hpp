@@ -2,7 +2,7 @@
 //
 // Purpose: programs learn about processes, memory and mounts by reading text.
 // Data model: a Node is a constant object for each name there can be ("status", "a descriptor of a
-// process"). With a Subject (a process or thread by its Pid, the number of a descriptor) it makes a
+// process"). With a Subject (a process or thread by its Pid, a number among its like) it makes a
 // ProcInode. Nothing about a process is kept here: each access finds it anew, and answers ENOENT or
 // ESRCH when it has gone. So no directory caches its names (vfs::Cached::none), and a process that
 // ends has nothing to take back. One superblock for all mounts, as there is one pid namespace; it
@@ -22,7 +22,7 @@ namespace auk::fs::procfs {
 struct Subject {
   Ref<ident::Pid> pid;     ///< null: the kernel
   bool is_thread = false;  ///< one thread, not the process of this number
-  u32 descriptor = 0;
+  u32 number = 0;          ///< of a descriptor, of a variable
   bool operator==(const Subject&) const = default;
 };
 
@@ -63,6 +63,8 @@ class Node {
   std::string_view name() const { return name_; }
   u32 mode() const { return mode_; }
   virtual u64 size(const Subject&) const { return 0; }
+  /// The caller may do everything, whatever mode and owner say.
+  virtual bool grants(const Subject&) const { return false; }
   // Of directories. ENOENT; that of a process which has gone answers ESRCH.
   virtual Result<Entry> find(const Subject& s, std::string_view name) const;
   virtual Result<void> list(const Subject& s, Listing& out) const;
@@ -141,17 +143,24 @@ i64 start_time_of(const Subject& s);
 /// A number without leading zeros.
 std::optional<u32> parse_name(std::string_view name);
 
+// counters.cpp
+extern const Node* const kernel_stat_node;
+extern const Node* const loadavg_node;
+// meminfo.cpp
+extern const Node* const meminfo_node;
 // kernel.cpp
 extern const Node* const filesystems_node;
 extern const Node* const kernel_cmdline_node;
 extern const Node* const swaps_node;
 extern const Node* const uptime_node;
 extern const Node* const version_node;
+// sys.cpp
+extern const Node* const sys_node;
 // The directories.
 extern const Node* const root_node;
 extern const Node* const process_node;
 /// A path to what has none: a pipe, a socket.
-Result<vfs::Path> path_to(Ref<io::File> file);
+Result<vfs::Path> path_to(io::File& file);
 vfs::Mount& hidden_mount();
 
 }  // namespace auk::fs::procfs

@@ -156,23 +156,13 @@ constinit const Node* const personality_pointer = &personality_node;
 /// task/TID.
 class ThreadDirectory final : public Directory {
   Nodes nodes() const override {
-    static constexpr std::array<const Node* const*, 17> list{&fd_node,
-                                                             &fdinfo_node,
-                                                             &environ_node,
-                                                             &status_node,
-                                                             &personality_pointer,
-                                                             &limits_pointer,
-                                                             &comm_pointer,
-                                                             &cmdline_node,
-                                                             &stat_node,
-                                                             &statm_node,
-                                                             &maps_node,
-                                                             &cwd_node,
-                                                             &root_link_node,
-                                                             &exe_node,
-                                                             &mounts_node,
-                                                             &mountinfo_node,
-                                                             &oom_score_adj_pointer};
+    static constexpr std::array<const Node* const*, 18> list{
+        &fd_node,        &auxv_node,      &fdinfo_node,
+        &environ_node,   &status_node,    &personality_pointer,
+        &limits_pointer, &comm_pointer,   &cmdline_node,
+        &stat_node,      &statm_node,     &maps_node,
+        &cwd_node,       &root_link_node, &exe_node,
+        &mounts_node,    &mountinfo_node, &oom_score_adj_pointer};
     return list;
   }
 
@@ -192,40 +182,69 @@ class TaskDirectory final : public Node {
   Result<Entry> find(const Subject& s, std::string_view name) const override {
     const std::optional<u32> number = parse_name(name);
     if (!number) return Errno::enoent;
-    Result<Ref<Task>> found = proc::find_task(*number);
+    Result<Ref<ident::Pid>> found = ident::find_pid(*number);
     if (!found.ok()) return Errno::enoent;
-    const Ref<Task> t = found.take();
-    if (t->group->pid != s.pid) return Errno::enoent;
-    return Entry{&thread_directory, {.pid = t->pid, .is_thread = true}, thread_directory.mode()};
+    const Ref<ident::Pid> pid = found.take();
+    auto t = proc::tree.lock();
+    if (!is_thread_of(*pid, s)) return Errno::enoent;
+    return Entry{&thread_directory, {.pid = pid, .is_thread = true}, thread_directory.mode()};
   }
   Result<void> list(const Subject& s, Listing& out) const override {
-    const Ref<Group> g = TRY(process_of(s));
-    for (;;) {
-      // The least number that was not shown yet; threads come and go meanwhile.
-      const auto from = static_cast<u32>(out.position() - 2);
-      u32 next = ~u32{0};
+    if (!process_of(s).ok()) return Errno::enoent;
+    if (out.position() - 2 > ident::pid_limit) return {};
+    Lister lister(*this, s, out);
+    ident::visit_pids(static_cast<u32>(out.position() - 2), lister);
+    return {};
+  }
+
+ private:
+  /// The tree lock is held.
+  static bool is_thread_of(const ident::Pid& p, const Subject& s) {
+    return p.task != nullptr && static_cast<const Task*>(p.task)->group->pid == s.pid;
+  }
+  class Lister final : public ident::PidVisitor {
+    const TaskDirectory& directory_;
+    const Subject& subject_;
+    Listing& out_;
+
+   public:
+    Lister(const TaskDirectory& d, const Subject& s, Listing& out)
+        : directory_(d),
+          subject_(s),
+          out_(out) {}
+    bool visit(ident::Pid& p) override {
       {
         auto t = proc::tree.lock();
-        for (Task& task : g->tasks)
-          if (task.tid() >= from) next = std::min(next, task.tid());
+        if (!is_thread_of(p, subject_)) return true;
       }
-      if (next == ~u32{0}) return {};
-      if (!out.add_number(u64{next} + 2, next, mode())) return {};
+      return out_.add_number(u64{p.number()} + 2, p.number(), directory_.mode());
     }
-  }
+  };
 };
 constexpr TaskDirectory task_directory;
 constinit const Node* const task_pointer = &task_directory;
 
 class ProcessDirectory final : public Directory {
   Nodes nodes() const override {
-    static constexpr std::array<const Node* const*, 18> list{
-        &task_pointer,   &fd_node,        &fdinfo_node,
-        &environ_node,   &status_node,    &personality_pointer,
-        &limits_pointer, &comm_pointer,   &cmdline_node,
-        &stat_node,      &statm_node,     &maps_node,
-        &cwd_node,       &root_link_node, &exe_node,
-        &mounts_node,    &mountinfo_node, &oom_score_adj_pointer};
+    static constexpr std::array<const Node* const*, 19> list{&auxv_node,
+                                                             &task_pointer,
+                                                             &fd_node,
+                                                             &fdinfo_node,
+                                                             &environ_node,
+                                                             &status_node,
+                                                             &personality_pointer,
+                                                             &limits_pointer,
+                                                             &comm_pointer,
+                                                             &cmdline_node,
+                                                             &stat_node,
+                                                             &statm_node,
+                                                             &maps_node,
+                                                             &cwd_node,
+                                                             &root_link_node,
+                                                             &exe_node,
+                                                             &mounts_node,
+                                                             &mountinfo_node,
+                                                             &oom_score_adj_pointer};
     return list;
   }
 

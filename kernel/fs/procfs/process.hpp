@@ -14,6 +14,7 @@ extern const Node* const exe_node;
 extern const Node* const fd_node;
 extern const Node* const fdinfo_node;
 // memory.cpp
+extern const Node* const auxv_node;
 extern const Node* const cmdline_node;
 extern const Node* const environ_node;
 extern const Node* const maps_node;

@@ -79,19 +79,23 @@ struct About {
   std::string_view name() const {
     return task ? task->name() : std::string_view(group->last_name.data());
   }
-  u32 number() const { return is_thread ? task->tid() : group->number(); }
+  u32 number = 0;  ///< as the file's path has it
 };
 
 Result<About> look_at(const Subject& s) {
   About a;
   a.group = TRY(process_of(s));
   a.is_thread = s.is_thread;
+  a.number = s.pid->number();
   if (Result<Ref<Task>> t = thread_of(s); t.ok()) {
     a.task = t.take();
     a.space = a.task->space_of();
     a.is_open = check_look(s).ok();
   } else if (s.is_thread) {
     return Errno::esrch;
+  } else {
+    const ident::Cred& mine = proc::current().cred();
+    a.is_open = mine.fsuid == a.group->uid || mine.has(ident::Cap::sys_ptrace);
   }
   return a;
 }
@@ -136,9 +140,8 @@ class StatNode final : public ShortText {
     const sched::Scheduling how = a.task ? a.task->scheduling() : sched::Scheduling();
     const i64 rank = how.priority;
     const i64 priority = rank > 0 ? -1 - rank : i64{how.nice} + 20;
-    out.print("{} ({}) {} {} {} {} {} {} {}", a.number(), a.name(),
-              state_of(g, a.task.get()).letter, s.parent, s.process_group, s.session, s.terminal,
-              s.foreground, flags_of(a, s));
+    out.print("{} ({}) {} {} {} {} {} {} {}", a.number, a.name(), state_of(g, a.task.get()).letter,
+              s.parent, s.process_group, s.session, s.terminal, s.foreground, flags_of(a, s));
     out.print(" {} {} 0 0 {} {} {} {}", used.events.faults, children.events.faults,
               ticks_of(used.time.user_ns), ticks_of(used.time.system_ns),
               ticks_of(children.time.user_ns), ticks_of(children.time.system_ns));
@@ -155,7 +158,7 @@ class StatNode final : public ShortText {
               a.is_thread ? i64{-1} : i64{s.exit_signal}, a.task ? a.task->cpu().value : 0, rank,
               static_cast<u32>(how.policy));
     put_layout(a, out);
-    out.print(" {}\n", a.is_open || !a.task ? s.exit_code : 0);
+    out.print(" {}\n", a.is_open ? s.exit_code : 0);
     return {};
   }
 
@@ -260,7 +263,7 @@ class StatusNode final : public ShortText {
                   .value_or(0);
     }
     out.print("State:\t{} ({})\nTgid:\t{}\nNgid:\t0\nPid:\t{}\nPPid:\t{}\nTracerPid:\t0\n",
-              state.letter, state.words, g.number(), a.number(), s.parent);
+              state.letter, state.words, g.number(), a.number, s.parent);
     const Ref<ident::Cred> cred = a.task ? a.task->cred_ref() : Ref<ident::Cred>();
     if (cred)
       put_ids(out, *cred);

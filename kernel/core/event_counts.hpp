@@ -1,0 +1,18 @@
+// How often things happened since the start, counted by each CPU for itself: /proc/stat.
+// Context: any.
+#pragma once
+#include "core/cpu_mask.hpp"
+#include "core/percpu.hpp"
+
+namespace auk::core {
+
+extern PerCpu<u64> interrupt_count, switch_count, fork_count;
+
+/// Of all CPUs, as they know it at some moment.
+inline u64 sum_of(PerCpu<u64>& count) {
+  u64 sum = 0;
+  for (u32 cpu = 0; cpu < possible_cpus; ++cpu) sum += count.on(CpuId(cpu));
+  return sum;
+}
+
+}  // namespace auk::core

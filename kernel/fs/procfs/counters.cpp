@@ -1,0 +1,87 @@
+// /proc/stat and loadavg: what CPUs did since the start. See proc_stat(5), proc_loadavg(5).
+#include "core/clock.hpp"
+#include "core/event_counts.hpp"
+#include "fs/procfs/node.hpp"
+#include "proc/usage.hpp"
+#include "sched/load.hpp"
+#include "sched/softirq.hpp"
+
+namespace auk::fs::procfs {
+namespace {
+
+class StatNode final : public ShortText {
+  struct Times {
+    proc::CpuUse use;
+    u64 idle_ns = 0;
+    void add(const Times& o) {
+      use.user_ns += o.use.user_ns;
+      use.nice_ns += o.use.nice_ns;
+      use.system_ns += o.use.system_ns;
+      idle_ns += o.idle_ns;
+    }
+  };
+  static Times times_of(CpuId cpu) {
+    return {.use = proc::cpu_use(cpu), .idle_ns = sched::idle_time_ns(cpu)};
+  }
+  static void put_times(vfs::Text& out, const Times& t) {
+    constexpr u64 tick_ns = 10'000'000;
+    out.print(" {} {} {} {} 0 0 0 0 0 0\n", t.use.user_ns / tick_ns, t.use.nice_ns / tick_ns,
+              t.use.system_ns / tick_ns, t.idle_ns / tick_ns);
+  }
+  static void put_softirqs(vfs::Text& out) {
+    std::array<u64, sched::softirq_count> runs{};
+    u64 all = 0;
+    for (usize i = 0; i < runs.size(); ++i)
+      for (u32 cpu = 0; cpu < core::possible_cpus; ++cpu)
+        runs[i] += sched::softirq_runs(static_cast<sched::Softirq>(i), CpuId(cpu));
+    for (const u64 n : runs) all += n;
+    out.print("softirq {}", all);
+    for (const u64 n : runs) out.print(" {}", n);
+    out.put('\n');
+  }
+  Result<void> write(const Subject&, vfs::Text& out) const override {
+    Times all;
+    core::online_cpus.each([&](CpuId cpu) { all.add(times_of(cpu)); });
+    out.put("cpu ");
+    put_times(out, all);
+    core::online_cpus.each([&](CpuId cpu) {
+      out.print("cpu{}", cpu.value);
+      put_times(out, times_of(cpu));
+    });
+    constexpr i64 second = 1'000'000'000;
+    const i64 started = (core::real_ns() - static_cast<i64>(core::clock_ns())) / second;
+    out.print("intr {}\nctxt {}\nbtime {}\nprocesses {}\nprocs_running {}\nprocs_blocked 0\n",
+              core::sum_of(core::interrupt_count), core::sum_of(core::switch_count), started,
+              core::sum_of(core::fork_count), sched::runnable_threads());
+    put_softirqs(out);
+    return {};
+  }
+
+ public:
+  constexpr StatNode() : ShortText("stat", 0444) {}
+};
+constexpr StatNode stat;
+
+class LoadavgNode final : public ShortText {
+  Result<void> write(const Subject&, vfs::Text& out) const override {
+    constexpr u64 one = u64{1} << sched::load_bits;
+    for (const u64 average : sched::load_averages()) {
+      // To the nearest hundredth.
+      const u64 hundredths = (average * 100 + one / 2) / one;
+      out.print("{}.{:02} ", hundredths / 100, hundredths % 100);
+    }
+    out.print("{}/{} {}\n", sched::runnable_threads(), proc::thread_count(), ident::last_pid());
+    return {};
+  }
+
+ public:
+  constexpr LoadavgNode() : ShortText("loadavg", 0444) {}
+};
+constexpr LoadavgNode loadavg;
+
+}  // namespace
+
+constinit const Node* const kernel_stat_node = &stat;
+constinit const Node* const loadavg_node = &loadavg;
+
+}  // namespace auk::fs::procfs
