@@ -157,19 +157,19 @@ class NameSysctl final : public core::Sysctl {
   }
 };
 class VersionSysctl final : public core::Sysctl {
-  const std::string_view& text_;
+  bool is_release_;
 
  public:
-  constexpr VersionSysctl(std::string_view path, const std::string_view& text)
+  constexpr VersionSysctl(std::string_view path, bool is_release)
       : Sysctl(path, false),
-        text_(text) {}
-  void show(Writer& out) const override { out.put(text_); }
+        is_release_(is_release) {}
+  void show(Writer& out) const override { out.put(is_release_ ? core::release : core::version); }
 };
 constinit NameSysctl hostname("kernel/hostname", &Names::node);
 constinit NameSysctl domainname("kernel/domainname", &Names::domain);
 constinit core::ConstantSysctl ostype("kernel/ostype", std::string_view("Linux"));
-constinit VersionSysctl osrelease("kernel/osrelease", core::release);
-constinit VersionSysctl osversion("kernel/version", core::version);
+constinit VersionSysctl osrelease("kernel/osrelease", true);
+constinit VersionSysctl osversion("kernel/version", false);
 SYSCTL(hostname);
 SYSCTL(domainname);
 SYSCTL(ostype);

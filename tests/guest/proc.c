@@ -941,8 +941,8 @@ static int entries_from(char const* path, long offset) {
 }
 
 TEST(far_offsets) {
-  static char const* const paths[] = {"/proc", "/proc/self/fd", "/proc/self/fdinfo",
-                                      "/proc/self/task", "/proc/sys", "/proc/self"};
+  static char const* const paths[] = {"/proc",           "/proc/self/fd", "/proc/self/fdinfo",
+                                      "/proc/self/task", "/proc/sys",     "/proc/self"};
   for (size_t i = 0; i < sizeof paths / sizeof *paths; ++i) {
     IS(entries_from(paths[i], 1L << 33), 0);
     IS(entries_from(paths[i], 0x7fffffffffffffff), 0);
