@@ -831,8 +831,8 @@ static long memory(char const* name) {
 }
 
 TEST(memory_of_all) {
-  long const total = memory("MemTotal"), free_before = memory("MemFree");
-  OK(total > 100000 && free_before > 1000 && free_before < total);
+  long const total = memory("MemTotal"), unused = memory("MemFree");
+  OK(total > 100000 && unused > 1000 && unused < total);
   OK(memory("MemAvailable") > 1000);
   IS(memory("SwapTotal"), 0);
   IS(memory("SwapFree"), 0);
@@ -842,14 +842,14 @@ TEST(memory_of_all) {
   long const size = 32 << 20;
   char* const own = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   for (long i = 0; i < size; i += PAGE) own[i] = 1;
-  OK(memory("AnonPages") >= anonymous + 31 * 1024);
-  OK(memory("MemFree") <= free_before - 24 * 1024);
+  // Others may give theirs up meanwhile.
+  OK(memory("AnonPages") >= anonymous + 24 * 1024);
   int const file = make_file("/dev/shm/large", "");
   NEED(ftruncate(file, size));
   char* const of_file = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   for (long i = 0; i < size; i += PAGE) of_file[i] = 1;
-  OK(memory("Shmem") >= shared + 31 * 1024);
-  OK(memory("Cached") >= cached + 31 * 1024);
+  OK(memory("Shmem") >= shared + 24 * 1024);
+  OK(memory("Cached") >= cached + 16 * 1024);
   NEED(unlink("/dev/shm/large"));
   NEED(munmap(own, size));
   NEED(munmap(of_file, size));
