@@ -1,5 +1,7 @@
 #include "proc/access.hpp"
 
+#include <algorithm>
+
 namespace auk::proc {
 
 Result<void> may_access(Task& me, Task& target, Ids ids) {
@@ -23,6 +25,30 @@ Result<Ref<vm::AddressSpace>> accessible_space(Task& me, Task& target, Ids ids) 
   Ref<vm::AddressSpace> space = target.space_of();
   TRY(may_access(me, target, ids));
   return space;
+}
+
+Result<usize> move_memory(vm::AddressSpace& space, io::UserRange range, io::IoBuf& own, Way way) {
+  usize done = 0;
+  while (done < range.size && own.left() > 0) {
+    const UserAddr at = range.start + done;
+    if (!core::is_user_range(at, 1)) return done > 0 ? Result<usize>(done) : Errno::efault;
+    const usize inside = at.value % page_size;
+    const usize n = std::min<u64>({page_size - inside, range.size - done, own.left()});
+    Result<Ref<mem::Folio>> page =
+        space.page_of(at, way == Way::to ? vm::Access::write : vm::Access::read, way == Way::to);
+    if (!page.ok()) return done > 0 ? Result<usize>(done) : page.error();
+    const Ref<mem::Folio> folio = page.take();
+    usize moved = 0;
+    if (way == Way::to) {
+      moved = own.get(folio->bytes().subspan(inside, n));
+      folio->unpin();
+    } else {
+      moved = folio ? own.put(folio->bytes().subspan(inside, n)) : own.put_zeros(n);
+    }
+    done += moved;
+    if (moved < n) return done > 0 ? Result<usize>(done) : Errno::efault;
+  }
+  return done;
 }
 
 }  // namespace auk::proc

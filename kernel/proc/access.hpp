@@ -13,4 +13,9 @@ Result<void> may_access(Task& me, Task& target, Ids ids = Ids::real);
 /// since. Null past its end. EPERM.
 Result<Ref<vm::AddressSpace>> accessible_space(Task& me, Task& target, Ids ids);
 
+enum class Way : u8 { from, to };
+/// Moves what fits between a range of another space and the caller's buffer. Bytes done; an error
+/// only if there were none. EFAULT, ENOMEM.
+Result<usize> move_memory(vm::AddressSpace& space, io::UserRange range, io::IoBuf& own, Way way);
+
 }  // namespace auk::proc

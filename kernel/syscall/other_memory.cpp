@@ -9,33 +9,7 @@
 namespace auk::syscall::calls {
 namespace {
 
-enum class Way : u8 { from, to };
-
-/// Moves what fits between a range of another space and the caller's buffer. Bytes done; an error
-/// only if there were none.
-Result<usize> move_range(vm::AddressSpace& space, io::UserRange range, io::IoBuf& own, Way way) {
-  usize done = 0;
-  while (done < range.size && own.left() > 0) {
-    const UserAddr at = range.start + done;
-    if (!core::is_user_range(at, 1)) return done > 0 ? Result<usize>(done) : Errno::efault;
-    const usize inside = at.value % page_size;
-    const usize n = std::min<u64>({page_size - inside, range.size - done, own.left()});
-    Result<Ref<mem::Folio>> page =
-        space.page_of(at, way == Way::to ? vm::Access::write : vm::Access::read, way == Way::to);
-    if (!page.ok()) return done > 0 ? Result<usize>(done) : page.error();
-    const Ref<mem::Folio> folio = page.take();
-    usize moved = 0;
-    if (way == Way::to) {
-      moved = own.get(folio->bytes().subspan(inside, n));
-      folio->unpin();
-    } else {
-      moved = folio ? own.put(folio->bytes().subspan(inside, n)) : own.put_zeros(n);
-    }
-    done += moved;
-    if (moved < n) return done > 0 ? Result<usize>(done) : Errno::efault;
-  }
-  return done;
-}
+using proc::Way;
 
 Value move(Task& me, int pid, UserAddr own_vector, u64 own_count, UserAddr their_vector,
            u64 their_count, u64 flags, Way way) {
@@ -56,7 +30,7 @@ Value move(Task& me, int pid, UserAddr own_vector, u64 own_count, UserAddr their
   usize done = 0;
   for (const io::UserRange& r : theirs.all()) {
     if (r.size == 0) continue;
-    Result<usize> n = move_range(*space, r, buf, way);
+    Result<usize> n = proc::move_memory(*space, r, buf, way);
     if (!n.ok()) return done > 0 ? Value(u64{done}) : n.error();
     done += *n;
     if (*n < r.size) break;

@@ -31,9 +31,9 @@ std::string_view source_of(const Mount& m) {
   return m.source().empty() ? std::string_view("none") : m.source();
 }
 
-/// "rw", "ro", and what else was asked of one mount.
-void put_mount_options(const Mount& m, Text& out) {
-  out.put(m.has(mount_flag::read_only) ? "ro" : "rw");
+/// "rw" or "ro", and what else was asked of one mount.
+void put_mount_options(const Mount& m, bool is_read_only, Text& out) {
+  out.put(is_read_only ? "ro" : "rw");
   for (const Option& o : options)
     if (m.has(o.flag)) out.put(o.text);
 }
@@ -73,7 +73,7 @@ Result<void> write_mountinfo(MountNamespace& space, const Path& root, Text& out)
     out.put(' ');
     out.put_escaped(place, special);
     out.put(' ');
-    put_mount_options(m, out);
+    put_mount_options(m, m.has(mount_flag::read_only), out);
     if (m.group != nullptr) out.print(" shared:{}", m.group->id);
     if (m.master != nullptr) out.print(" master:{}", m.master->id);
     if (m.is_unbindable) out.put(" unbindable");
@@ -94,9 +94,8 @@ Result<void> write_mounts(MountNamespace& space, const Path& root, Text& out) {
     out.put_escaped(place, special);
     out.put(' ');
     out.put_escaped(m.super().type(), special);
-    out.put(m.is_read_only() ? " ro" : " rw");
-    for (const Option& o : options)
-      if (m.has(o.flag)) out.put(o.text);
+    out.put(' ');
+    put_mount_options(m, m.is_read_only(), out);
     put_super_options(m, scratch, out);
     out.put(" 0 0\n");
   });

@@ -112,19 +112,23 @@ Result<usize> ReportFile::read_at(io::IoBuf& buf, u64 offset) {
   return read_from(*place, buf, offset);
 }
 
-Result<i64> ReportFile::seek(i64 offset, int whence) {
+Result<u64> sought_position(u64 position, i64 offset, int whence) {
   constexpr int seek_set = 0, seek_cur = 1;
-  auto place = place_.lock();
   i64 to = offset;
   if (whence == seek_cur) {
-    if (__builtin_add_overflow(static_cast<i64>(place->offset), offset, &to))
-      return Errno::eoverflow;
+    if (__builtin_add_overflow(static_cast<i64>(position), offset, &to)) return Errno::eoverflow;
   } else if (whence != seek_set) {
     return Errno::einval;
   }
   if (to < 0) return Errno::einval;
-  offset_.store_relaxed(place->offset = static_cast<u64>(to));
-  return to;
+  return static_cast<u64>(to);
+}
+
+Result<i64> ReportFile::seek(i64 offset, int whence) {
+  auto place = place_.lock();
+  place->offset = TRY(sought_position(place->offset, offset, whence));
+  offset_.store_relaxed(place->offset);
+  return static_cast<i64>(place->offset);
 }
 
 }  // namespace auk::vfs

@@ -49,6 +49,9 @@ class Text {
   bool failed() const { return failed_; }
 };
 
+/// Where lseek(2) goes in a file that has no end to count from. EINVAL, EOVERFLOW.
+Result<u64> sought_position(u64 position, i64 offset, int whence);
+
 class ReportFile : public io::File {
   struct Place {
     u64 offset = 0;  ///< of the open file

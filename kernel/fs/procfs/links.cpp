@@ -82,25 +82,27 @@ Result<Ref<io::File>> file_at(const Subject& s) {
                     [&](io::FdTable& files) { return files.get(static_cast<int>(s.number)); });
 }
 
+/// For callers who may look into the process. EACCES, ENOENT, ESRCH.
+Result<Ref<io::File>> looked_up_file(const Subject& s) {
+  TRY(check_look(s));
+  Result<Ref<io::File>> found = file_at(s);
+  if (!found.ok()) return Errno::enoent;
+  return found;
+}
+
 class DescriptorLink final : public Node {
  public:
   constexpr DescriptorLink() : Node("", vfs::mode::link | 0700) {}
   u64 size(const Subject&) const override { return 64; }
   bool is_magic() const override { return true; }
   Result<vfs::Path> jump(const Subject& s) const override {
-    TRY(check_look(s));
-    Result<Ref<io::File>> found = file_at(s);
-    if (!found.ok()) return Errno::enoent;
-    const Ref<io::File> file = found.take();
+    const Ref<io::File> file = TRY(looked_up_file(s));
     if (const vfs::Path* const p = vfs::path_of(*file)) return *p;
     return path_to(*file);
   }
   Result<usize> read_target(const Subject& s, const vfs::Path& root,
                             std::span<char> out) const override {
-    TRY(check_look(s));
-    Result<Ref<io::File>> found = file_at(s);
-    if (!found.ok()) return Errno::enoent;
-    const Ref<io::File> file = found.take();
+    const Ref<io::File> file = TRY(looked_up_file(s));
     // What was opened through /proc has a path that leads nowhere.
     const vfs::Path* const p = vfs::path_of(*file);
     if (p != nullptr && p->mount.get() != &hidden_mount()) return write_path(*p, root, out);
@@ -160,12 +162,9 @@ class Descriptors : public Node {
   Result<Entry> find(const Subject& s, std::string_view name) const final {
     const std::optional<u32> number = parse_name(name);
     if (!number || *number > most_descriptor || !thread_of(s).ok()) return Errno::enoent;
-    TRY(check_look(s));
     Subject it = s;
     it.number = *number;
-    Result<Ref<io::File>> found = file_at(it);
-    if (!found.ok()) return Errno::enoent;
-    const Ref<io::File> f = found.take();
+    const Ref<io::File> f = TRY(looked_up_file(it));
     return entry(s, *number, *f);
   }
   Result<void> list(const Subject& s, Listing& out) const final {

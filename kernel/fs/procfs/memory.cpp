@@ -14,27 +14,9 @@ namespace {
 using proc::Task;
 using vm::AddressSpace;
 
-/// Copies what is there of a range of another space. Bytes done; an error only if there were none.
-Result<usize> copy_out(AddressSpace& space, UserAddr from, u64 size, io::IoBuf& buf) {
-  usize done = 0;
-  while (done < size && buf.left() > 0) {
-    const UserAddr at = from + done;
-    const usize inside = at.value % page_size;
-    const usize n = std::min<u64>({page_size - inside, size - done, buf.left()});
-    Result<Ref<mem::Folio>> page = space.page_of(at, vm::Access::read, false);
-    if (!page.ok()) return done > 0 ? Result<usize>(done) : page.error();
-    const Ref<mem::Folio> folio = page.take();
-    const usize moved = folio ? buf.put(folio->bytes().subspan(inside, n)) : buf.put_zeros(n);
-    done += moved;
-    if (moved < n) return done > 0 ? Result<usize>(done) : Errno::efault;
-  }
-  return done;
+Result<usize> copy_out(AddressSpace& space, io::UserRange range, io::IoBuf& buf) {
+  return proc::move_memory(space, range, buf, proc::Way::from);
 }
-
-struct Range {
-  UserAddr start;
-  u64 size = 0;
-};
 
 constexpr u64 any_space = ~u64{0};
 
@@ -71,7 +53,7 @@ class RangeNode : public Node {
  public:
   /// Whoever opens the file may read it, of whatever program runs then.
   virtual bool is_for_all() const = 0;
-  virtual Range range(AddressSpace& space) const = 0;
+  virtual io::UserRange range(AddressSpace& space) const = 0;
   Result<Ref<io::File>> open(const Subject& s, u32 flags) const final;
 };
 
@@ -94,9 +76,9 @@ class RangeFile final : public io::File {
     if (node_.is_for_all()) TRY(process_of(subject_));
     const Ref<AddressSpace> space = space_of(subject_, space_);
     if (!space) return usize{0};
-    const Range r = node_.range(*space);
+    const io::UserRange r = node_.range(*space);
     if (offset >= r.size) return usize{0};
-    return copy_out(*space, r.start + offset, r.size - offset, buf);
+    return copy_out(*space, {r.start + offset, r.size - offset}, buf);
   }
   Result<usize> read(io::IoBuf& buf) override {
     auto position = position_.lock();
@@ -105,17 +87,9 @@ class RangeFile final : public io::File {
     return n;
   }
   Result<i64> seek(i64 offset, int whence) override {
-    constexpr int seek_set = 0, seek_cur = 1;
     auto position = position_.lock();
-    i64 to = offset;
-    if (whence == seek_cur) {
-      if (__builtin_add_overflow(static_cast<i64>(*position), offset, &to)) return Errno::eoverflow;
-    } else if (whence != seek_set) {
-      return Errno::einval;
-    }
-    if (to < 0) return Errno::einval;
-    *position = static_cast<u64>(to);
-    return to;
+    *position = TRY(vfs::sought_position(*position, offset, whence));
+    return static_cast<i64>(*position);
   }
 };
 
@@ -124,7 +98,7 @@ Result<Ref<io::File>> RangeNode::open(const Subject& s, u32 flags) const {
   return Ref<io::File>(TRY(mem::make_ref<RangeFile>(ALLOC_SITE, flags, *this, s, space)));
 }
 
-Range between(UserAddr start, UserAddr end) {
+io::UserRange between(UserAddr start, UserAddr end) {
   if (end <= start) return {};
   return {start, end - start};
 }
@@ -134,27 +108,27 @@ class CmdlineNode final : public RangeNode {
 
  public:
   constexpr CmdlineNode() : RangeNode("cmdline", 0444) {}
-  Range range(AddressSpace& space) const override {
+  io::UserRange range(AddressSpace& space) const override {
     const vm::SpaceLayout& l = space.layout();
-    const Range arguments = between(l.arguments_start, l.arguments_end);
+    const io::UserRange arguments = between(l.arguments_start, l.arguments_end);
     if (arguments.size == 0) return {};
     // A program that wrote a longer title over its arguments goes on in its environment, up to the
     // first zero: setproctitle(3).
     byte last{};
     io::IoBuf end(std::span(&last, 1));
-    const Result<usize> n = copy_out(space, l.arguments_end - 1, 1, end);
+    const Result<usize> n = copy_out(space, {l.arguments_end - 1, 1}, end);
     if (!n.ok() || last == byte{}) return arguments;
     return {arguments.start, title_size(space, between(l.arguments_start, l.environment_end))};
   }
 
  private:
-  static u64 title_size(AddressSpace& space, Range all) {
+  static u64 title_size(AddressSpace& space, io::UserRange all) {
     std::array<byte, 64> chunk{};
     u64 size = 0;
     while (size < all.size) {
       const usize n = std::min<u64>(chunk.size(), all.size - size);
       io::IoBuf to(std::span(chunk).first(n));
-      Result<usize> got = copy_out(space, all.start + size, n, to);
+      Result<usize> got = copy_out(space, {all.start + size, n}, to);
       if (!got.ok() || *got == 0) break;
       const auto text = std::span(chunk).first(*got);
       const auto zero = std::ranges::find(text, byte{});
@@ -171,7 +145,7 @@ class EnvironNode final : public RangeNode {
 
  public:
   constexpr EnvironNode() : RangeNode("environ", 0400) {}
-  Range range(AddressSpace& space) const override {
+  io::UserRange range(AddressSpace& space) const override {
     const vm::SpaceLayout& l = space.layout();
     return between(l.environment_start, l.environment_end);
   }
@@ -184,7 +158,7 @@ class AuxvNode final : public RangeNode {
 
  public:
   constexpr AuxvNode() : RangeNode("auxv", 0400) {}
-  Range range(AddressSpace& space) const override {
+  io::UserRange range(AddressSpace& space) const override {
     return between(space.layout().auxiliary_start, space.layout().auxiliary_end);
   }
 };
@@ -201,10 +175,7 @@ class StatmNode final : public ShortText {
     const vm::AreaSizes sizes = space->sizes();
     const u64 resident = space->resident_pages();
     const u64 own = space->resident_anonymous_pages();
-    const vm::SpaceLayout& l = space->layout();
-    const u64 text =
-        (align_up(l.code_end.value, page_size) - align_down(l.code_start.value, page_size)) /
-        page_size;
+    const u64 text = code_pages(space->layout());
     out.print("{} {} {} {} 0 {} 0\n", sizes.total, resident, resident - std::min(own, resident),
               text, sizes.data + sizes.stack);
     return {};
@@ -305,6 +276,11 @@ class MapsNode final : public Node {
 constexpr MapsNode maps;
 
 }  // namespace
+
+u64 code_pages(const vm::SpaceLayout& l) {
+  return (align_up(l.code_end.value, page_size) - align_down(l.code_start.value, page_size)) /
+         page_size;
+}
 
 constinit const Node* const auxv_node = &auxiliary;
 constinit const Node* const cmdline_node = &cmdline;

@@ -14,6 +14,8 @@ extern const Node* const exe_node;
 extern const Node* const fd_node;
 extern const Node* const fdinfo_node;
 // memory.cpp
+/// Of the program's own text.
+u64 code_pages(const vm::SpaceLayout& l);
 extern const Node* const auxv_node;
 extern const Node* const cmdline_node;
 extern const Node* const environ_node;

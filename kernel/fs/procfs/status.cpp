@@ -76,6 +76,10 @@ struct About {
   /// The caller may know its addresses.
   bool is_open = false;
 
+  proc::Usage usage() const {
+    if (!task) return proc::usage_at_end(*group);
+    return is_thread ? proc::usage_of(*task) : proc::usage_of(*group);
+  }
   std::string_view name() const {
     return task ? task->name() : std::string_view(group->last_name.data());
   }
@@ -133,9 +137,7 @@ class StatNode final : public ShortText {
     const About a = TRY(look_at(subject));
     Group& g = *a.group;
     const Snapshot s = snapshot(g, a.task.get());
-    const proc::Usage used = !a.task       ? proc::usage_at_end(g)
-                             : a.is_thread ? proc::usage_of(*a.task)
-                                           : proc::usage_of(g);
+    const proc::Usage used = a.usage();
     const proc::Usage children = proc::usage_of_children(g);
     const sched::Scheduling how = a.task ? a.task->scheduling() : sched::Scheduling();
     const i64 rank = how.priority;
@@ -185,10 +187,7 @@ class StatusNode final : public ShortText {
     const vm::AreaSizes z = a.space->sizes();
     const u64 resident = a.space->resident_pages();
     const u64 own = std::min(a.space->resident_anonymous_pages(), resident);
-    const vm::SpaceLayout& l = a.space->layout();
-    const u64 text =
-        (align_up(l.code_end.value, page_size) - align_down(l.code_start.value, page_size)) /
-        page_size;
+    const u64 text = code_pages(a.space->layout());
     put_kib(out, "VmSize", z.total);
     put_kib(out, "VmLck", z.locked);
     put_kib(out, "VmHWM", a.space->peak_resident_pages());
@@ -279,9 +278,7 @@ class StatusNode final : public ShortText {
       out.print("NoNewPrivs:\t{}\n", a.task->no_new_privs ? 1 : 0);
       put_cpus(out, *a.task);
     }
-    const proc::Usage used = !a.task       ? proc::usage_at_end(g)
-                             : a.is_thread ? proc::usage_of(*a.task)
-                                           : proc::usage_of(g);
+    const proc::Usage used = a.usage();
     out.print("voluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t{}\n", used.events.sleeps,
               used.events.preemptions);
     return {};
