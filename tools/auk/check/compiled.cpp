@@ -82,11 +82,19 @@ std::map<std::string, std::vector<fs::path>> ninja_dependencies(fs::path const& 
   return all;
 }
 
+// Beside this program: see tidy/own_declarations.cpp.
+fs::path narrowing_plugin() {
+  static auto const path =
+      fs::read_symlink("/proc/self/exe").parent_path() / "libown_declarations.so";
+  return path;
+}
+
 void tidy_one(Tree const& tree, CompileEntry const& entry, std::vector<fs::path> dependencies,
               Passed const& passed, Report& report) {
   auto const source = tree.root / entry.source;
-  std::vector<std::string> argv{"clang-tidy-19", "--quiet", "--use-color=false", source.string(),
-                                "--"};
+  std::vector<std::string> argv{"clang-tidy-19",     "--quiet",
+                                "--use-color=false", "--load=" + narrowing_plugin().string(),
+                                source.string(),     "--"};
   auto const flags = plain_flags(entry);
   argv.insert(argv.end(), flags.begin(), flags.end());
   auto const key = key_of(argv);
@@ -107,6 +115,7 @@ void tidy_one(Tree const& tree, CompileEntry const& entry, std::vector<fs::path>
   if (result.status != 0 || named || dependencies.empty()) return;
   dependencies.push_back(source);
   dependencies.push_back(tree.root / ".clang-tidy");
+  dependencies.push_back(narrowing_plugin());
   passed.add(entry.source, key, dependencies);
 }
 
