@@ -1,6 +1,7 @@
 // Process identities: a number, and what outlives the process behind it.
 //
-// Data model: PidTable -> Pid by number, pages of 512 slots made when first used. A Pid is counted:
+// Data model: pages of slots, made when first used and gone when empty, -> Pid by number; sets of
+// bits tell which pages and slots are in use. A Pid is counted:
 // its task, groups and sessions named after it, and (later) pidfds hold it. A number is free again
 // when the last reference is gone from the table's users. Lookups are RCU. Locking: level pid for
 // allocation. Context: any but interrupts for allocation. Source: pid_namespaces(7),
@@ -47,14 +48,8 @@ Result<Ref<Pid>> find_pid(u32 number);
 u32 last_pid();
 /// Linux's kernel.pid_max.
 u32 pid_max();
-/// Calls f(Pid&) for every number from `first` on, until it returns false.
-class PidVisitor {
- public:
-  virtual bool visit(Pid& p) = 0;
-
- protected:
-  ~PidVisitor() = default;
-};
-void visit_pids(u32 first, PidVisitor& v);
+/// The smallest number from `first` on that is taken, or none. Who goes through all of them sees
+/// those that are there from beginning to end.
+Ref<Pid> next_pid(u32 first);
 
 }  // namespace auk::ident

@@ -5,8 +5,6 @@
 namespace auk::proc {
 namespace {
 
-Group* group_behind(ident::Pid& p) { return static_cast<Group*>(p.group); }
-
 /// The process of a number; 0 is the caller's.
 Result<Ref<Group>> resolve(Task& me, u32 pid) {
   if (pid == 0) return me.group;
@@ -92,50 +90,34 @@ Result<void> send_checked(Task& me, Group& g, u32 signal, const uapi::siginfo& i
   return signal == 0 ? Result<void>() : send_to_group(g, info);
 }
 
-Result<void> send_to_crowd(Task& me, std::span<Ref<Group>> all, u32 signal,
-                           const uapi::siginfo& info) {
-  bool any = false;
-  Errno error{};
-  for (Ref<Group>& g : all) {
-    const Result<void> r = send_checked(me, *g, signal, info);
-    if (r.ok())
-      any = true;
-    else
-      error = r.error();
-  }
-  if (any) return {};
-  return error == Errno{} ? Errno::esrch : error;
-}
-
-class EveryProcess final : public ident::PidVisitor {
-  Crowd& crowd_;
-  const Group& but_;
+/// What sending to several comes to: one who may and can be reached is enough.
+class Outcome {
+  bool any_ = false;
+  Errno error_ = Errno::esrch;
 
  public:
-  bool full = false;
-  EveryProcess(Crowd& c, const Group& but) : crowd_(c), but_(but) {}
-  ~EveryProcess() = default;
-  bool visit(ident::Pid& p) override {
-    auto t = tree.lock();
-    Group* const g = group_behind(p);
-    if (g == nullptr || g == t->init || g == &but_) return true;
-    if (crowd_.is_full()) {
-      full = true;
-      return false;
-    }
-    crowd_.add(*g);
-    return true;
+  void add(const Result<void>& r) {
+    if (r.ok())
+      any_ = true;
+    else
+      error_ = r.error();
   }
+  Result<void> result() const { return any_ ? Result<void>() : error_; }
 };
 
+Result<void> send_to_crowd(Task& me, std::span<Ref<Group>> all, u32 signal,
+                           const uapi::siginfo& info) {
+  Outcome outcome;
+  for (Ref<Group>& g : all) outcome.add(send_checked(me, *g, signal, info));
+  return outcome.result();
+}
+
 Result<void> send_to_all(Task& me, u32 signal, const uapi::siginfo& info) {
-  for (usize wanted = 64;; wanted *= 2) {
-    Crowd crowd;
-    TRY(crowd.reserve(wanted));
-    EveryProcess visitor(crowd, *me.group);
-    ident::visit_pids(1, visitor);
-    if (!visitor.full) return send_to_crowd(me, crowd.all(), signal, info);
-  }
+  const Ref<Group> init(*tree.lock()->init);
+  Outcome outcome;
+  for (u32 n = 1; const Ref<Group> g = next_group(n); ++n)
+    if (g != init && g != me.group) outcome.add(send_checked(me, *g, signal, info));
+  return outcome.result();
 }
 
 }  // namespace

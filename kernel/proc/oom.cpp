@@ -31,49 +31,43 @@ class Drain final : public core::CrossCall {
 
 u64 used_pages(vm::AddressSpace& s) { return s.resident_pages() + s.translation().table_pages(); }
 
-/// How much a process's end would give back, or 0 for those that are left alone: the first process,
-/// and who runs in its space. The tree lock is held.
-i64 badness(Group& g, const Group* init, const vm::AddressSpace* spared) {
-  if (&g == init || g.oom_score_adj == never || g.life != Life::alive) return 0;
+/// How much a process's end would give back, or 0 for those that are left alone, as who runs in the
+/// space of the number `spared`.
+i64 badness(Group& g, u64 spared) {
+  auto t = tree.lock();
+  if (g.oom_score_adj == never || g.life != Life::alive) return 0;
   for (Task& task : g.tasks) {
     auto lock = task.cred_lock.lock();
-    if (!task.space || task.space.get() == spared || task.space->is_reaped()) continue;
+    if (!task.space || task.space->id() == spared || task.space->is_reaped()) continue;
     const i64 adjustment = g.oom_score_adj * static_cast<i64>(mem::managed_pages()) / 1000;
     return std::max<i64>(static_cast<i64>(used_pages(*task.space)) + adjustment, 1);
   }
   return 0;
 }
 
-class Chooser final : public ident::PidVisitor {
-  const Group* init_;
-  const vm::AddressSpace* spared_ = nullptr;
-  i64 most_ = 0;
-
- public:
-  Group* chosen = nullptr;
-  explicit Chooser(Group* init) : init_(init) {
-    for (Task& task : init->tasks) {
-      auto lock = task.cred_lock.lock();
-      if (task.space) spared_ = task.space.get();
-    }
-  }
-  bool visit(ident::Pid& p) override {
-    if (p.group == nullptr) return true;
-    Group& g = *static_cast<Group*>(p.group);
-    const i64 points = badness(g, init_, spared_);
-    if (points > most_) {
-      most_ = points;
-      chosen = &g;
-    }
-    return true;
-  }
-};
-
-Ref<Group> choose() {
+/// The number of the space a process runs in, or 0.
+u64 space_number(Group& g) {
   auto t = tree.lock();
-  Chooser chooser(t->init);
-  ident::visit_pids(1, chooser);
-  return chooser.chosen == nullptr ? Ref<Group>() : Ref<Group>(*chooser.chosen);
+  for (Task& task : g.tasks) {
+    auto lock = task.cred_lock.lock();
+    if (task.space) return task.space->id();
+  }
+  return 0;
+}
+
+/// The process whose end gives most back, or none. Init's is left alone, and who shares its space.
+Ref<Group> choose() {
+  const Ref<Group> init(*tree.lock()->init);
+  const u64 spared = space_number(*init);
+  Ref<Group> chosen;
+  i64 most = 0;
+  for (u32 n = 1; const Ref<Group> g = next_group(n); ++n) {
+    const i64 points = g == init ? 0 : badness(*g, spared);
+    if (points <= most) continue;
+    most = points;
+    chosen = g;
+  }
+  return chosen;
 }
 
 /// The name and the space of a process.
@@ -97,35 +91,9 @@ Seen look_at(Group& g) {
 }
 
 /// Everybody who runs in the space of the victim dies with it.
-class SpaceUsers final : public ident::PidVisitor {
-  const vm::AddressSpace& space_;
-
- public:
-  Ref<Group> next;
-  explicit SpaceUsers(const vm::AddressSpace& s) : space_(s) {}
-  u32 next_number = 1;
-  bool visit(ident::Pid& p) override {
-    if (p.task == nullptr) return true;
-    Task& task = *static_cast<Task*>(p.task);
-    auto lock = task.cred_lock.lock();
-    if (task.space.get() != &space_) return true;
-    next = task.group;
-    next_number = p.number() + 1;
-    return false;
-  }
-};
-
 void kill_all_in(const vm::AddressSpace& space) {
-  for (u32 number = 1;;) {
-    SpaceUsers users(space);
-    {
-      auto t = tree.lock();
-      ident::visit_pids(number, users);
-    }
-    if (!users.next) return;
-    (void)send_to_group(*users.next, kernel_signal(uapi::sigkill));
-    number = users.next_number;
-  }
+  for (u32 n = 1; const Ref<Group> g = next_group(n); ++n)
+    if (space_number(*g) == space.id()) (void)send_to_group(*g, kernel_signal(uapi::sigkill));
 }
 
 /// Kills somebody, unless somebody is dying already. False: there is nobody.

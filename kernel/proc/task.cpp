@@ -132,6 +132,22 @@ Result<Ref<Group>> find_group(u32 pid) {
   return Ref<Group>(*static_cast<Group*>(found->group));
 }
 
+namespace {
+
+template <class T> Ref<T> next_of(u32& number, void* ident::Pid::* role) {
+  for (; const Ref<ident::Pid> pid = ident::next_pid(number); ++number) {
+    number = pid->number();
+    auto t = tree.lock();
+    if (void* const it = (*pid).*role; it != nullptr) return Ref<T>(*static_cast<T*>(it));
+  }
+  return {};
+}
+
+}  // namespace
+
+Ref<Task> next_task(u32& number) { return next_of<Task>(number, &ident::Pid::task); }
+Ref<Group> next_group(u32& number) { return next_of<Group>(number, &ident::Pid::group); }
+
 u32 parent_number(Group& g) {
   auto t = tree.lock();
   return g.parent == nullptr ? 0 : g.parent->number();

@@ -305,6 +305,11 @@ inline Task& current() { return static_cast<Task&>(sched::current()); }
 Result<Ref<Task>> find_task(u32 tid);
 /// ESRCH. A process by the number of its leader.
 Result<Ref<Group>> find_group(u32 pid);
+/// The thread or process with the smallest number from `number` on, which is set to it, or none.
+/// Who goes through all of them holds no lock between two, and sees those that live from beginning
+/// to end.
+Ref<Task> next_task(u32& number);
+Ref<Group> next_group(u32& number);
 /// The parent's number, 0 for the first process.
 u32 parent_number(Group& g);
 

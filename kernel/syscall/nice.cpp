@@ -29,28 +29,13 @@ bool may_be_as_nice(Task& t, int nice) {
 
 namespace {
 
-/// Calls f(Task&) for each thread that is meant. ESRCH, EINVAL. Context: f() runs under the tree
+bool has_uid(Task& t, u32 uid) {
+  auto lock = t.cred_lock.lock();
+  return t.cred().uid == uid;
+}
+
+/// Calls f(Task&) for each thread that is meant. ESRCH, EINVAL. Context: f() may run under the tree
 /// lock.
-template <class F> class Visitor final : public ident::PidVisitor {
-  u32 uid_;
-  F& f_;
-
- public:
-  Visitor(u32 uid, F& f) : uid_(uid), f_(f) {}
-  ~Visitor() = default;
-  bool visit(ident::Pid& p) override {
-    auto* const t = static_cast<Task*>(p.task);
-    if (t != nullptr && has_uid(*t)) f_(*t);
-    return true;
-  }
-
- private:
-  bool has_uid(Task& t) {
-    auto lock = t.cred_lock.lock();
-    return t.cred().uid == uid_;
-  }
-};
-
 template <class F> Result<void> each_meant(Task& me, int which, int who, F f) {
   const auto number = static_cast<u32>(who);
   switch (which) {
@@ -72,9 +57,9 @@ template <class F> Result<void> each_meant(Task& me, int which, int who, F f) {
       return {};
     }
     case uapi::prio_user: {
-      Visitor<F> visitor(who == 0 ? me.cred().uid : number, f);
-      auto tree = proc::tree.lock();
-      ident::visit_pids(1, visitor);
+      const u32 uid = who == 0 ? me.cred().uid : number;
+      for (u32 n = 1; const Ref<Task> t = proc::next_task(n); ++n)
+        if (has_uid(*t, uid)) f(*t);
       return {};
     }
     default: return Errno::einval;

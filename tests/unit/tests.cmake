@@ -1,5 +1,5 @@
 # The unit tests: one program for each module, one file for each file of the module.
-auk_unit(base SOURCES atomic_test.cpp flags_test.cpp fmt_test.cpp list_test.cpp math_test.cpp
+auk_unit(base SOURCES atomic_test.cpp bits_test.cpp flags_test.cpp fmt_test.cpp list_test.cpp math_test.cpp
          own_test.cpp result_test.cpp text_test.cpp types_test.cpp USES base)
 auk_unit(machine SOURCES host_test.cpp USES machine)
 auk_unit(core SOURCES clock_test.cpp handover_test.cpp log_test.cpp panic_test.cpp param_test.cpp

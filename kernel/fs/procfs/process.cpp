@@ -192,8 +192,9 @@ class TaskDirectory final : public Node {
   Result<void> list(const Subject& s, Listing& out) const override {
     if (!process_of(s).ok()) return Errno::enoent;
     if (out.position() - 2 > ident::pid_limit) return {};
-    Lister lister(*this, s, out);
-    ident::visit_pids(static_cast<u32>(out.position() - 2), lister);
+    auto n = static_cast<u32>(out.position() - 2);
+    for (; const Ref<proc::Task> t = proc::next_task(n); ++n)
+      if (t->group->pid == s.pid && !out.add_number(u64{n} + 2, n, mode())) break;
     return {};
   }
 
@@ -202,24 +203,6 @@ class TaskDirectory final : public Node {
   static bool is_thread_of(const ident::Pid& p, const Subject& s) {
     return p.task != nullptr && static_cast<const Task*>(p.task)->group->pid == s.pid;
   }
-  class Lister final : public ident::PidVisitor {
-    const TaskDirectory& directory_;
-    const Subject& subject_;
-    Listing& out_;
-
-   public:
-    Lister(const TaskDirectory& d, const Subject& s, Listing& out)
-        : directory_(d),
-          subject_(s),
-          out_(out) {}
-    bool visit(ident::Pid& p) override {
-      {
-        auto t = proc::tree.lock();
-        if (!is_thread_of(p, subject_)) return true;
-      }
-      return out_.add_number(u64{p.number()} + 2, p.number(), directory_.mode());
-    }
-  };
 };
 constexpr TaskDirectory task_directory;
 constinit const Node* const task_pointer = &task_directory;

@@ -55,20 +55,6 @@ class Root final : public Directory {
   // Linux's number for the first process.
   static constexpr u64 first_position = 256;
 
-  class Lister final : public ident::PidVisitor {
-    Listing& out_;
-
-   public:
-    explicit Lister(Listing& out) : out_(out) {}
-    bool visit(ident::Pid& p) override {
-      {
-        auto t = proc::tree.lock();
-        if (p.group == nullptr) return true;
-      }
-      return out_.add_number(first_position + p.number(), p.number(), process_node->mode());
-    }
-  };
-
  public:
   constexpr Root() : Directory("", 0555) {}
   Result<Entry> find(const Subject& s, std::string_view name) const override {
@@ -88,8 +74,9 @@ class Root final : public Directory {
       out.skip_to(first_position);
     }
     if (out.position() - first_position > ident::pid_limit) return {};
-    Lister lister(out);
-    ident::visit_pids(static_cast<u32>(out.position() - first_position), lister);
+    auto n = static_cast<u32>(out.position() - first_position);
+    for (; proc::next_group(n); ++n)
+      if (!out.add_number(first_position + n, n, process_node->mode())) break;
     return {};
   }
 };
