@@ -95,6 +95,20 @@ Result<usize> InodeFile::write_at(io::IoBuf& buf, u64 offset) {
   return n;
 }
 
+/// From `offset` on, which is before the end. ENXIO: only a hole is left.
+Result<i64> InodeFile::next_data(i64 offset, i64 size) {
+  const std::optional<u64> page = inode().pages()->next_page(static_cast<u64>(offset) / page_size);
+  if (!page || *page > static_cast<u64>(size - 1) / page_size) return Errno::enxio;
+  return std::max(offset, static_cast<i64>(*page * page_size));
+}
+
+/// Behind the end there is a hole, too.
+Result<i64> InodeFile::next_hole(i64 offset, i64 size) {
+  const u64 page = inode().pages()->next_gap(static_cast<u64>(offset) / page_size);
+  if (page > static_cast<u64>(size - 1) / page_size) return size;
+  return std::max(offset, static_cast<i64>(page * page_size));
+}
+
 Result<i64> InodeFile::seek(i64 offset, int whence) {
   auto position = position_.lock();
   const auto size = static_cast<i64>(inode().size());
@@ -104,21 +118,11 @@ Result<i64> InodeFile::seek(i64 offset, int whence) {
     case seek_cur: base = static_cast<i64>(*position); break;
     case seek_end: base = inode().is_directory() ? static_cast<i64>(max_size) : size; break;
     case seek_data:
-    case seek_hole: {
+    case seek_hole:
       if (inode().is_directory()) return Errno::einval;
       if (offset < 0 || offset >= size) return Errno::enxio;
-      const bool want_data = whence == seek_data;
-      vm::PageCache& pages = *inode().pages();
-      i64 at = offset;
-      while (at < size && pages.find(static_cast<u64>(at) / page_size).ok() != want_data)
-        at = (at / static_cast<i64>(page_size) + 1) * static_cast<i64>(page_size);
-      if (at >= size) {
-        if (want_data) return Errno::enxio;
-        at = size;
-      }
-      offset = at;
+      offset = TRY(whence == seek_data ? next_data(offset, size) : next_hole(offset, size));
       break;
-    }
     default: return Errno::einval;
   }
   i64 to = 0;

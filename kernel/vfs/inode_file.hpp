@@ -32,6 +32,8 @@ class InodeFile final : public io::File {
   Inode& inode() const { return opened_.path.inode(); }
   Result<usize> copy_out(io::IoBuf& buf, u64 offset);
   Result<usize> copy_in(io::IoBuf& buf, u64& offset);
+  Result<i64> next_data(i64 offset, i64 size);
+  Result<i64> next_hole(i64 offset, i64 size);
 
  public:
   InodeFile(u32 flags, Path path) : File(flags), opened_(std::move(path), false) {

@@ -8,100 +8,6 @@
 
 namespace auk::vm {
 
-Folio* FolioTree::find(u64 index) const {
-  const u32 height = height_.load_acquire();
-  const Node* node = root_.load_acquire();
-  if (node == nullptr || (height * bits < 64 && index >> (height * bits) != 0)) return nullptr;
-  for (u32 level = height; level > 1 && node != nullptr; --level)
-    node = static_cast<const Node*>(
-        node->slots[(index >> ((level - 1) * bits)) % fan_out].load_acquire());
-  if (node == nullptr) return nullptr;
-  return static_cast<Folio*>(node->slots[index % fan_out].load_acquire());
-}
-
-Result<void> FolioTree::insert(u64 index, Folio& f) {
-  const auto make_node = []() -> Result<Node*> {
-    return ::new (TRY(mem::allocate(ALLOC_SITE, sizeof(Node)))) Node;
-  };
-  if (root_.load_relaxed() == nullptr) {
-    root_.store_release(TRY(make_node()));
-    height_.store_release(1);
-  }
-  while (height_.load_relaxed() * bits < 64 && index >> (height_.load_relaxed() * bits) != 0) {
-    Node* const above = TRY(make_node());
-    above->slots[0].store_relaxed(root_.load_relaxed());
-    // A reader that sees the new root with the old height finds nothing, and asks under the lock.
-    root_.store_release(above);
-    height_.store_release(height_.load_relaxed() + 1);
-  }
-  Node* node = root_.load_relaxed();
-  for (u32 level = height_.load_relaxed(); level > 1; --level) {
-    Atomic<void*>& slot = node->slots[(index >> ((level - 1) * bits)) % fan_out];
-    if (slot.load_relaxed() == nullptr) slot.store_release(TRY(make_node()));
-    node = static_cast<Node*>(slot.load_relaxed());
-  }
-  Atomic<void*>& slot = node->slots[index % fan_out];
-  if (slot.load_relaxed() != nullptr) return Errno::eexist;
-  slot.store_release(&f);
-  return {};
-}
-
-Folio* FolioTree::remove(u64 index) {
-  const u32 height = height_.load_relaxed();
-  Node* node = root_.load_relaxed();
-  if (node == nullptr || (height * bits < 64 && index >> (height * bits) != 0)) return nullptr;
-  for (u32 level = height; level > 1 && node != nullptr; --level)
-    node =
-        static_cast<Node*>(node->slots[(index >> ((level - 1) * bits)) % fan_out].load_relaxed());
-  if (node == nullptr) return nullptr;
-  return static_cast<Folio*>(node->slots[index % fan_out].exchange_acq_rel(nullptr));
-}
-
-bool FolioTree::next_index(u64& index) const {
-  for (;;) {
-    const u32 height = height_.load_acquire();
-    const Node* node = root_.load_acquire();
-    if (node == nullptr || (height * bits < 64 && index >> (height * bits) != 0)) return false;
-    u32 level = height;
-    bool gap = false;
-    for (; level > 1; --level) {
-      node = static_cast<const Node*>(
-          node->slots[(index >> ((level - 1) * bits)) % fan_out].load_acquire());
-      if (node == nullptr) {
-        gap = true;
-        break;
-      }
-    }
-    if (!gap) {
-      level = 1;
-      if (node->slots[index % fan_out].load_acquire() != nullptr) return true;
-    }
-    // Behind what the empty slot covers.
-    const u64 span = u64{1} << ((level - 1) * bits);
-    const u64 next = (index | (span - 1)) + 1;
-    if (next <= index) return false;
-    index = next;
-  }
-}
-
-void FolioTree::free_node(Node* n, u32 height) {
-  for (Atomic<void*>& slot : n->slots) {
-    void* const below = slot.load_relaxed();
-    if (below == nullptr) continue;
-    if (height > 1)
-      free_node(static_cast<Node*>(below), height - 1);
-    else
-      (void)Ref<Folio>::adopt(static_cast<Folio*>(below));
-  }
-  mem::free(n);
-}
-
-void FolioTree::clear() {
-  if (Node* const root = root_.load_relaxed()) free_node(root, height_.load_relaxed());
-  root_.store_relaxed(nullptr);
-  height_.store_relaxed(0);
-}
-
 Result<Ref<PageCache>> PageCache::create_promised(u64 size, const commit::Asker& who) {
   Ref<PageCache> c = TRY(create());
   const u64 pages = (size + page_size - 1) / page_size;
@@ -123,33 +29,54 @@ Result<Ref<Folio>> PageCache::find(u64 index) {
   return Ref<Folio>(*f);
 }
 
+std::optional<u64> PageCache::next_page(u64 index) const {
+  const core::RcuReader reader;
+  if (!look_->next_index(index)) return std::nullopt;
+  return index;
+}
+
+u64 PageCache::next_gap(u64 index) const {
+  for (;;) {
+    const core::RcuReader reader;
+    constexpr u32 looks = 256;  // before somebody else may run
+    for (u32 i = 0; i < looks; ++i, ++index)
+      if (look_->find(index) == nullptr) return index;
+  }
+}
+
 Result<Ref<Folio>> PageCache::find_or_make(u64 index) {
   Result<Ref<Folio>> found = find(index);
   if (found.ok()) return found;
   TRY(charge_page());
-  Result<Ref<Folio>> made = Folio::create(ALLOC_SITE, false);
-  if (!made.ok()) {
-    release_page();
-    return made;
-  }
-  const Ref<Folio> fresh = made.take();
-  Ref<Folio> other;
-  Result<void> inserted;
-  {
-    auto tree = tree_.lock();
-    if (Folio* const there = tree->find(index)) {
-      other = Ref<Folio>(*there);
-    } else if (inserted = tree->insert(index, *fresh); inserted.ok()) {
-      // The tree's own reference.
-      (void)Ref<Folio>(*fresh).release();
-      (void)pages_.fetch_add_relaxed(1);
-      return fresh;
+  bool is_new = false;
+  Result<Ref<Folio>> made = make(index, is_new);
+  if (!is_new) release_page();
+  return made;
+}
+
+/// A fresh page in its place, or who was faster: that one. ENOMEM.
+Result<Ref<Folio>> PageCache::make(u64 index, bool& is_new) {
+  const Ref<Folio> fresh = TRY(Folio::create(ALLOC_SITE, false));
+  mem::Box<FolioTree::Node> spare;
+  for (;;) {
+    {
+      auto tree = tree_.lock();
+      if (Folio* const there = tree->find(index)) return Ref<Folio>(*there);
+      if (tree->insert(index, *fresh, spare).ok()) {
+        // The tree's own reference.
+        (void)Ref<Folio>(*fresh).release();
+        (void)pages_.fetch_add_relaxed(1);
+        is_new = true;
+        return fresh;
+      }
     }
+    Result<mem::Box<FolioTree::Node>> node = mem::Box<FolioTree::Node>::make(ALLOC_SITE);
+    if (!node.ok()) {
+      tree_.lock()->prune(index);
+      return node.error();
+    }
+    spare = node.take();
   }
-  // Somebody was faster, or there is no memory.
-  release_page();
-  if (!inserted.ok()) return inserted.error();
-  return other;
 }
 
 /// One page more: ENOMEM when it cannot be promised, ENOSPC when the file system may not have it.
@@ -178,8 +105,8 @@ Result<Ref<Folio>> PageCache::folio(u64 index) {
 }
 
 bool PageCache::holds(u64 index, const Folio& f) const {
-  // First the end: whoever moved it back had taken the page out of the tree before. The nodes of
-  // the tree stay as long as the cache, so they can be looked at without the lock.
+  // First the end: whoever moved it back had taken the page out of the tree before.
+  const core::RcuReader reader;
   return index < (size() + page_size - 1) / page_size && look_->find(index) == &f;
 }
 
@@ -200,17 +127,15 @@ void PageCache::truncate(u64 size) {
   unmap_from(first_gone);
   for (u64 index = first_gone;;) {
     // In pieces, so that the lock is not held for long.
-    Folio* gone = nullptr;
+    Ref<Folio> gone;
     {
       auto tree = tree_.lock();
       if (!tree->next_index(index)) break;
       gone = tree->remove(index);
     }
-    if (gone != nullptr) {
-      (void)Ref<Folio>::adopt(gone);
-      (void)pages_.fetch_sub_relaxed(1);
-      release_page();
-    }
+    gone = {};
+    (void)pages_.fetch_sub_relaxed(1);
+    release_page();
     ++index;
   }
   const usize inside = size % page_size;

@@ -1,11 +1,12 @@
 // MemObject: pages that live behind an index and can be mapped: page caches, shared memory.
 //
-// Data model: PageCache -> radix tree of folios, one reference each. A cache without a source is
+// Data model: PageCache -> FolioTree. A cache without a source is
 // the storage itself (tmpfs, shared anonymous memory): a missing page is a hole that reads as
 // zeros. The size in bytes lives here (decision D4); faults and reads look at it after they have
 // the folio. Locking: level invalidate for the list of mappings, level mapping_tree for the tree.
 // Context: threads. Differences from Linux: no dirty or writeback state until a source exists.
 #pragma once
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -18,10 +19,9 @@
 #include "sched/lock.hpp"
 #include "vm/area_tree.hpp"
 #include "vm/commit.hpp"
+#include "vm/folio_tree.hpp"
 
 namespace auk::vm {
-
-using mem::Folio;
 
 class MemObject;
 
@@ -79,36 +79,6 @@ class Backing : public RefCounted<Backing> {
   virtual void dispose() = 0;
 };
 
-/// Folios by page index: a radix tree of 64-way nodes that grows at the root.
-class FolioTree {
-  static constexpr unsigned bits = 6;
-  static constexpr usize fan_out = usize{1} << bits;
-  struct Node {
-    std::array<Atomic<void*>, fan_out> slots{};
-  };
-  Atomic<Node*> root_{nullptr};
-  Atomic<u32> height_{0};
-
-  static void free_node(Node* n, u32 height);
-
- public:
-  constexpr FolioTree() = default;
-  ~FolioTree() { clear(); }
-  /// Without a lock: the caller takes a reference with try_get and looks again.
-  Folio* find(u64 index) const;
-  /// ENOMEM; EEXIST when the index is taken. The tree takes over the reference. Under the lock.
-  Result<void> insert(u64 index, Folio& f);
-  Folio* remove(u64 index);
-  void clear();
-  /// Removes every page from `first` on and calls f(Ref<Folio>) for each.
-  template <class F> void remove_from(u64 first, F f) {
-    for (u64 i = first; next_index(i); ++i)
-      if (Folio* folio = remove(i)) f(Ref<Folio>::adopt(folio));
-  }
-  /// Advances to the next index that is taken; false at the end.
-  bool next_index(u64& index) const;
-};
-
 /// What limits the pages of several caches together: the size of a tmpfs.
 class PageBudget : public RefCounted<PageBudget> {
  public:
@@ -125,13 +95,14 @@ class PageBudget : public RefCounted<PageBudget> {
 
 class PageCache final : public MemObject {
   core::Guarded<core::level::mapping_tree, FolioTree, core::SpinIrqOff> tree_;
-  const FolioTree* const look_ = &tree_.alone();  ///< for a look without the lock
+  const FolioTree* const look_ = &tree_.alone();  ///< for a look under RCU
   Atomic<u64> size_{0};
   Atomic<u64> pages_{0};
   u64 promised_ = 0;  ///< pages charged at once; without, each page is charged when it is made
   Ref<PageBudget> budget_;  ///< none: no limit
   void dispose() override { mem::destroy(this); }
   Result<void> charge_page();
+  Result<Ref<Folio>> make(u64 index, bool& is_new);
   void release_page();
 
  public:
@@ -154,6 +125,9 @@ class PageCache final : public MemObject {
   void truncate(u64 size);
   /// The page if it is there.
   Result<Ref<Folio>> find(u64 index);
+  /// The first index from `index` on that has a page, or that has none.
+  std::optional<u64> next_page(u64 index) const;
+  u64 next_gap(u64 index) const;
   /// The page, made if it is missing, whatever the size says. ENOMEM, ENOSPC.
   Result<Ref<Folio>> find_or_make(u64 index);
   Result<Ref<Folio>> folio(u64 index) override;

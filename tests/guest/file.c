@@ -169,6 +169,24 @@ TEST(seek) {
   IS(lseek(file, 0, SEEK_HOLE), 3);
 }
 
+TEST(holes_and_data_are_found_without_a_look_at_each_page) {
+  off_t const far = (off_t)1 << 60;
+  int const file = make_file("file", "abc");
+  WORKS(ftruncate(file, far + 8192));
+  IS(lseek(file, 1, SEEK_HOLE), 4096);
+  IS(lseek(file, far + 5, SEEK_HOLE), far + 5);
+  FAILS(lseek(file, 4096, SEEK_DATA), ENXIO);
+  IS(pwrite(file, "z", 1, far + 4097), 1);
+  IS(lseek(file, 1, SEEK_DATA), 1);
+  IS(lseek(file, 4096, SEEK_DATA), far + 4096);
+  IS(lseek(file, far + 5000, SEEK_DATA), far + 5000);
+  IS(lseek(file, far + 5000, SEEK_HOLE), far + 8192);
+  WORKS(ftruncate(file, 4097));
+  FAILS(lseek(file, 4096, SEEK_DATA), ENXIO);
+  WORKS(ftruncate(file, far));
+  FAILS(lseek(file, 4096, SEEK_DATA), ENXIO);
+}
+
 TEST(holes_read_as_zeros) {
   char buffer[8];
   int const file = make_file("file", "ab");

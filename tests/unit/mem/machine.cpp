@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "core/rcu.hpp"
+
 namespace auk::test {
 
 void start_machine() {
@@ -39,6 +41,15 @@ void drain_all_cpus() {
       mem::drain_caches();
     }
   play_cpu(0);
+}
+
+void end_grace_periods() {
+  const core::PreemptOff here;
+  for (core::RcuHead* h = core::rcu_queues.here(here).take_all(); h != nullptr;) {
+    core::RcuHead* const next = core::RcuQueue::next_of(*h);
+    h->retire();
+    h = next;
+  }
 }
 
 u64 pages_in_use() {

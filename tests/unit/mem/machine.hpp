@@ -25,6 +25,9 @@ void drain_all_cpus();
 std::vector<Pfn> take_all_pages();
 void give_all_pages(const std::vector<Pfn>& all);
 
+/// Ends grace periods at once: for tests in which no reader runs beside.
+void end_grace_periods();
+
 /// Pages that are not free, with everything drained.
 u64 pages_in_use();
 

@@ -13,16 +13,6 @@ using namespace auk::test;
 
 constexpr u64 pages = 4096;  ///< of the space that the runs use
 
-/// Ends grace periods at once: no reader runs beside the tests of this file.
-void end_grace_periods() {
-  const core::PreemptOff here;
-  for (core::RcuHead* h = core::rcu_queues.here(here).take_all(); h != nullptr;) {
-    core::RcuHead* const next = core::RcuQueue::next_of(*h);
-    h->retire();
-    h = next;
-  }
-}
-
 /// The tree, and an ordered map that knows what should be in it.
 class Both {
   AreaTree tree_;
