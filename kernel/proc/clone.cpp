@@ -103,8 +103,7 @@ Result<void> commit(Task& me, Task& child, u64 flags) {
   if (has(flags, uapi::clone_thread)) return {};
   g.pid = child.pid;
   g.pid->group = &g;
-  g.parent = has(flags, uapi::clone_parent) ? me.group->parent : me.group.get();
-  g.parent->children.push_back(g);
+  g.join_parent(has(flags, uapi::clone_parent) ? *me.group->parent_thread : me);
   // The tree's own reference.
   (void)Ref<Group>(g).release();
   (void)join_process_group(g, me.group->process_group);

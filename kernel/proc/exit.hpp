@@ -16,14 +16,13 @@ namespace auk::proc {
 /// another thread does that already.
 Result<void> end_other_threads(Task& me);
 
-/// SIGCHLD and a wake-up for a stop.
-void notify_parent_of_stop(Group& g, u32 signal);
-
 struct WaitRequest {
   enum class Which : u8 { any, pid, process_group };
   Which which = Which::any;
   u32 number = 0;
   u32 options = 0;  ///< WNOHANG, WUNTRACED, WEXITED, WCONTINUED, WNOWAIT and the clone ones
+
+  template <class T> bool has(T option) const { return (options & static_cast<u32>(option)) != 0; }
 };
 struct WaitAnswer {
   u32 pid = 0;  ///< 0: nothing happened yet (WNOHANG)

@@ -221,6 +221,8 @@ bool is_orphaned(ProcessGroup& g) {
   for (Group& member : g.members) {
     const Group* const parent = member.parent;
     if (member.life != Life::alive || parent == nullptr || !parent->process_group) continue;
+    // The first process, which does not know about jobs.
+    if (parent->parent == nullptr) continue;
     if (parent->process_group.get() != &g && parent->process_group->session == g.session)
       return false;
   }

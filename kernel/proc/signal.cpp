@@ -4,6 +4,8 @@
 
 #include "generated/uapi/wait.hpp"
 #include "proc/exit.hpp"
+#include "proc/family.hpp"
+#include "proc/jobs.hpp"
 #include "proc/task.hpp"
 
 namespace auk::proc {
@@ -103,6 +105,7 @@ void resume_group(Group& g, bool report) {
   if (!was_stopped) return;
   g.resumed.wake_all();
   if (!report || g.parent == nullptr) return;
+  g.continue_untold.store_release(true);
   g.continue_reported = false;
   g.stop_reported = true;
   g.parent->child_changed.wake_all();
@@ -144,7 +147,7 @@ Sent Sending::send_locked(Group& g, Task* only, const uapi::siginfo& info) {
   }
   if (signal == uapi::sigcont || signal == uapi::sigkill) resume_group(g, signal == uapi::sigcont);
   Task* const target = only != nullptr ? only : choose_thread(g, signal);
-  bool blocked = true;
+  bool blocked = true, is_awaited = false;
   {
     auto s = g.signals.lock();
     if ((stop_signals & set_of(signal)) != 0) {
@@ -152,9 +155,11 @@ Sent Sending::send_locked(Group& g, Task* only, const uapi::siginfo& info) {
       for (Task& task : g.tasks) forget(task.pending, set_of(uapi::sigcont), gone_);
     }
     blocked = target == nullptr || (target->blocked & set_of(signal)) != 0;
-    const bool dropped = s->is_exiting || (!blocked && is_ignored(action, signal)) ||
+    is_awaited = target != nullptr && (target->awaited & set_of(signal)) != 0;
+    const bool is_wanted = blocked || is_awaited;
+    const bool dropped = s->is_exiting || (!is_wanted && is_ignored(action, signal)) ||
                          (is_protected(g) && action.handler == handler_default &&
-                          (signal == uapi::sigkill || !blocked));
+                          (signal == uapi::sigkill || !is_wanted));
     if (dropped) return Sent::dropped;
     if (const Task* const payer = target != nullptr ? target : g.tasks.front(); payer != nullptr)
       charge_to(g, payer->charge.user(), info);
@@ -165,7 +170,7 @@ Sent Sending::send_locked(Group& g, Task* only, const uapi::siginfo& info) {
   }
   g.handlers->wake_watchers();
   if (blocked) return Sent::pending;
-  if (!is_fatal(g, signal, action)) {
+  if (is_awaited || !is_fatal(g, signal, action)) {
     sched::notify(*target, core::work::signal);
     return Sent::pending;
   }
@@ -299,19 +304,35 @@ void force_signal(Task& me, const uapi::siginfo& info) {
   (void)me.work_bits.fetch_or_acq_rel(core::work::signal);
 }
 
-Result<void> may_signal(const Task& sender, Task& target, u32 signal) {
+namespace {
+
+bool is_same_or_may_kill(const Task& sender, Task& target) {
+  if (sender.group == target.group) return true;
   const ident::Cred& mine = sender.cred();
-  if (sender.group == target.group) return {};
-  const Ref<ident::Cred> theirs = target.cred_ref();
-  if (mine.euid == theirs->suid || mine.euid == theirs->uid || mine.uid == theirs->suid ||
-      mine.uid == theirs->uid || mine.has(ident::Cap::kill))
-    return {};
+  if (mine.has(ident::Cap::kill)) return true;
+  auto lock = target.cred_lock.lock();
+  const ident::Cred& theirs = target.cred();
+  return mine.euid == theirs.suid || mine.euid == theirs.uid || mine.uid == theirs.suid ||
+         mine.uid == theirs.uid;
+}
+
+}  // namespace
+
+Result<void> may_signal(const Task& sender, Task& target, u32 signal) {
   if (signal == uapi::sigcont) {
     auto t = tree.lock();
-    const ProcessGroup* const other = target.group->process_group.get();
-    if (other != nullptr && sender.group->process_group->session == other->session) return {};
+    return may_signal_locked(sender, target, signal);
   }
-  return Errno::eperm;
+  return is_same_or_may_kill(sender, target) ? Result<void>() : Errno::eperm;
+}
+
+Result<void> may_signal_locked(const Task& sender, Task& target, u32 signal) {
+  if (is_same_or_may_kill(sender, target)) return {};
+  if (signal != uapi::sigcont) return Errno::eperm;
+  const ProcessGroup* const mine = sender.group->process_group.get();
+  const ProcessGroup* const other = target.group->process_group.get();
+  return mine != nullptr && other != nullptr && mine->session == other->session ? Result<void>()
+                                                                                : Errno::eperm;
 }
 
 namespace {
@@ -366,7 +387,12 @@ void stop_here(Task& me, u32 signal) {
     for (Task& other : g.tasks)
       if (&other != &me) sched::notify(other, core::work::signal);
   }
-  notify_parent_of_stop(g, signal);
+  tell_of_stop(g, uapi::cld_stopped, signal);
+}
+
+bool is_in_orphaned_job(Task& me) {
+  auto t = tree.lock();
+  return is_orphaned(*me.group->process_group);
 }
 
 /// Sleeps while the group is stopped. Only SIGCONT and SIGKILL end it.
@@ -431,16 +457,22 @@ bool take_pending(Task& me, SignalSet wanted, uapi::siginfo& out) {
 
 Result<u32> wait_for_signal(Task& me, SignalSet wanted, u64 deadline_ns, uapi::siginfo& out) {
   const auto take = [&] { return take_quietly(me, wanted, out); };
+  const auto await = [&](SignalSet which) {
+    auto s = me.group->signals.lock();
+    me.awaited = which;
+  };
   // Unblocked while we wait, so that senders wake us; taken before anything else looks.
   const SignalSet mask = me.blocked;
   bool found = take();
   sched::WaitResult r = sched::WaitResult::timed_out;
   if (!found && deadline_ns != 0) {
+    await(wanted & ~unmaskable);
     set_blocked(me, mask & ~wanted);
     sched::WaitQueue nothing;
     r = sched::wait_interruptible(nothing, [] { return false; }, deadline_ns);
     found = take();
     set_blocked(me, mask);
+    await(0);
   }
   recompute_work(me);
   if (found) return static_cast<u32>(out.signo);
@@ -450,6 +482,8 @@ Result<u32> wait_for_signal(Task& me, SignalSet wanted, u64 deadline_ns, uapi::s
 void take_signal(Task& me, Taken& out) {
   Group& g = *me.group;
   for (;;) {
+    if (g.continue_untold.load_acquire() && g.continue_untold.exchange_acq_rel(false))
+      tell_of_stop(g, uapi::cld_continued, uapi::sigcont);
     out.signal = 0;
     QueuedSignal* used = nullptr;
     u32 status = 0;
@@ -486,6 +520,8 @@ void take_signal(Task& me, Taken& out) {
     if (is_ignored(out.action, signal)) continue;
     if (is_protected(g) && signal != uapi::sigkill && (synchronous & set_of(signal)) == 0) continue;
     if (default_action(signal) == DefaultAction::stop) {
+      // Nobody could continue it.
+      if (signal != uapi::sigstop && is_in_orphaned_job(me)) continue;
       stop_here(me, signal);
       continue;
     }

@@ -127,6 +127,7 @@ class Sending {
 void force_signal(Task& me, const uapi::siginfo& info);
 /// EPERM unless `sender` may send it, kill(2).
 Result<void> may_signal(const Task& sender, Task& target, u32 signal);
+Result<void> may_signal_locked(const Task& sender, Task& target, u32 signal);
 
 /// What the return to user mode has to do.
 struct Taken {

@@ -58,7 +58,7 @@ void Task::set_cred(Ref<ident::Cred> c) {
   const ident::Cred& old = *cred_;
   if (old.euid != c->euid || old.egid != c->egid || old.fsuid != c->fsuid ||
       old.fsgid != c->fsgid || (c->permitted & ~old.permitted) != 0) {
-    parent_death_signal = 0;
+    parent_death_signal.store_relaxed(0);
     auto t = tree.lock();
     group->is_dumpable = false;
   }

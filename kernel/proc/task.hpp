@@ -62,6 +62,11 @@ enum class Life : u8 { alive, exiting, zombie, dead };
 
 class Group;
 
+/// A process, in the list of the thread whose child it is.
+struct Child {
+  ListNode sibling_node;
+};
+
 /// Where handlers run that ask for a stack of their own: sigaltstack(2).
 struct AltStack {
   static constexpr u32 on_stack = 1, disabled = 2, auto_disarm = 0x80000000;
@@ -100,6 +105,7 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   // Signals: guarded by the group's lock.
   Pending pending;
   SignalSet blocked = 0;
+  SignalSet awaited = 0;     ///< by sigwaitinfo(2): neither ignored nor acted on
   bool may_stop = false;     ///< it has taken a stop signal, and no SIGCONT came since
   SignalSet saved_mask = 0;  ///< comes back when work::restore_mask is set
   AltStack alt_stack;
@@ -109,7 +115,10 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   RseqArea rseq;
   bool no_new_privs = false;
   UserAddr set_child_tid;
-  u32 parent_death_signal = 0;
+  Atomic<u32> parent_death_signal{0};  ///< PR_SET_PDEATHSIG
+  // The tree lock guards these.
+  List<Child, &Child::sibling_node> children;
+  bool is_leaving = false;  ///< passes its children on, and takes no new ones
   /// PR_MCE_KILL: when the thread learns of memory that broke. The thread's own, or the default.
   struct BrokenMemory {
     bool is_own = false, is_early = false;
@@ -214,14 +223,13 @@ struct Usage {
 };
 Usage operator+(const Usage& a, const Usage& b);
 
-class Group final : public RefCounted<Group> {
+class Group final : public RefCounted<Group>, public Child {
  public:
   Ref<ident::Pid> pid;
   // The tree lock guards these.
   Group* parent = nullptr;
+  Task* parent_thread = nullptr;  ///< whose list it is in
   List<Task, &Task::group_node> tasks;
-  ListNode sibling_node;
-  List<Group, &Group::sibling_node> children;
   u32 live_tasks = 0;
   Events dead_events;  ///< of threads that ended
   ident::ThreadCharge charge;
@@ -235,6 +243,7 @@ class Group final : public RefCounted<Group> {
   i16 oom_score_adj = 0;  ///< -1000: never killed for its memory; 1000: first
   bool has_execed = false;
   bool stop_reported = true, continue_reported = true;
+  Atomic<bool> continue_untold{false};  ///< SIGCHLD for it is still to be sent, by who went on
   u32 stop_signal = 0;
   Usage children_usage;
   std::array<char, Task::name_size> last_name{};  ///< of the last thread, when that has gone
@@ -272,6 +281,14 @@ class Group final : public RefCounted<Group> {
   Group() = default;
   ~Group();
   static void destroy(Group* g) { mem::destroy(g); }
+  static Group& of(Child& c) { return static_cast<Group&>(c); }
+  // With the tree lock.
+  void join_parent(Task& t) {
+    parent = t.group.get();
+    parent_thread = &t;
+    t.children.push_back(*this);
+  }
+  void leave_parent() { parent_thread->children.remove(*this); }
   u32 number() const { return pid->number(); }
   // With the tree lock, or for the own process.
   u32 process_group_number() const;

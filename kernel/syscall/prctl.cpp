@@ -50,10 +50,10 @@ Value prctl(Task& me, int option, u64 a, u64 b, u64 c, u64 d) {
       return u64{0};
     case uapi::pr_set_pdeathsig:
       if (a > proc::signal_count) return Errno::einval;
-      me.parent_death_signal = static_cast<u32>(a);
+      me.parent_death_signal.store_relaxed(static_cast<u32>(a));
       return u64{0};
     case uapi::pr_get_pdeathsig:
-      TRY(UserOut<u32>(UserAddr(a)).store(me.parent_death_signal));
+      TRY(UserOut<u32>(UserAddr(a)).store(me.parent_death_signal.load_relaxed()));
       return u64{0};
     case uapi::pr_set_child_subreaper: {
       auto t = proc::tree.lock();

@@ -12,7 +12,7 @@ COMPILER = ("clang-19", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-g0", "-static", 
             "-Werror")
 # Those of tests/guest that run one after the other in one guest.
 PROGRAMS = ("file", "dir", "path", "mount", "xattr", "at", "lock", "notify", "pipe", "event",
-            "process", "exec", "capability", "signal", "timer", "cputime", "affinity", "scheduling",
+            "process", "family", "exec", "capability", "signal", "timer", "cputime", "affinity", "scheduling",
             "realtime", "futex", "futex_pi", "memory", "areas", "vm_access", "vdso", "crowd", "oom",
             "time", "tty", "proc", "misc")
 

@@ -59,7 +59,7 @@ Result<Privileges> privileges_for(Task& me, const io::File& file) {
 
 bool assume(Task& me, Privileges p) {
   const bool same_ids = p.cred->euid == p.cred->uid && p.cred->egid == p.cred->gid;
-  if (p.is_secure) me.parent_death_signal = 0;
+  if (p.is_secure) me.parent_death_signal.store_relaxed(0);
   {
     auto t = tree.lock();
     me.group->is_dumpable = false;
