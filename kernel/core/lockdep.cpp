@@ -90,6 +90,15 @@ class Undisturbed {
 
 }  // namespace
 
+/// A lock is held that interrupts wait for: what is waited for under it, they wait for, too.
+static bool is_below_interrupts(const HeldLocks& held) {
+  for (u32 i = 0; i < held.known(); ++i)
+    if (held.classes[i]->kind != LockKind::sleep &&
+        (held.classes[i]->usage.load_relaxed() & used_in_interrupt) != 0)
+      return true;
+  return false;
+}
+
 void acquire_checked(LockClass& c) {
   if (c.kind == LockKind::sleep) may_sleep_checked();
   const bool interrupts_on = machine::irqs_enabled();
@@ -97,11 +106,11 @@ void acquire_checked(LockClass& c) {
   HeldLocks* const held = held_here();
   if (held == nullptr) return;
   const LockClass* top = nullptr;
-  for (u32 i = 0; i < held->count; ++i)
+  for (u32 i = 0; i < held->known(); ++i)
     if (top == nullptr || held->classes[i]->position >= top->position) top = held->classes[i];
   if (top != nullptr && top->position >= c.position) report_order(c, *top, *held);
   u32 usage = 0;
-  if (in_interrupt())
+  if (in_interrupt() || is_below_interrupts(*held))
     usage = used_in_interrupt;
   else if (c.kind == LockKind::spin_preempt_off && interrupts_on)
     usage = held_with_interrupts_on;

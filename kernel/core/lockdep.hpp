@@ -30,6 +30,8 @@ struct HeldLocks {
   u32 count = 0;
   u32 rcu_readers = 0;
   std::array<LockClass*, capacity> classes{};
+  /// Deeper ones are only counted.
+  u32 known() const { return count < capacity ? count : static_cast<u32>(capacity); }
 };
 struct NoHeldLocks {};
 

@@ -51,6 +51,17 @@ class ConstantSysctl final : public Sysctl {
   void show(Writer& out) const override { vformat(out, "{}", {&value_, 1}); }
 };
 
+/// A number that the kernel changes, and nobody else.
+class ShownSysctl final : public Sysctl {
+  const Atomic<i64>& value_;
+
+ public:
+  constexpr ShownSysctl(std::string_view path, const Atomic<i64>& value)
+      : Sysctl(path, false),
+        value_(value) {}
+  void show(Writer& out) const override { format_to(out, "{}", value_.load_relaxed()); }
+};
+
 /// A whole number between bounds.
 class NumberSysctl final : public Sysctl {
   Atomic<i64>& value_;

@@ -103,7 +103,14 @@ Result<void> commit(Task& me, Task& child, u64 flags) {
   if (has(flags, uapi::clone_thread)) return {};
   g.pid = child.pid;
   g.pid->group = &g;
-  g.join_parent(has(flags, uapi::clone_parent) ? *me.group->parent_thread : me);
+  if (has(flags, uapi::clone_parent)) {
+    g.exit_signal = me.group->exit_signal;
+    g.join_parent(*me.group->parent_thread);
+  } else {
+    g.join_parent(me);
+  }
+  g.parent_execs = g.parent->execs;
+  g.birth = ++t->births;
   // The tree's own reference.
   (void)Ref<Group>(g).release();
   (void)join_process_group(g, me.group->process_group);

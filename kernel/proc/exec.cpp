@@ -360,6 +360,8 @@ AUK_NOINLINE Result<void> become(Task& me, Image& image, Prepared& p, std::strin
   {
     auto t = tree.lock();
     me.group->has_execed = true;
+    me.group->exit_signal = uapi::sigchld;
+    ++me.group->execs;
     me.group->is_dumpable = is_dumpable;
   }
   finish_vfork(me);

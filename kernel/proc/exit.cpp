@@ -40,6 +40,7 @@ namespace {
 struct Farewell {
   Sending sending;
   Dropped dropped;
+  Ref<Session> session;  ///< whose leader has gone
   Ref<Terminal> terminal;
   bool is_last = false;
 };
@@ -57,20 +58,37 @@ void end_group(const Tree& t, Task& me, u32 status, Farewell& out) {
   g.uid = me.cred().uid;
   g.last_name = me.name_;
   g.charge = std::move(out.dropped.charge);
-  Session& session = *g.process_group->session;
-  if (session.pid == g.pid) std::swap(out.terminal, session.terminal);
+  const Ref<Session>& session = g.process_group->session;
+  if (session->pid == g.pid && session->terminal) {
+    std::swap(out.terminal, session->terminal);
+    out.session = session;
+  }
   g.life = Life::zombie;
   if (&g == t.init) core::panic("Attempted to kill init! exitcode=0x{:08x}", g.exit_code);
-  look_for_jobs_left_by(g, out.dropped);
   tell_of_end(g, out.sending, out.dropped);
 }
 
-/// False: the thread had children to pass on.
-bool try_leave_tree(Task& me, u32 status, Farewell& out) {
+/// Signals for the process that this thread was chosen for are another one's now.
+void pass_signals_on(Group& g) {
+  auto s = g.signals.lock();
+  if (s->pending.bits == 0) return;
+  for (Task& other : g.tasks)
+    if ((s->pending.bits & ~other.blocked) != 0) sched::notify(other, core::work::signal);
+}
+
+enum class Left : u8 { children, jobs, nothing };
+
+/// What had to be seen to first: then it is tried again. `nothing`: the thread has left.
+Left try_leave_tree(Task& me, u32 status, bool has_left_jobs, Farewell& out) {
   Group& g = *me.group;
   auto t = tree.lock();
-  if (!pass_children_on(*t, me, out.sending, out.dropped)) return false;
+  if (!pass_children_on(*t, me, out.sending, out.dropped)) return Left::children;
+  if (g.live_tasks == 1 && !has_left_jobs) {
+    look_for_jobs_left_by(g, out.dropped);
+    if (out.dropped.left_alone) return Left::jobs;
+  }
   g.tasks.remove(me);
+  pass_signals_on(g);
   (void)g.dead_run_time_ns.fetch_add_relaxed(me.run_time_ns());
   g.dead_events += events_of(me);
   me.pid->task = nullptr;
@@ -78,7 +96,7 @@ bool try_leave_tree(Task& me, u32 status, Farewell& out) {
   out.dropped.charge = std::move(me.charge);
   out.is_last = --g.live_tasks == 0;
   if (out.is_last) end_group(*t, me, status, out);
-  return true;
+  return Left::nothing;
 }
 
 /// Takes the thread, and with the last one the process, out of the tree. Everything it held is
@@ -86,12 +104,13 @@ bool try_leave_tree(Task& me, u32 status, Farewell& out) {
 void leave_tree(Task& me, u32 status) {
   const Ref<Group> group = me.group;
   Group& g = *group;
-  bool is_last = false;
-  for (bool done = false; !done;) {
+  bool is_last = false, has_left_jobs = false;
+  for (Left left = Left::children; left != Left::nothing;) {
     Farewell farewell;
-    done = try_leave_tree(me, status, farewell);
+    left = try_leave_tree(me, status, has_left_jobs, farewell);
+    has_left_jobs = has_left_jobs || left == Left::jobs;
     hang_up(farewell.dropped);
-    if (farewell.terminal) farewell.terminal->session_ended();
+    if (farewell.terminal) farewell.terminal->session_ended(*farewell.session, true);
     is_last = farewell.is_last;
   }
   if (is_last) {
@@ -149,6 +168,7 @@ void exit_group(Task& me, u32 status) {
       s->is_exiting = true;
       s->is_stopped = false;
     }
+    me.group->forget_stops();
   }
   tell_others_to_end(me);
   me.group->resumed.wake_all();

@@ -18,7 +18,7 @@ uapi::siginfo child_signal(Group& child, u32 signal, i32 code, u32 value) {
   info.signo = static_cast<i32>(signal);
   info.code = code;
   info.fields.child.pid = static_cast<i32>(child.number());
-  info.fields.child.uid = child.uid;
+  info.fields.child.uid = uid_of(child);
   info.fields.child.status = static_cast<i32>(value);
   constexpr u64 tick_ns = 10'000'000;
   const CpuTime t = usage_at_end(child).time;
@@ -44,17 +44,19 @@ Task* new_parent(const Tree& tree, Task& me) {
 
 bool is_stopped(Group& g) { return g.signals.lock()->is_stopped; }
 
-/// `g` came to be without a parent that could continue its job.
-void look_for_jobs(Group& g, const Group& parent, Dropped& out) {
+/// `g` loses a parent that could continue its job. False: there was no need to look far.
+bool look_for_jobs(const Group& g, const Group& parent, const Group* without, Dropped& out) {
   ProcessGroup& job = *g.process_group;
   if (!parent.process_group || parent.process_group.get() == &job ||
-      parent.process_group->session != job.session || !is_orphaned(job))
-    return;
+      parent.process_group->session != job.session)
+    return false;
+  if (!is_orphaned(job, without)) return true;
   for (Group& member : job.members)
     if (is_stopped(member)) {
       out.left_alone = Ref<ProcessGroup>(job);
-      return;
+      break;
     }
+  return true;
 }
 
 /// Signals that threads of a child wanted when its parent ends.
@@ -70,6 +72,13 @@ bool tell_of_parents_end(Task& me, Group& child, Sending& sending) {
 }
 
 }  // namespace
+
+u32 uid_of(Group& g) {
+  Task* const t = g.tasks.front();
+  if (t == nullptr) return g.uid;
+  auto lock = t->cred_lock.lock();
+  return t->cred().uid;
+}
 
 i32 exit_kind(u32 status) {
   if ((status & signal_mask) == 0) return uapi::cld_exited;
@@ -104,16 +113,20 @@ void tell_of_end(Group& g, Sending& sending, Dropped& out) {
   const bool is_ignored = action.handler == handler_ignore;
   const bool unwanted = g.exit_signal == uapi::sigchld &&
                         (is_ignored || (action.flags & static_cast<u64>(uapi::sa_nocldwait)) != 0);
-  if (g.exit_signal != 0 && !(unwanted && is_ignored))
+  // clone(2) takes any number. One whose parent has become another program is not asked for more
+  // than that one expects.
+  const u32 signal = g.exit_signal != 0 && g.parent_execs != parent.execs
+                         ? static_cast<u32>(uapi::sigchld)
+                         : g.exit_signal;
+  if (signal != 0 && signal <= signal_count && !(unwanted && is_ignored))
     (void)sending.send_locked(
-        parent, nullptr,
-        child_signal(g, g.exit_signal, exit_kind(g.exit_code), exit_value(g.exit_code)));
+        parent, nullptr, child_signal(g, signal, exit_kind(g.exit_code), exit_value(g.exit_code)));
   if (unwanted) release_group(g, out);
   parent.child_changed.wake_all();
 }
 
-void look_for_jobs_left_by(Group& g, Dropped& out) {
-  if (g.parent != nullptr) look_for_jobs(g, *g.parent, out);
+void look_for_jobs_left_by(const Group& g, Dropped& out) {
+  if (g.parent != nullptr) (void)look_for_jobs(g, *g.parent, &g, out);
 }
 
 bool pass_children_on(const Tree& t, Task& me, Sending& sending, Dropped& out) {
@@ -126,24 +139,21 @@ bool pass_children_on(const Tree& t, Task& me, Sending& sending, Dropped& out) {
     Group& child = Group::of(*me.children.front());
     child.leave_parent();
     child.join_parent(*heir);
-    bool told = tell_of_parents_end(me, child, sending);
+    bool is_enough = tell_of_parents_end(me, child, sending);
     if (heir->group != me.group) {
       child.exit_signal = uapi::sigchld;
+      if (look_for_jobs(child, *me.group, nullptr, out)) is_enough = true;
       if (child.life == Life::zombie) {
         tell_of_end(child, sending, out);
-        told = true;
-      } else {
-        look_for_jobs(child, *me.group, out);
+        is_enough = true;
       }
     }
-    if (told || out.left_alone) break;
+    if (is_enough) break;
   }
   return false;
 }
 
-void tell_of_stop(Group& g, i32 code, u32 signal) {
-  Sending sending;
-  auto t = tree.lock();
+void tell_of_stop(Group& g, i32 code, u32 signal, Sending& sending) {
   if (g.parent == nullptr) return;
   Group& parent = *g.parent;
   const Action action = parent.handlers->get(uapi::sigchld);

@@ -27,15 +27,17 @@ void hang_up(const Dropped& d);
 void release_group(Group& g, Dropped& out);
 /// The parent learns of the end of a process, which goes at once if nobody will wait for it.
 void tell_of_end(Group& g, Sending& sending, Dropped& out);
-/// A process that ends was what tied its process group to the rest of the session.
-void look_for_jobs_left_by(Group& g, Dropped& out);
-/// Passes some children of a thread on that is about to end, up to one that something has to be
-/// sent for. True: there were none left.
+/// A process that is about to end was what tied its process group to the rest of the session.
+void look_for_jobs_left_by(const Group& g, Dropped& out);
+/// Passes some children of a thread on that is about to end, up to one that takes longer or that
+/// something has to be sent for. True: there were none left.
 bool pass_children_on(const Tree& t, Task& me, Sending& sending, Dropped& out);
 
-/// SIGCHLD and a wake-up for a child that stopped (CLD_STOPPED) or went on. Takes the lock.
-void tell_of_stop(Group& g, i32 code, u32 signal);
+/// SIGCHLD and a wake-up for a child that stopped (CLD_STOPPED) or went on.
+void tell_of_stop(Group& g, i32 code, u32 signal, Sending& sending);
 
+/// The real user, also of a process without threads.
+u32 uid_of(Group& g);
 /// CLD_EXITED and so on, by a status word of wait(2).
 i32 exit_kind(u32 status);
 

@@ -53,26 +53,45 @@ class Crowd {
   std::span<Ref<Group>> all() const { return {groups_, count_}; }
 };
 
-/// EAGAIN: more members than there is room for.
-Result<void> collect_members(ident::Pid& pid, Crowd& out) {
+/// Members born as number `from` or later, and the number of the next birth. EAGAIN: more of them
+/// than there is room for.
+Result<void> collect_members(ident::Pid& pid, u64& from, Crowd& out) {
   auto t = tree.lock();
   auto* const g = static_cast<ProcessGroup*>(pid.process_group);
   if (g == nullptr) return Errno::esrch;
   for (Group& member : g->members) {
+    if (member.birth < from) continue;
     if (out.is_full()) return Errno::eagain;
     out.add(member);
   }
+  from = t->births + 1;
   return {};
 }
 
-Result<mem::Box<Crowd>> members_of(ident::Pid& pid) {
+Result<mem::Box<Crowd>> members_of(ident::Pid& pid, u64& from) {
   for (usize wanted = 32;; wanted *= 2) {
     mem::Box<Crowd> crowd = TRY(mem::Box<Crowd>::make(ALLOC_SITE));
     TRY(crowd->reserve(wanted));
-    const Result<void> r = collect_members(pid, *crowd);
+    const Result<void> r = collect_members(pid, from, *crowd);
     if (r.ok()) return crowd;
     if (r.error() != Errno::eagain) return r.error();
   }
+}
+
+/// Calls f(Group&) for every member, and for those that members make before they were met, so that
+/// no job escapes by forking. ESRCH, ENOMEM.
+template <class F> Result<void> each_member(ident::Pid& pid, F f) {
+  // A job that forks faster than signals reach it does not want to end.
+  constexpr u32 most_rounds = 100;
+  u64 from = 0;
+  for (u32 round = 0; round < most_rounds; ++round) {
+    Result<mem::Box<Crowd>> members = members_of(pid, from);
+    if (!members.ok()) return round == 0 ? members.error() : Result<void>();
+    const mem::Box<Crowd> crowd = members.take();
+    if (crowd->all().empty()) break;
+    for (Ref<Group>& g : crowd->all()) f(*g);
+  }
+  return {};
 }
 
 /// Any thread of a process that still has one, for the permission check.
@@ -105,19 +124,30 @@ class Outcome {
   Result<void> result() const { return any_ ? Result<void>() : error_; }
 };
 
-Result<void> send_to_crowd(Task& me, std::span<Ref<Group>> all, u32 signal,
-                           const uapi::siginfo& info) {
-  Outcome outcome;
-  for (Ref<Group>& g : all) outcome.add(send_checked(me, *g, signal, info));
-  return outcome.result();
-}
-
+/// kill(2) with -1. Linux does not tell of those that the caller may not signal, and there is
+/// always somebody: its kernel threads.
 Result<void> send_to_all(Task& me, u32 signal, const uapi::siginfo& info) {
   const Ref<Group> init(*tree.lock()->init);
-  Outcome outcome;
-  for (u32 n = 1; const Ref<Group> g = next_group(n); ++n)
-    if (g != init && g != me.group) outcome.add(send_checked(me, *g, signal, info));
-  return outcome.result();
+  Errno error{};
+  for (u64 births = 0;;) {
+    {
+      auto t = tree.lock();
+      births = t->births;
+    }
+    for (u32 n = 1; const Ref<Group> g = next_group(n); ++n) {
+      if (g == init || g == me.group) continue;
+      const Result<void> r = send_checked(me, *g, signal, info);
+      if (r.ok())
+        error = {};
+      else if (r.error() != Errno::eperm)
+        error = r.error();
+    }
+    // Who was born behind our back must not escape the end of everything.
+    if (signal != uapi::sigkill) break;
+    auto t = tree.lock();
+    if (t->births == births) break;
+  }
+  return error == Errno{} ? Result<void>() : error;
 }
 
 }  // namespace
@@ -139,11 +169,18 @@ Result<void> set_process_group(Task& me, u32 pid, u32 group) {
   {
     auto t = tree.lock();
     TRY(may_move(me, *g));
-    auto* const there = static_cast<ProcessGroup*>(named->process_group);
-    if (there == nullptr && !own) return Errno::eperm;
-    if (there != nullptr) {
-      if (there->session != me.group->process_group->session) return Errno::eperm;
-      left = join_process_group(*g, Ref<ProcessGroup>(*there));
+    auto* const named_group = static_cast<ProcessGroup*>(named->process_group);
+    // One that nobody is in any more is on its way to its end.
+    Ref<ProcessGroup> there;
+    if (named_group != nullptr && named_group->try_get())
+      there = Ref<ProcessGroup>::adopt(named_group);
+    if (!there && !own) return Errno::eperm;
+    if (there) {
+      if (there->session != me.group->process_group->session) {
+        left = std::move(there);
+        return Errno::eperm;
+      }
+      left = join_process_group(*g, std::move(there));
     } else {
       fresh->session = g->process_group->session;
       named->process_group = fresh.get();
@@ -194,33 +231,33 @@ Result<void> send_signal(Task& me, i32 pid, u32 signal, const uapi::siginfo& inf
     if (pid == INT32_MIN) return Errno::esrch;
     group = TRY(ident::find_pid(static_cast<u32>(-pid)));
   }
-  const mem::Box<Crowd> crowd = TRY(members_of(*group));
-  return send_to_crowd(me, crowd->all(), signal, info);
+  Outcome outcome;
+  TRY(each_member(*group, [&](Group& g) { outcome.add(send_checked(me, g, signal, info)); }));
+  return outcome.result();
 }
 
 void signal_process_group(ident::Pid& group, const uapi::siginfo& info) {
-  Result<mem::Box<Crowd>> members = members_of(group);
-  if (!members.ok()) return;
-  const mem::Box<Crowd> crowd = members.take();
-  for (Ref<Group>& g : crowd->all()) (void)send_to_group(*g, info);
+  (void)each_member(group, [&](Group& g) { (void)send_to_group(g, info); });
 }
 
 void leave_terminal(Group& leader) {
+  Ref<Session> session;
   Ref<Terminal> terminal;
   {
     auto t = tree.lock();
     if (!leader.process_group) return;
-    Session& s = *leader.process_group->session;
-    if (s.pid != leader.pid) return;
-    std::swap(terminal, s.terminal);
+    session = leader.process_group->session;
+    if (session->pid != leader.pid) return;
+    std::swap(terminal, session->terminal);
   }
-  if (terminal) terminal->session_ended();
+  if (terminal) terminal->session_ended(*session, false);
 }
 
-bool is_orphaned(ProcessGroup& g) {
+bool is_orphaned(ProcessGroup& g, const Group* without) {
   for (Group& member : g.members) {
     const Group* const parent = member.parent;
-    if (member.life != Life::alive || parent == nullptr || !parent->process_group) continue;
+    if (&member == without || member.life != Life::alive) continue;
+    if (parent == nullptr || !parent->process_group) continue;
     // The first process, which does not know about jobs.
     if (parent->parent == nullptr) continue;
     if (parent->process_group.get() != &g && parent->process_group->session == g.session)

@@ -22,7 +22,7 @@ void signal_process_group(ident::Pid& group, const uapi::siginfo& info);
 void leave_terminal(Group& leader);
 
 /// Nobody of the process group has a parent in the same session but another group: nobody could
-/// continue it. The tree lock is held.
-bool is_orphaned(ProcessGroup& g);
+/// continue it. `without`: one that does not count. The tree lock is held.
+bool is_orphaned(ProcessGroup& g, const Group* without = nullptr);
 
 }  // namespace auk::proc

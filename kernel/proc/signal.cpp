@@ -83,7 +83,7 @@ void add(Pending& p, const uapi::siginfo& info, QueuedSignal*& fresh) {
 /// A thread that may take a signal of the group: the leader first. The tree lock is held.
 Task* choose_thread(Group& g, u32 signal) {
   for (Task& t : g.tasks)
-    if ((t.blocked & set_of(signal)) == 0) return &t;
+    if ((t.blocked & set_of(signal)) == 0 && !t.is_leaving) return &t;
   return nullptr;
 }
 
@@ -102,6 +102,7 @@ void resume_group(Group& g, bool report) {
     auto s = g.signals.lock();
     was_stopped = std::exchange(s->is_stopped, false);
   }
+  if (!report) g.forget_stops();
   if (!was_stopped) return;
   g.resumed.wake_all();
   if (!report || g.parent == nullptr) return;
@@ -373,26 +374,31 @@ namespace {
 
 void stop_here(Task& me, u32 signal) {
   Group& g = *me.group;
+  Sending sending;
+  auto t = tree.lock();
+  // Nobody could continue it.
+  if (signal != uapi::sigstop && is_orphaned(*g.process_group)) return;
   {
-    auto t = tree.lock();
-    {
-      auto s = g.signals.lock();
-      // Continued before it had stopped.
-      if (s->is_exiting || !me.may_stop) return;
-      s->is_stopped = true;
-    }
-    g.stop_signal = signal;
-    g.stop_reported = false;
-    g.continue_reported = true;
-    for (Task& other : g.tasks)
-      if (&other != &me) sched::notify(other, core::work::signal);
+    auto s = g.signals.lock();
+    // Continued before it had stopped.
+    if (s->is_exiting || !me.may_stop) return;
+    s->is_stopped = true;
   }
-  tell_of_stop(g, uapi::cld_stopped, signal);
+  g.stop_signal = signal;
+  g.stop_reported = false;
+  g.continue_reported = true;
+  g.continue_untold.store_relaxed(false);
+  for (Task& other : g.tasks)
+    if (&other != &me) sched::notify(other, core::work::signal);
+  tell_of_stop(g, uapi::cld_stopped, signal, sending);
 }
 
-bool is_in_orphaned_job(Task& me) {
+/// One of the threads that go on tells the parent.
+void tell_that_it_goes_on(Group& g) {
+  Sending sending;
   auto t = tree.lock();
-  return is_orphaned(*me.group->process_group);
+  if (g.continue_untold.exchange_acq_rel(false))
+    tell_of_stop(g, uapi::cld_continued, uapi::sigcont, sending);
 }
 
 /// Sleeps while the group is stopped. Only SIGCONT and SIGKILL end it.
@@ -466,11 +472,12 @@ Result<u32> wait_for_signal(Task& me, SignalSet wanted, u64 deadline_ns, uapi::s
   bool found = take();
   sched::WaitResult r = sched::WaitResult::timed_out;
   if (!found && deadline_ns != 0) {
-    await(wanted & ~unmaskable);
+    await(wanted & mask & ~unmaskable);
     set_blocked(me, mask & ~wanted);
     sched::WaitQueue nothing;
     r = sched::wait_interruptible(nothing, [] { return false; }, deadline_ns);
-    found = take();
+    // One that was not blocked before, and is the end, is not taken away from it.
+    found = !me.has_work(sched::Interruptible::fatal) && take();
     set_blocked(me, mask);
     await(0);
   }
@@ -482,8 +489,7 @@ Result<u32> wait_for_signal(Task& me, SignalSet wanted, u64 deadline_ns, uapi::s
 void take_signal(Task& me, Taken& out) {
   Group& g = *me.group;
   for (;;) {
-    if (g.continue_untold.load_acquire() && g.continue_untold.exchange_acq_rel(false))
-      tell_of_stop(g, uapi::cld_continued, uapi::sigcont);
+    if (g.continue_untold.load_acquire()) tell_that_it_goes_on(g);
     out.signal = 0;
     QueuedSignal* used = nullptr;
     u32 status = 0;
@@ -520,8 +526,6 @@ void take_signal(Task& me, Taken& out) {
     if (is_ignored(out.action, signal)) continue;
     if (is_protected(g) && signal != uapi::sigkill && (synchronous & set_of(signal)) == 0) continue;
     if (default_action(signal) == DefaultAction::stop) {
-      // Nobody could continue it.
-      if (signal != uapi::sigstop && is_in_orphaned_job(me)) continue;
       stop_here(me, signal);
       continue;
     }

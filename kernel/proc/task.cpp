@@ -118,6 +118,12 @@ Ref<ProcessGroup> join_process_group(Group& g, Ref<ProcessGroup> to) {
   return to;
 }
 
+Result<u64> install_file(Task& me, Ref<io::File> file, bool close_on_exec) {
+  const int fd = TRY(me.files->reserve(0, me.group->limit(uapi::rlimit_nofile)));
+  me.files->install(fd, std::move(file), close_on_exec);
+  return static_cast<u64>(fd);
+}
+
 Result<Ref<Task>> find_task(u32 tid) {
   const Ref<ident::Pid> pid = TRY(ident::find_pid(tid));
   auto t = tree.lock();

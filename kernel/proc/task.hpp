@@ -28,12 +28,15 @@
 
 namespace auk::proc {
 
+struct Session;
+
 /// What controls a session; a terminal of a higher floor.
 class Terminal : public RefCounted<Terminal> {
  public:
   static void destroy(Terminal* t) { t->dispose(); }
-  /// Its leader has gone. No lock is held.
-  virtual void session_ended() = 0;
+  /// The leader of a session gives it up, or has gone; the session does not name it any more. No
+  /// lock is held.
+  virtual void session_ended(const Session& s, bool at_exit) = 0;
   virtual u64 device() const = 0;
   /// The number of the process group in the foreground, 0 if there is none. The tree lock is held.
   virtual u32 foreground_number() const = 0;
@@ -148,7 +151,7 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   CpuTimers cpu_timers;
   const u64 start_ns = core::clock_ns();
   /// For others who look at credentials, space, files and the like.
-  core::Guarded<core::level::cred, int, core::SpinPreemptOff> cred_lock;
+  core::Guarded<core::level::cred, int, core::SpinIrqOff> cred_lock;
 
   Task();
   ~Task();
@@ -236,6 +239,9 @@ class Group final : public RefCounted<Group>, public Child {
   Life life = Life::alive;
   u32 exit_code = 0;    ///< as wait(2) shows it
   u32 exit_signal = 0;  ///< to the parent
+  u64 birth = 0;        ///< in the order of births
+  u32 execs = 0;        ///< programs it has begun, and of those of the parent when it was born
+  u32 parent_execs = 0;
   Ref<ProcessGroup> process_group;
   ListNode member_node;  ///< of the process group
   u32 uid = 0;           ///< of the last thread that ended
@@ -259,7 +265,7 @@ class Group final : public RefCounted<Group>, public Child {
   };
   core::Guarded<core::level::group, Signals, core::SpinIrqOff> signals;
   Ref<Handlers> handlers;
-  core::Guarded<core::level::cred, Limits, core::SpinPreemptOff> limits;
+  core::Guarded<core::level::cred, Limits, core::SpinIrqOff> limits;
 
   sched::WaitQueue child_changed;  ///< a child became a zombie, stopped, or went on
   sched::WaitQueue resumed;        ///< stopped threads sleep here
@@ -288,6 +294,11 @@ class Group final : public RefCounted<Group>, public Child {
     parent_thread = &t;
     t.children.push_back(*this);
   }
+  /// Nothing is to be told of stops any more: it ends.
+  void forget_stops() {
+    stop_reported = continue_reported = true;
+    continue_untold.store_relaxed(false);
+  }
   void leave_parent() { parent_thread->children.remove(*this); }
   u32 number() const { return pid->number(); }
   // With the tree lock, or for the own process.
@@ -313,11 +324,14 @@ Ref<ProcessGroup> join_process_group(Group& g, Ref<ProcessGroup> to);
 
 struct Tree {
   Group* init = nullptr;
+  u64 births = 0;
 };
 extern core::Guarded<core::level::proc_tree, Tree, core::SpinIrqOff> tree;
 
 /// The running thread, which has a user half.
 inline Task& current() { return static_cast<Task&>(sched::current()); }
+/// A number for a file, within the process's limit. EMFILE, ENOMEM.
+Result<u64> install_file(Task& me, Ref<io::File> file, bool close_on_exec);
 /// ESRCH. A thread by its number.
 Result<Ref<Task>> find_task(u32 tid);
 /// ESRCH. A process by the number of its leader.

@@ -25,7 +25,7 @@ enum class Found : u8 { event, children, none };
 Found look_at(Group& me, Group& child, const WaitRequest& r, WaitAnswer& answer, Dropped& dropped) {
   const bool keep = r.has(uapi::wnowait);
   answer.pid = child.number();
-  answer.uid = child.uid;
+  answer.uid = uid_of(child);
   if (child.life == Life::zombie) {
     if (!r.has(uapi::wexited)) return Found::none;
     answer.status = child.exit_code;

@@ -25,8 +25,8 @@ static_assert(uapi::sfd_cloexec == close_on_exec && uapi::sfd_nonblock == non_bl
 Value eventfd2(Task& me, u32 count, u32 flags) {
   if ((flags & ~(close_on_exec | non_block | u32{uapi::efd_semaphore})) != 0) return Errno::einval;
   const bool is_semaphore = (flags & uapi::efd_semaphore) != 0;
-  return install(me, TRY(io::make_eventfd(count, is_semaphore, flags & non_block)),
-                 (flags & close_on_exec) != 0);
+  return install_file(me, TRY(io::make_eventfd(count, is_semaphore, flags & non_block)),
+                      (flags & close_on_exec) != 0);
 }
 
 Value eventfd(Task& me, u32 count) { return eventfd2(me, count, 0); }
@@ -45,7 +45,8 @@ Value timerfd_create(Task& me, int clock, u32 flags) {
     case uapi::clock_boottime: break;
     default: return Errno::einval;
   }
-  return install(me, TRY(io::make_timerfd(kind, flags & non_block)), (flags & close_on_exec) != 0);
+  return install_file(me, TRY(io::make_timerfd(kind, flags & non_block)),
+                      (flags & close_on_exec) != 0);
 }
 
 Value timerfd_settime(Task& me, Fd fd, u32 flags, UserIn<uapi::itimerspec> in,
@@ -72,8 +73,8 @@ Value signalfd4(Task& me, Fd fd, UserIn<u64> mask, u64 set_size, u32 flags) {
   const proc::SignalSet wanted = TRY(mask.load());
   if ((flags & ~(close_on_exec | non_block)) != 0) return Errno::einval;
   if (fd.number == -1)
-    return install(me, TRY(proc::make_signalfd(me, wanted, flags & non_block)),
-                   (flags & close_on_exec) != 0);
+    return install_file(me, TRY(proc::make_signalfd(me, wanted, flags & non_block)),
+                        (flags & close_on_exec) != 0);
   const Ref<io::File> f = TRY(file_of(me, fd));
   TRY(proc::set_signalfd(me, *f, wanted));
   return static_cast<u64>(fd.number);
@@ -85,7 +86,8 @@ Value signalfd(Task& me, Fd fd, UserIn<u64> mask, u64 set_size) {
 
 Value inotify_init1(Task& me, u32 flags) {
   if ((flags & ~(close_on_exec | non_block)) != 0) return Errno::einval;
-  return install(me, TRY(vfs::make_inotify(me.cred().uid, flags)), (flags & close_on_exec) != 0);
+  return install_file(me, TRY(vfs::make_inotify(me.cred().uid, flags)),
+                      (flags & close_on_exec) != 0);
 }
 
 Value inotify_init(Task& me) { return inotify_init1(me, 0); }

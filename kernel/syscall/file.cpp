@@ -140,7 +140,7 @@ Value lseek(Task& me, Fd fd, i64 offset, int whence) {
   return static_cast<u64>(TRY(f->seek(offset, whence)));
 }
 
-Value dup(Task& me, Fd fd) { return install(me, TRY(me.files->get(fd.number)), false); }
+Value dup(Task& me, Fd fd) { return install_file(me, TRY(me.files->get(fd.number)), false); }
 
 namespace {
 

@@ -33,7 +33,7 @@ Value open_at(Task& me, Fd dir, UserStr path, u32 flags, u32 mode, vfs::WalkFlag
   at.start = TRY(start_of(me, dir, is_root ? std::string_view(".") : at.name()));
   Ref<io::File> f = TRY(vfs::open(me.asker(), at.start, at.name(),
                                   flags | vfs::open_flag::large_file, mode, resolve));
-  return install(me, std::move(f), (flags & vfs::open_flag::close_on_exec) != 0);
+  return install_file(me, std::move(f), (flags & vfs::open_flag::close_on_exec) != 0);
 }
 
 /// O_TMPFILE includes O_DIRECTORY's bit, so that kernels without it fail.

@@ -270,7 +270,7 @@ Value pselect6(Task& me, int count, UserAddr in, UserAddr out, UserAddr except, 
 Value epoll_create1(Task& me, u32 flags) {
   constexpr u32 close_on_exec = uapi::epoll_cloexec;
   if ((flags & ~close_on_exec) != 0) return Errno::einval;
-  return install(me, TRY(io::make_epoll(flags)), flags != 0);
+  return install_file(me, TRY(io::make_epoll(flags)), flags != 0);
 }
 
 Value epoll_create(Task& me, int size) {

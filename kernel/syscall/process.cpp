@@ -65,7 +65,8 @@ Value clone3(Task& me, UserAddr args, u64 size) {
   TRY(load_sized(a, args, size, first_version));
   constexpr u64 signal_bits = 0xff;
   if ((a.flags & (signal_bits | uapi::clone_detached)) != 0) return Errno::einval;
-  if ((a.flags & uapi::clone_thread) != 0 && a.exit_signal != 0) return Errno::einval;
+  if ((a.flags & (uapi::clone_thread | uapi::clone_parent)) != 0 && a.exit_signal != 0)
+    return Errno::einval;
   if (a.exit_signal > proc::signal_count || a.set_tid_size != 0) return Errno::einval;
   if ((a.stack == 0) != (a.stack_size == 0)) return Errno::einval;
   if (a.stack != 0 && !core::is_user_range(UserAddr(a.stack), a.stack_size)) return Errno::einval;

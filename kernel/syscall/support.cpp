@@ -38,12 +38,6 @@ Result<Ref<io::File>> file_of(Task& me, Fd fd) {
   return f;
 }
 
-Result<u64> install(Task& me, Ref<io::File> file, bool close_on_exec) {
-  const int fd = TRY(me.files->reserve(0, me.group->limit(uapi::rlimit_nofile)));
-  me.files->install(fd, std::move(file), close_on_exec);
-  return static_cast<u64>(fd);
-}
-
 Result<void> check_file_size(Task& me, u64 size) {
   if (size <= me.group->limit(uapi::rlimit_fsize)) return {};
   (void)proc::send_to_task(me, proc::user_signal(uapi::sigxfsz, me, uapi::si_user));

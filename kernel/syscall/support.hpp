@@ -48,8 +48,7 @@ template <class T> Result<T> load_sized(UserAddr at, u64 size) {
 
 /// EBADF; also for files that are open only as a path.
 Result<Ref<io::File>> file_of(Task& me, Fd fd);
-/// A number for a file. EMFILE, ENOMEM.
-Result<u64> install(Task& me, Ref<io::File> file, bool close_on_exec);
+using proc::install_file;
 
 /// EFBIG and SIGXFSZ for a size beyond RLIMIT_FSIZE.
 Result<void> check_file_size(Task& me, u64 size);

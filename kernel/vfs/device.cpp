@@ -47,10 +47,10 @@ const DeviceNode* next_device_node(const DeviceNode* n) { return nodes.next(n); 
 
 void register_char_driver(CharDriver& d) { drivers.lock()->add(d); }
 
-Result<Ref<io::File>> open_char_device(u64 device, u32 flags) {
+Result<Ref<io::File>> open_char_device(const Path& at, u64 device, u32 flags) {
   CharDriver* const d = drivers.lock()->find(device_major(device), device_minor(device));
   if (d == nullptr) return Errno::enxio;
-  return d->open(device_minor(device), flags);
+  return d->open(at, device_minor(device), flags);
 }
 
 }  // namespace auk::vfs

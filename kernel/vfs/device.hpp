@@ -19,6 +19,8 @@ constexpr u32 device_minor(u64 d) {
   return static_cast<u32>((d & 0xff) | ((d >> 12) & 0xffffff00));
 }
 
+class Path;
+
 class CharDriver {
   friend class CharDrivers;
   CharDriver* next_ = nullptr;
@@ -29,7 +31,8 @@ class CharDriver {
       : major_(major),
         first_minor_(first_minor),
         count_(count) {}
-  virtual Result<Ref<io::File>> open(u32 minor, u32 flags) = 0;
+  /// `at`: what was opened.
+  virtual Result<Ref<io::File>> open(const Path& at, u32 minor, u32 flags) = 0;
 
  protected:
   ~CharDriver() = default;
@@ -60,6 +63,6 @@ const DeviceNode* next_device_node(const DeviceNode* n);
 /// For ever.
 void register_char_driver(CharDriver& d);
 /// ENXIO when nobody serves the number.
-Result<Ref<io::File>> open_char_device(u64 device, u32 flags);
+Result<Ref<io::File>> open_char_device(const Path& at, u64 device, u32 flags);
 
 }  // namespace auk::vfs

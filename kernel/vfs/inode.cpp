@@ -52,8 +52,8 @@ void Inode::fill_stat(io::FileStat& s) const {
   s.btime_ns = btime_ns;
 }
 
-Result<Ref<io::File>> Inode::open_special(const Path&, u32 flags) {
-  if (type() == mode::character) return open_char_device(raw_device, flags);
+Result<Ref<io::File>> Inode::open_special(const Path& path, u32 flags) {
+  if (type() == mode::character) return open_char_device(path, raw_device, flags);
   if (type() == mode::fifo) {
     Ref<io::Fifo> fifo;
     {

@@ -1,9 +1,9 @@
 #include "vfs/mount.hpp"
 
 #include <algorithm>
-#include <bit>
 
 #include "core/cpu_mask.hpp"
+#include "mem/numbers.hpp"
 #include "sched/workqueue.hpp"
 #include "vfs/mount_table.hpp"
 #include "vfs/mounting.hpp"
@@ -73,37 +73,9 @@ namespace {
 
 constinit Atomic<u64> next_unique_id{1};
 
-/// Numbers of mounts: the lowest that is free, as programs see on Linux.
-class MountIds {
-  u64* words_ = nullptr;
-  usize count_ = 0;
-
- public:
-  constexpr MountIds() = default;
-  Result<u32> take();
-  void give_back(u32 id) { words_[id / 64] &= ~(u64{1} << (id % 64)); }
-};
-
-Result<u32> MountIds::take() {
-  for (usize i = 0; i < count_; ++i) {
-    if (words_[i] == ~u64{0}) continue;
-    const auto bit = static_cast<u32>(std::countr_one(words_[i]));
-    words_[i] |= u64{1} << bit;
-    return static_cast<u32>(i * 64 + bit);
-  }
-  const usize more = std::max<usize>(2 * count_, 8);
-  auto* const words = static_cast<u64*>(TRY(mem::allocate(ALLOC_SITE, more * sizeof(u64))));
-  std::copy_n(words_, count_, words);
-  // Number 0 is nobody's.
-  if (count_ == 0) words[0] = 1;
-  mem::free(words_);
-  words_ = words;
-  count_ = more;
-  return take();
-}
-
-constinit core::Guarded<core::level::mount_table, MountIds, core::SpinPreemptOff> mount_ids,
-    group_ids;
+/// As programs see on Linux: the lowest that is free, and 0 is nobody's.
+constinit core::Guarded<core::level::mount_table, mem::Numbers, core::SpinPreemptOff>
+    mount_ids(mem::Numbers::From::one), group_ids(mem::Numbers::From::one);
 
 }  // namespace
 

@@ -70,7 +70,8 @@ Result<Ref<io::File>> open_path(const Asker& who, const Path& at, u32 flags, boo
     return Ref<io::File>(TRY(mem::make_ref<InodeFile>(ALLOC_SITE, flags & kept, at)));
   if (!created) TRY(may_open(who, at, flags));
   if (!inode.is_directory() && inode.pages() == nullptr) {
-    Ref<io::File> f = TRY(inode.open_special(at, flags & kept));
+    Ref<io::File> f = TRY(inode.open_special(at, flags & (kept | open_flag::no_controlling_tty)));
+    f->set_flags(flags & kept);
     mem::Box<PathOrigin> origin = TRY(mem::Box<PathOrigin>::make(ALLOC_SITE, at, true));
     f->set_origin(origin.release());
     notify::happened(*at.dentry, uapi::in_open);

@@ -1,6 +1,7 @@
 // Parents and children: what an end is told to whom, orphans, and jobs that are left alone.
 #include "ktap.h"
 
+#include <linux/sched.h>
 #include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -236,4 +237,108 @@ TEST(stopping_where_nobody_could_continue_it) {
   }
   OK(waitpid(child, &status, WUNTRACED) == child);
   IS(status, EXITED(7));
+}
+
+TEST(a_signal_that_does_not_exist) {
+  int status;
+  pid_t const child = (pid_t)SYS(clone, 200, NULL, NULL, NULL, 0);
+  if (child == 0) _exit(3);
+  OK(child > 0);
+  FAILS(waitpid(child, &status, 0), ECHILD);
+  OK(waitpid(child, &status, __WALL) == child);
+  IS(status, EXITED(3));
+}
+
+TEST(a_stop_is_forgotten_when_the_end_comes) {
+  siginfo_t info;
+  int status;
+  pid_t const child = fork();
+  if (child == 0)
+    for (;;) pause();
+  WORKS(kill(child, SIGSTOP));
+  WORKS(waitid(P_PID, (id_t)child, &info, WSTOPPED | WNOWAIT));
+  WORKS(kill(child, SIGKILL));
+  OK(waitpid(child, &status, WUNTRACED | WCONTINUED) == child);
+  IS(status, SIGKILL);
+}
+
+TEST(whose_child_has_stopped) {
+  siginfo_t info;
+  pid_t const child = fork();
+  if (child == 0) {
+    if (setuid(NOBODY) != 0) _exit(1);
+    raise(SIGSTOP);
+    _exit(0);
+  }
+  WORKS(waitid(P_PID, (id_t)child, &info, WSTOPPED));
+  IS(info.si_uid, NOBODY);
+  IS(info.si_status, SIGSTOP);
+  WORKS(kill(child, SIGCONT));
+  WORKS(waitid(P_PID, (id_t)child, &info, WEXITED));
+  IS(info.si_uid, NOBODY);
+}
+
+TEST(only_blocked_signals_are_waited_for) {
+  siginfo_t info;
+  sigset_t const set = one_signal(SIGCHLD);
+  pid_t const child = fork();
+  if (child == 0) _exit(0);
+  // Not blocked and ignored by default, it never arrives.
+  FAILS(sigtimedwait(&set, &info, &(struct timespec){.tv_nsec = 200000000}), EAGAIN);
+  IS(IN_CHILD({
+       sigset_t const end = one_signal(SIGTERM);
+       if (fork() == 0) {
+         usleep(50000);
+         kill(getppid(), SIGTERM);
+         _exit(0);
+       }
+       sigtimedwait(&end, &info, &(struct timespec){.tv_sec = 30});
+     }),
+     SIGTERM);
+}
+
+TEST(to_all_that_one_may_signal) {
+  IS(IN_CHILD({
+       NEED(setuid(NOBODY));
+       _exit(kill(-1, 0) == 0 ? 0 : errno);
+     }),
+     0);
+}
+
+static int count_sigurg;
+static void count(int number) {
+  (void)number;
+  ++count_sigurg;
+}
+
+TEST(siblings_end_as_their_sibling_would) {
+  int status;
+  signal(SIGURG, count);
+  // A child that makes a sibling: it ends with the child's own signal, not with the one it asks
+  // for.
+  pid_t const child = fork();
+  if (child == 0) {
+    pid_t const sibling = (pid_t)SYS(clone, CLONE_PARENT | SIGURG, NULL, NULL, NULL, 0);
+    if (sibling == 0) _exit(5);
+    _exit(sibling > 0 ? 4 : 1);
+  }
+  OK(waitpid(child, &status, 0) == child);
+  IS(status, EXITED(4));
+  OK(waitpid(-1, &status, 0) > 0);
+  IS(status, EXITED(5));
+  IS(count_sigurg, 0);
+  struct clone_args args = {.flags = CLONE_PARENT, .exit_signal = SIGCHLD};
+  FAILS(SYS(clone3, &args, sizeof args), EINVAL);
+}
+
+TEST(who_becomes_another_program_ends_as_usual) {
+  int status;
+  static char const* const program[] = {"/proc/self/exe", "--end", NULL};
+  pid_t const child = (pid_t)SYS(clone, CLONE_VFORK, NULL, NULL, NULL, 0);
+  if (child == 0) {
+    execv(program[0], (char**)program);
+    _exit(1);
+  }
+  OK(child > 0);
+  OK(waitpid(child, &status, 0) == child);
 }

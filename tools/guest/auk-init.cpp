@@ -75,7 +75,7 @@ void mount_all() {
   // A folder of its own may be missing in an initrd that somebody else made.
   static constexpr Mount mounts[] = {
       {"proc", "/proc", ""},          {"sysfs", "/sys", ""},
-      {"devtmpfs", "/dev", ""},       {"devpts", "/dev/pts", "ptmxmode=0666,mode=0620"},
+      {"devtmpfs", "/dev", ""},       {"devpts", "/dev/pts", "gid=5,mode=620,ptmxmode=666"},
       {"tmpfs", "/dev/shm", ""},      {"tmpfs", "/tmp", "mode=1777"},
       {"tmpfs", "/run", "mode=0755"},
   };

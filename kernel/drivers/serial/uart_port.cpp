@@ -160,10 +160,10 @@ void setup_ports() {
     UartPort& p = ports[n];
     if (!p.is_there()) continue;
     constexpr u32 major = 4, first_minor = 64;
-    Result<Ref<tty::Tty>> made =
-        mem::make_ref<tty::Tty>(ALLOC_SITE, p, vfs::make_device(major, first_minor + n));
+    Result<Ref<tty::HardwareTty>> made =
+        mem::make_ref<tty::HardwareTty>(ALLOC_SITE, p, vfs::make_device(major, first_minor + n));
     if (!made.ok()) return core::log_err("serial: out of memory for ttyS{}", n);
-    const Ref<tty::Tty> tty = made.take();
+    const Ref<tty::Tty> tty(made.take());
     if (!tty::add_terminal(tty, n == console_number()).ok()) return;
     const char name[] = {'t', 't', 'y', 'S', static_cast<char>('0' + n), '\0'};
     Result<mem::Box<vfs::DeviceNode>> node = mem::Box<vfs::DeviceNode>::make(

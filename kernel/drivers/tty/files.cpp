@@ -10,16 +10,23 @@ namespace {
 
 class TtyFile final : public io::File {
   Ref<Tty> tty_;
+  const u32 hangups_;
   void dispose() override { mem::destroy(this); }
+  View view() const { return {.hangups = hangups_, .nonblocking = is_nonblocking()}; }
 
  public:
-  TtyFile(u32 flags, Ref<Tty> tty) : File(flags), tty_(std::move(tty)) {}
-  ~TtyFile() = default;
-  Result<usize> read(io::IoBuf& buf) override { return tty_->read(buf, is_nonblocking()); }
-  Result<usize> write(io::IoBuf& buf) override { return tty_->write(buf, is_nonblocking()); }
-  Result<u64> ioctl(u32 command, io::IoctlArg arg) override { return tty_->ioctl(command, arg); }
+  TtyFile(u32 flags, Ref<Tty> tty, u32 hangups)
+      : File(flags),
+        tty_(std::move(tty)),
+        hangups_(hangups) {}
+  ~TtyFile() { tty_->end_open(); }
+  Result<usize> read(io::IoBuf& buf) override { return tty_->read(buf, view()); }
+  Result<usize> write(io::IoBuf& buf) override { return tty_->write(buf, view()); }
+  Result<u64> ioctl(u32 command, io::IoctlArg arg) override {
+    return tty_->ioctl(command, arg, view());
+  }
   bool can_poll() const override { return true; }
-  io::PollEvents poll(io::PollTable* table) override { return tty_->poll(table); }
+  io::PollEvents poll(io::PollTable* table) override { return tty_->poll(table, view()); }
   Result<void> stat(io::FileStat& s) override { return vfs::stat_opened(*this, s); }
 };
 
@@ -40,18 +47,11 @@ Result<Ref<Tty>> find(u64 device) {
   return Errno::enxio;
 }
 
-Result<Ref<io::File>> open_file(Ref<Tty> tty, u32 flags, bool may_take_control) {
-  Ref<TtyFile> f = TRY(mem::make_ref<TtyFile>(ALLOC_SITE, flags, tty));
-  if (may_take_control && (flags & vfs::open_flag::no_controlling_tty) == 0 && f->is_readable())
-    tty->opened_by(proc::current());
-  return Ref<io::File>(std::move(f));
-}
-
 class SerialNumbers final : public vfs::CharDriver {
  public:
   static constexpr u32 major = 4, first = 64, count = 192;
   constexpr SerialNumbers() : CharDriver(major, first, count) {}
-  Result<Ref<io::File>> open(u32 minor, u32 flags) override {
+  Result<Ref<io::File>> open(const vfs::Path&, u32 minor, u32 flags) override {
     return open_file(TRY(find(vfs::make_device(major, minor))), flags, true);
   }
 };
@@ -60,7 +60,7 @@ class SerialNumbers final : public vfs::CharDriver {
 class OwnTerminal final : public vfs::CharDriver {
  public:
   constexpr OwnTerminal() : CharDriver(5, 0, 1) {}
-  Result<Ref<io::File>> open(u32, u32 flags) override {
+  Result<Ref<io::File>> open(const vfs::Path&, u32, u32 flags) override {
     Ref<proc::Terminal> terminal;
     {
       auto t = proc::tree.lock();
@@ -74,14 +74,14 @@ class OwnTerminal final : public vfs::CharDriver {
 class ConsoleNumber final : public vfs::CharDriver {
  public:
   constexpr ConsoleNumber() : CharDriver(5, 1, 1) {}
-  Result<Ref<io::File>> open(u32, u32 flags) override {
+  Result<Ref<io::File>> open(const vfs::Path&, u32, u32 flags) override {
     Ref<Tty> tty;
     {
       auto t = terminals.lock();
       if (t->console == nullptr) return Errno::enodev;
       tty = Ref<Tty>(*t->console);
     }
-    return open_file(std::move(tty), flags, false);
+    return open_file(std::move(tty), flags, false, true);
   }
 };
 
@@ -94,6 +94,20 @@ constinit vfs::DeviceNode console_node("console", vfs::mode::character | 0600,
                                        vfs::make_device(5, 1));
 
 }  // namespace
+
+Result<Ref<io::File>> open_file(Ref<Tty> tty, u32 flags, bool may_take_control, bool is_console) {
+  const u32 hangups = is_console ? View::never_hangs_up : tty->hangups();
+  TRY(tty->begin_open());
+  Result<Ref<TtyFile>> made = mem::make_ref<TtyFile>(ALLOC_SITE, flags, tty, hangups);
+  if (!made.ok()) {
+    tty->end_open();
+    return made.error();
+  }
+  Ref<TtyFile> f = made.take();
+  if (may_take_control && (flags & vfs::open_flag::no_controlling_tty) == 0 && f->is_readable())
+    tty->opened_by(proc::current());
+  return Ref<io::File>(std::move(f));
+}
 
 Result<void> add_terminal(Ref<Tty> tty, bool is_console) {
   mem::Box<Entry> e = TRY(mem::Box<Entry>::make(ALLOC_SITE));

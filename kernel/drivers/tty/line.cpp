@@ -251,6 +251,12 @@ u32 Line::receive(u8 c, CharSink& out) {
   return 0;
 }
 
+usize Line::input_room() const {
+  const usize left = capacity - 1 - std::min<usize>(head_ - tail_, capacity - 1);
+  constexpr usize some = 64;
+  return left == 0 && is_canonical() && lines_head_ == tail_ ? some : left;
+}
+
 usize Line::available() const {
   u64 n = (is_canonical() ? lines_head_ : head_) - tail_;
   if (!is_canonical()) return n;

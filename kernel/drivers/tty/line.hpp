@@ -62,6 +62,9 @@ class Line {
   bool is_stopped() const { return is_stopped_; }
   void set_stopped(bool v) { is_stopped_ = v; }
 
+  /// Characters that may come: with none, the rest waits until the program has read. An unfinished
+  /// line that is too long loses what is too much instead, or it could never end.
+  usize input_room() const;
   /// One character from the hardware. The signal it asks for, or 0.
   u32 receive(u8 c, CharSink& out);
   /// Characters of a program; returns how many are done. Stops when the sink is full.

@@ -1,12 +1,12 @@
 #include "drivers/tty/tty.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "core/clock.hpp"
 #include "generated/uapi/ioctl.hpp"
 #include "generated/uapi/signal.hpp"
 #include "generated/uapi/termios.hpp"
-#include "proc/jobs.hpp"
 
 namespace auk::drivers::tty {
 namespace {
@@ -22,57 +22,37 @@ std::span<byte> bytes_of(std::span<char> s) {
   return {reinterpret_cast<byte*>(s.data()), s.size()};
 }
 
-bool is_ignored_or_blocked(Task& me, u32 signal) {
-  return (me.blocked & proc::set_of(signal)) != 0 ||
-         me.group->handlers->get(signal).handler == proc::handler_ignore;
-}
-
 }  // namespace
 
-void Tty::signal_foreground(u32 signal) {
-  Ref<ident::Pid> group;
+void Tty::receive(std::string_view text) {
+  Fed fed;
   {
-    auto t = proc::tree.lock();
-    group = foreground_;
+    auto line = line_.lock();
+    feed(*line, text, fed);
   }
-  if (group) proc::signal_process_group(*group, proc::kernel_signal(signal));
+  after_feeding(fed);
 }
 
-void Tty::receive(std::string_view text) {
-  for (const char c : text) {
-    u32 signal = 0;
-    bool stopped = false;
-    {
-      auto line = line_.lock();
-      signal = line->receive(static_cast<u8>(c), port_);
-      stopped = line->is_stopped();
-    }
-    if (signal != 0) signal_foreground(signal);
-    if (!stopped) writable_.wake_all();
-  }
+void Tty::feed(Line& line, std::string_view text, Fed& out) {
+  const bool was_stopped = line.is_stopped();
+  for (const char c : text)
+    if (const u32 signal = line.receive(static_cast<u8>(c), port_))
+      out.signals |= proc::set_of(signal);
+  out.is_stopped = line.is_stopped();
+  out.flow_changed = was_stopped != out.is_stopped;
+}
+
+void Tty::after_feeding(const Fed& fed) {
+  for (const u32 signal : {uapi::sigint, uapi::sigquit, uapi::sigtstp})
+    if ((fed.signals & proc::set_of(signal)) != 0) signal_foreground(signal);
+  if (fed.signals != 0) port_.input_flushed();
+  if (fed.flow_changed) port_.output_stopped(fed.is_stopped);
+  port_.output_added();
+  if (!fed.is_stopped) writable_.wake_all();
   readable_.wake_all();
 }
 
-/// A process of the terminal's session that is not in the foreground is stopped instead. EIO where
-/// nobody could continue it.
-Result<void> Tty::check_background(Task& me, u32 signal) {
-  Ref<ident::Pid> group;
-  bool orphaned = false;
-  {
-    auto t = proc::tree.lock();
-    proc::ProcessGroup& mine = *me.group->process_group;
-    if (session_ == nullptr || mine.session.get() != session_ || foreground_ == mine.pid) return {};
-    group = mine.pid;
-    orphaned = proc::is_orphaned(mine);
-  }
-  if (is_ignored_or_blocked(me, signal))
-    return signal == static_cast<u32>(uapi::sigttin) ? Errno::eio : Result<void>();
-  if (orphaned) return Errno::eio;
-  proc::signal_process_group(*group, proc::kernel_signal(signal));
-  return restart::sys;
-}
-
-Result<usize> Tty::read_canonical(io::IoBuf& buf, bool nonblocking) {
+Result<usize> Tty::read_canonical(io::IoBuf& buf, const View& v) {
   usize done = 0;
   for (;;) {
     Chunk chunk;
@@ -93,17 +73,18 @@ Result<usize> Tty::read_canonical(io::IoBuf& buf, bool nonblocking) {
       continue;
     }
     if (done > 0) return done;
-    if (nonblocking) return Errno::eagain;
+    if (is_gone(v)) return lost();
+    if (v.nonblocking) return Errno::eagain;
     const auto ready = [&] {
       auto line = line_.lock();
-      return line->is_readable() || !line->is_canonical();
+      return line->is_readable() || !line->is_canonical() || is_gone(v);
     };
     if (sched::wait_interruptible(readable_, ready) == sched::WaitResult::interrupted)
       return restart::sys;
   }
 }
 
-Result<usize> Tty::read_raw(io::IoBuf& buf, bool nonblocking) {
+Result<usize> Tty::read_raw(io::IoBuf& buf, const View& v) {
   constexpr u64 tenth_ns = 100'000'000;
   u8 least = 0;
   u64 patience = 0;
@@ -129,12 +110,13 @@ Result<usize> Tty::read_raw(io::IoBuf& buf, bool nonblocking) {
       continue;
     }
     if (done >= std::max<usize>(least, 1)) return done;
+    if (is_gone(v)) return done > 0 ? Result<usize>(done) : lost();
     if (least == 0 && (patience == 0 || done > 0)) return done;
-    if (nonblocking) return done > 0 ? Result<usize>(done) : Errno::eagain;
+    if (v.nonblocking) return done > 0 ? Result<usize>(done) : Errno::eagain;
     // With VMIN the clock runs between characters only.
     const bool timed = patience != 0 && (least == 0 || done > 0);
     const u64 deadline = timed ? core::clock_ns() + patience : sched::no_deadline;
-    const auto ready = [&] { return line_.lock()->is_readable(); };
+    const auto ready = [&] { return line_.lock()->is_readable() || is_gone(v); };
     switch (sched::wait_interruptible(readable_, ready, deadline)) {
       case sched::WaitResult::ready: break;
       case sched::WaitResult::timed_out: return done;
@@ -143,11 +125,14 @@ Result<usize> Tty::read_raw(io::IoBuf& buf, bool nonblocking) {
   }
 }
 
-Result<usize> Tty::read(io::IoBuf& buf, bool nonblocking) {
+Result<usize> Tty::read(io::IoBuf& buf, const View& v) {
+  if (is_gone(v)) return usize{0};
   TRY(check_background(proc::current(), uapi::sigttin));
   if (buf.left() == 0) return usize{0};
   const bool canonical = line_.lock()->is_canonical();
-  return canonical ? read_canonical(buf, nonblocking) : read_raw(buf, nonblocking);
+  Result<usize> n = canonical ? read_canonical(buf, v) : read_raw(buf, v);
+  port_.input_taken();
+  return n;
 }
 
 usize Tty::put_some(std::string_view text) {
@@ -155,7 +140,8 @@ usize Tty::put_some(std::string_view text) {
   return line->write(text, port_);
 }
 
-Result<usize> Tty::write(io::IoBuf& buf, bool nonblocking) {
+Result<usize> Tty::write(io::IoBuf& buf, const View& v) {
+  if (is_gone(v)) return Errno::eio;
   const bool stops = (line_.lock()->settings().c_lflag & uapi::tostop) != 0;
   if (stops) TRY(check_background(proc::current(), uapi::sigttou));
   auto alone = writing_.lock();
@@ -167,33 +153,41 @@ Result<usize> Tty::write(io::IoBuf& buf, bool nonblocking) {
     if (n == 0) return done > 0 ? Result<usize>(done) : Errno::efault;
     std::string_view text(chunk.data(), n);
     while (!text.empty()) {
+      const auto or_done = [&](Errno e) { return done > 0 ? Result<usize>(done) : e; };
+      if (is_gone(v)) return or_done(Errno::eio);
+      if (const Result<void> r = port_.make_room(); !r.ok()) return or_done(r.error());
       const usize put = put_some(text);
+      port_.output_added();
       text.remove_prefix(put);
       done += put;
       if (text.empty()) break;
       if (put > 0) continue;
-      if (nonblocking) return done > 0 ? Result<usize>(done) : Errno::eagain;
+      if (v.nonblocking) return or_done(Errno::eagain);
       constexpr usize longest = 8;  // what one character may become
       const auto ready = [&] {
         auto line = line_.lock();
-        return !line->is_stopped() && port_.room() >= longest;
+        return (!line->is_stopped() && port_.possible_room() >= longest) || is_gone(v);
       };
       if (sched::wait_interruptible(writable_, ready) == sched::WaitResult::interrupted)
-        return done > 0 ? Result<usize>(done) : restart::sys;
+        return or_done(restart::sys);
     }
   }
   return done;
 }
 
-io::PollEvents Tty::poll(io::PollTable* table) {
+io::PollEvents Tty::poll(io::PollTable* table, const View& v) {
   if (table != nullptr) {
     table->watch(readable_);
     table->watch(writable_);
   }
+  using io::PollEvent;
   io::PollEvents e;
+  if (is_gone(v))
+    return e | PollEvent::in | PollEvent::out | PollEvent::error | PollEvent::hang_up |
+           PollEvent::read_normal | PollEvent::write_normal;
   auto line = line_.lock();
   if (line->is_readable()) e = io::PollEvents(io::PollEvent::in) | io::PollEvent::read_normal;
-  if (!line->is_stopped() && port_.room() >= chunk_size)
+  if (!line->is_stopped() && port_.possible_room() >= chunk_size)
     e = e | io::PollEvent::out | io::PollEvent::write_normal;
   return e;
 }
@@ -225,45 +219,6 @@ Result<void> Tty::set_settings(Task& me, const uapi::termios2& s, u32 when) {
   return {};
 }
 
-Result<u64> Tty::take_control(Task& me, bool steal) {
-  Ref<proc::Terminal> old;
-  auto t = proc::tree.lock();
-  proc::ProcessGroup& group = *me.group->process_group;
-  proc::Session& session = *group.session;
-  if (session.terminal.get() == this) return u64{0};
-  if (session.pid != me.group->pid || session.terminal) return Errno::eperm;
-  if (session_ != nullptr && !(steal && me.cred().has(ident::Cap::sys_admin))) return Errno::eperm;
-  session.terminal = Ref<proc::Terminal>(*this);
-  session_ = &session;
-  foreground_ = group.pid;
-  return u64{0};
-}
-
-void Tty::opened_by(Task& me) { (void)take_control(me, false); }
-
-Result<u64> Tty::set_foreground(Task& me, u32 number) {
-  TRY(check_background(me, uapi::sigttou));
-  if (static_cast<i32>(number) < 0) return Errno::einval;
-  Ref<ident::Pid> fresh = TRY(ident::find_pid(number));
-  auto t = proc::tree.lock();
-  if (session_ == nullptr || me.group->process_group->session.get() != session_)
-    return Errno::enotty;
-  const auto* const group = static_cast<const proc::ProcessGroup*>(fresh->process_group);
-  if (group == nullptr) return Errno::esrch;
-  if (group->session.get() != session_) return Errno::eperm;
-  std::swap(foreground_, fresh);
-  return u64{0};
-}
-
-void Tty::session_ended() {
-  signal_foreground(uapi::sighup);
-  signal_foreground(uapi::sigcont);
-  Ref<ident::Pid> old;
-  auto t = proc::tree.lock();
-  session_ = nullptr;
-  std::swap(old, foreground_);
-}
-
 namespace {
 
 Result<uapi::termios2> load_settings(const uapi::termios2& now, UserAddr from, bool with_speed) {
@@ -274,10 +229,8 @@ Result<uapi::termios2> load_settings(const uapi::termios2& now, UserAddr from, b
 
 }  // namespace
 
-Result<u64> Tty::ioctl(u32 command, io::IoctlArg arg) {
-  Task& me = proc::current();
+Result<u64> Tty::ioctl_of_settings(Task& me, u32 command, io::IoctlArg arg) {
   const uapi::termios2 now = line_.lock()->settings();
-  const core::UserOut<u32> number(arg.address());
   switch (command) {
     case uapi::tcgets: TRY(core::write_user(arg.address(), &now, sizeof(uapi::termios))); break;
     case tcgets2: TRY(core::write_user(arg.address(), &now, sizeof(now))); break;
@@ -292,69 +245,110 @@ Result<u64> Tty::ioctl(u32 command, io::IoctlArg arg) {
     case tcsetsf2:
       TRY(set_settings(me, TRY(load_settings(now, arg.address(), true)), command - tcsets2));
       break;
+    default: return Errno::enotty;
+  }
+  return u64{0};
+}
+
+void Tty::set_window(const uapi::winsize& w) {
+  {
+    auto window = window_.lock();
+    if (std::bit_cast<u64>(*window) == std::bit_cast<u64>(w)) return;
+    *window = w;
+  }
+  signal_foreground(uapi::sigwinch);
+}
+
+Result<u64> Tty::ioctl_of_both(u32 command, io::IoctlArg arg, Side side) {
+  Task& me = proc::current();
+  const core::UserOut<u32> number(arg.address());
+  switch (command) {
     case uapi::tiocgwinsz: {
       const uapi::winsize w = *window_.lock();
       TRY(core::write_user(arg.address(), &w, sizeof(w)));
-      break;
+      return u64{0};
     }
     case uapi::tiocswinsz: {
       uapi::winsize w{};
       TRY(core::read_user(&w, arg.address(), sizeof(w)));
-      {
-        auto window = window_.lock();
-        *window = w;
-      }
-      signal_foreground(uapi::sigwinch);
-      break;
+      set_window(w);
+      return u64{0};
     }
-    case uapi::tiocsctty: return take_control(me, arg.value == 1);
-    case uapi::tiocnotty: {
-      {
-        auto t = proc::tree.lock();
-        if (me.group->process_group->session.get() != session_) return Errno::enotty;
-      }
-      proc::leave_terminal(*me.group);
-      break;
-    }
-    case uapi::tiocgpgrp: {
-      u32 group = 0;
-      {
-        auto t = proc::tree.lock();
-        if (session_ == nullptr || me.group->process_group->session.get() != session_)
-          return Errno::enotty;
-        group = foreground_ ? foreground_->number() : 0;
-      }
-      TRY(number.store(group));
-      break;
-    }
-    case uapi::tiocspgrp: return set_foreground(me, TRY(core::UserIn<u32>(arg.address()).load()));
-    case uapi::tiocgsid: {
-      u32 sid = 0;
-      {
-        auto t = proc::tree.lock();
-        if (session_ == nullptr || me.group->process_group->session.get() != session_)
-          return Errno::enotty;
-        sid = session_->pid->number();
-      }
-      TRY(number.store(sid));
-      break;
-    }
+    case uapi::tiocexcl: is_exclusive_.store_relaxed(true); return u64{0};
+    case uapi::tiocnxcl: is_exclusive_.store_relaxed(false); return u64{0};
+    case uapi::tiocgexcl: TRY(number.store(is_exclusive_.load_relaxed() ? 1 : 0)); return u64{0};
+    case uapi::tiocgetd: TRY(number.store(0)); return u64{0};
+    case uapi::tiocsetd:
+      return TRY(core::UserIn<u32>(arg.address()).load()) == 0 ? Result<u64>(0) : Errno::einval;
+    case uapi::tiocgdev: TRY(number.store(static_cast<u32>(device_))); return u64{0};
+    default: break;
+  }
+  Result<u64> r = ioctl_of_settings(me, command, arg);
+  if (!r.ok() && r.error() == Errno::enotty) return ioctl_of_jobs(me, command, arg, side);
+  return r;
+}
+
+Result<void> Tty::flush(u64 which) {
+  if (which > 2) return Errno::einval;
+  if (which != 1) {
+    line_.lock()->flush_input();
+    port_.input_flushed();
+    port_.input_taken();
+  }
+  if (which != 0) {
+    port_.flush_output();
+    writable_.wake_all();
+  }
+  return {};
+}
+
+Result<void> Tty::change_flow(u64 how) {
+  if (how > 3) return Errno::einval;
+  if (how < 2) {
+    line_.lock()->set_stopped(how == 0);
+    port_.output_stopped(how == 0);
+    writable_.wake_all();
+    return {};
+  }
+  // The other side shall stop, or go on.
+  char c = 0;
+  {
+    auto line = line_.lock();
+    c = static_cast<char>(line->settings().c_cc[how == 2 ? uapi::vstop : uapi::vstart]);
+  }
+  if (c == 0) return {};
+  TRY(port_.make_room());
+  auto line = line_.lock();
+  (void)port_.put({&c, 1});
+  return {};
+}
+
+Result<void> Tty::check_exclusive() {
+  if (is_exclusive_.load_relaxed() && !proc::current().cred().has(ident::Cap::sys_admin))
+    return Errno::ebusy;
+  return {};
+}
+
+Result<u64> Tty::ioctl(u32 command, io::IoctlArg arg, const View& v) {
+  if (is_gone(v)) return command == uapi::tiocspgrp ? Errno::enotty : Errno::eio;
+  const core::UserOut<u32> number(arg.address());
+  switch (command) {
     case uapi::fionread: TRY(number.store(static_cast<u32>(line_.lock()->available()))); break;
     case uapi::tiocoutq: TRY(number.store(static_cast<u32>(port_.unsent()))); break;
     case uapi::tcsbrk:
-    case uapi::tcsbrkp: TRY(drain()); break;
+    case uapi::tcsbrkp:
+      TRY(check_background(proc::current(), uapi::sigttou));
+      TRY(drain());
+      break;
     case uapi::tcflsh:
-      if (arg.value > 2) return Errno::einval;
-      if (arg.value != 1) line_.lock()->flush_input();
-      if (arg.value != 0) port_.flush_output();
+      TRY(check_background(proc::current(), uapi::sigttou));
+      TRY(flush(arg.value));
       break;
-    case uapi::tcxonc: {
-      if (arg.value > 3) return Errno::einval;
-      if (arg.value < 2) line_.lock()->set_stopped(arg.value == 0);
-      writable_.wake_all();
+    case uapi::tcxonc:
+      TRY(check_background(proc::current(), uapi::sigttou));
+      TRY(change_flow(arg.value));
       break;
-    }
-    default: return Errno::enotty;
+    default: return ioctl_of_both(command, arg, Side::terminal);
   }
   return u64{0};
 }
