@@ -21,9 +21,11 @@ constexpr u32 nobody = 0xffffffff;
 struct alignas(granule) Header {
   Atomic<u64> mark;  ///< position ^ mark_salt once the record is complete
   u64 time_ns;
+  u64 number;
   u16 cpu;
   u16 size;
   Level level;
+  u8 facility;
 };
 static_assert(sizeof(Header) == 32);
 
@@ -32,7 +34,9 @@ alignas(granule) constinit std::array<byte, ring_size> ring{};
 constinit Atomic<u64> head{0};
 constinit Atomic<u32> console_owner{nobody};
 constinit Atomic<Console*> consoles{nullptr};
-constinit Atomic<u32> console_level{7};
+constinit Atomic<u64> next_number{0};
+constinit Atomic<LogListener*> listener{nullptr};
+constinit Atomic<u32> shown_level{7};
 constinit Atomic<bool> seized{false};
 
 // The header never straddles the end: the ring is a multiple of the granule and positions are
@@ -67,20 +71,26 @@ bool is_overwritten(u64 position) { return head.load_acquire() - position > ring
 
 struct Fields {
   u64 time_ns;
+  u64 number;
   u16 cpu;
   u16 size;
   Level level;
+  u8 facility;
 };
+static_assert(sizeof(Fields) + sizeof(u64) == sizeof(Header));
 
-void append(Level level, std::string_view text) {
+void append(Level level, std::string_view text, u8 facility) {
   text = text.substr(0, max_text);
   const u64 size = record_size(text.size());
-  Fields fields{clock_ns(), static_cast<u16>(this_cpu_number.read()), static_cast<u16>(text.size()),
-                level};
+  const machine::IrqFlags flags = machine::irq_save();
+  const Fields fields{.time_ns = clock_ns(),
+                      .number = next_number.fetch_add_relaxed(1),
+                      .cpu = static_cast<u16>(this_cpu_number.read()),
+                      .size = static_cast<u16>(text.size()),
+                      .level = level,
+                      .facility = facility};
   std::array<byte, sizeof(Fields)> raw;
   __builtin_memcpy(raw.data(), &fields, sizeof(fields));
-
-  const machine::IrqFlags flags = machine::irq_save();
   const u64 position = head.fetch_add_acq_rel(size);
   copy_in(position + 8, raw);
   copy_in(position + sizeof(Header),
@@ -136,7 +146,12 @@ bool read_log(u64& cursor, std::span<char> buffer, LogRecord& out) {
       cursor += granule;
       continue;
     }
-    out = {fields.time_ns, fields.level, std::string_view(buffer.data(), size)};
+    out = {.time_ns = fields.time_ns,
+           .number = fields.number,
+           .cpu = fields.cpu,
+           .facility = fields.facility,
+           .level = fields.level,
+           .text = std::string_view(buffer.data(), size)};
     cursor += record_size(fields.size);
     return true;
   }
@@ -156,7 +171,7 @@ class ConsoleSet {
     for (Console* c = consoles.load_acquire(); c != nullptr; c = c->next_) {
       LogRecord record;
       while (read_log(c->cursor_, text, record)) {
-        if (static_cast<u32>(record.level) >= console_level.load_relaxed()) continue;
+        if (static_cast<u32>(record.level) >= shown_level.load_relaxed()) continue;
         std::array<char, 32> prefix;
         Writer w(prefix);
         print_prefix(w, record.time_ns);
@@ -188,7 +203,10 @@ void register_console(Console& console) {
 
 bool has_console() { return consoles.load_acquire() != nullptr; }
 
-void set_console_level(unsigned level) { console_level.store_relaxed(level); }
+void set_console_level(unsigned level) { shown_level.store_relaxed(level); }
+unsigned console_level() { return shown_level.load_relaxed(); }
+void set_log_listener(LogListener& l) { listener.store_release(&l); }
+usize log_buffer_size() { return ring_size; }
 
 void flush_consoles() {
   do {
@@ -219,14 +237,15 @@ void finish_consoles() {
   if (ConsoleSet::is_pending()) seize_consoles();
 }
 
-void log_line(Level level, std::string_view text) {
-  append(level, text);
+void log_line(Level level, std::string_view text, u8 facility) {
+  append(level, text, facility);
   if (seized.load_relaxed()) {
     if (console_owner.load_acquire() == (this_cpu_number.read() | 0x80000000))
       ConsoleSet::print_pending();
     return;
   }
   flush_consoles();
+  if (LogListener* const l = listener.load_acquire()) l->record_added();
 }
 
 void vlog(Level level, std::string_view format, std::span<const FormatArg> args) {

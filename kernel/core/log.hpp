@@ -8,6 +8,7 @@
 // Locking: none. Consoles are owned by one context at a time; whoever logs while another one owns
 // them leaves the record to the owner, which looks again after letting go. A panic takes ownership.
 // Context: any. Interrupts are off only while a finished line is copied into the ring.
+// Records are numbered; two that are made at once may stand in the ring the other way round.
 // Differences from Linux: one ring instead of a descriptor ring with states; a line is formatted on
 // the caller's stack (at most 480 bytes), there is no continuation line.
 #pragma once
@@ -55,10 +56,28 @@ bool has_console();
 
 /// Severities below this number reach the consoles; all reach the ring.
 void set_console_level(unsigned level);
+unsigned console_level();
+
+/// Is told of new records, from any context but NMI and with any lock held: it must only remember.
+class LogListener {
+ public:
+  virtual void record_added() = 0;
+
+ protected:
+  constexpr LogListener() = default;
+  ~LogListener() = default;
+};
+/// Once, at boot.
+void set_log_listener(LogListener& l);
+/// Bytes that the ring holds.
+usize log_buffer_size();
 
 /// Copies the record at or after `cursor` into `text` and advances the cursor behind it.
 struct LogRecord {
   u64 time_ns;
+  u64 number;
+  u16 cpu;
+  u8 facility;  ///< syslog(3); 0 is the kernel
   Level level;
   std::string_view text;
 };
@@ -66,7 +85,7 @@ bool read_log(u64& cursor, std::span<char> buffer, LogRecord& out);
 /// Position of the oldest record that is certainly still there.
 u64 oldest_log_position();
 
-void log_line(Level level, std::string_view text);
+void log_line(Level level, std::string_view text, u8 facility = 0);
 void vlog(Level level, std::string_view format, std::span<const FormatArg> args);
 
 template <Formattable... Args>

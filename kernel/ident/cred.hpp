@@ -34,6 +34,7 @@ enum class Cap : u32 {
   sys_time = 25,
   mknod = 27,
   mac_override = 32,
+  syslog = 34,
   wake_alarm = 35,
 };
 inline constexpr u32 cap_count = 41;

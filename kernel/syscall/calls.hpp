@@ -227,6 +227,7 @@ Value uname(Task&, UserOut<uapi::new_utsname> out);
 Value sethostname(Task&, UserAddr name, int size);
 Value setdomainname(Task&, UserAddr name, int size);
 Value sysinfo(Task&, UserOut<uapi::sysinfo> out);
+Value syslog(Task& me, int action, UserAddr buffer, int size);
 Value getrandom(Task&, UserAddr buffer, u64 size, u32 flags);
 Value reboot(Task&, u32 magic1, u32 magic2, u32 command, UserAddr arg);
 

@@ -1,8 +1,9 @@
-// Devices without hardware: /dev/null, /dev/zero, /dev/full, /dev/random, /dev/urandom. See
-// null(4), full(4), random(4).
+// Devices without hardware: /dev/null, /dev/zero, /dev/full, /dev/random, /dev/urandom, /dev/kmsg.
+// See null(4), full(4), random(4).
 #include <algorithm>
 
 #include "core/init_graph.hpp"
+#include "drivers/memory/kmsg.hpp"
 #include "random/random.hpp"
 #include "vfs/device.hpp"
 #include "vfs/operations.hpp"
@@ -11,7 +12,7 @@ namespace auk::drivers::memory {
 namespace {
 
 constexpr u32 major = 1;
-enum class Minor : u32 { null = 3, zero = 5, full = 7, random = 8, urandom = 9 };
+enum class Minor : u32 { null = 3, zero = 5, full = 7, random = 8, urandom = 9, kmsg = 11 };
 
 class MemoryFile final : public io::File {
   Minor kind_;
@@ -85,6 +86,7 @@ class Driver final : public vfs::CharDriver {
   constexpr Driver() : CharDriver(major, 0, 256) {}
   Result<Ref<io::File>> open(const vfs::Path&, u32 minor, u32 flags) override {
     switch (static_cast<Minor>(minor)) {
+      case Minor::kmsg: return open_kmsg(flags);
       case Minor::null:
       case Minor::zero:
       case Minor::full:
@@ -100,12 +102,13 @@ constinit Driver driver;
 
 constexpr u32 for_all = vfs::mode::character | 0666;
 constexpr u64 number_of(Minor m) { return vfs::make_device(major, static_cast<u32>(m)); }
-constinit std::array<vfs::DeviceNode, 5> nodes{{
+constinit std::array<vfs::DeviceNode, 6> nodes{{
     {"null", for_all, number_of(Minor::null)},
     {"zero", for_all, number_of(Minor::zero)},
     {"full", for_all, number_of(Minor::full)},
     {"random", for_all, number_of(Minor::random)},
     {"urandom", for_all, number_of(Minor::urandom)},
+    {"kmsg", vfs::mode::character | 0644, number_of(Minor::kmsg)},
 }};
 
 void setup() {

@@ -154,6 +154,7 @@ extern const Node* const kernel_cmdline_node;
 extern const Node* const swaps_node;
 extern const Node* const uptime_node;
 extern const Node* const version_node;
+extern const Node* const kmsg_node;
 // sys.cpp
 extern const Node* const sys_node;
 // The directories.

@@ -91,6 +91,7 @@ consteval Table make_table() {
   SYSCALL(getrlimit);
   SYSCALL(getrusage);
   SYSCALL(sysinfo);
+  SYSCALL(syslog);
   SYSCALL(times);
   SYSCALL(getuid);
   SYSCALL(getgid);
