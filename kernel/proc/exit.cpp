@@ -40,8 +40,9 @@ namespace {
 struct Farewell {
   Sending sending;
   Dropped dropped;
-  Ref<Session> session;  ///< whose leader has gone
+  Ref<Session> session;  ///< whose leader goes
   Ref<Terminal> terminal;
+  Ref<ident::Pid> old_foreground;
   bool is_last = false;
 };
 
@@ -58,11 +59,6 @@ void end_group(const Tree& t, Task& me, u32 status, Farewell& out) {
   g.uid = me.cred().uid;
   g.last_name = me.name_;
   g.charge = std::move(out.dropped.charge);
-  const Ref<Session>& session = g.process_group->session;
-  if (session->pid == g.pid && session->terminal) {
-    std::swap(out.terminal, session->terminal);
-    out.session = session;
-  }
   g.life = Life::zombie;
   if (&g == t.init) core::panic("Attempted to kill init! exitcode=0x{:08x}", g.exit_code);
   tell_of_end(g, out.sending, out.dropped);
@@ -76,13 +72,24 @@ void pass_signals_on(Group& g) {
     if ((s->pending.bits & ~other.blocked) != 0) sched::notify(other, core::work::signal);
 }
 
-enum class Left : u8 { children, jobs, nothing };
+/// True when the leader of a session had a terminal to give up.
+bool leave_session(const Group& g, Farewell& out) {
+  const Ref<Session>& session = g.process_group->session;
+  if (session->pid != g.pid || (!session->terminal && !session->old_foreground)) return false;
+  std::swap(out.terminal, session->terminal);
+  std::swap(out.old_foreground, session->old_foreground);
+  out.session = session;
+  return true;
+}
+
+enum class Left : u8 { children, session, jobs, nothing };
 
 /// What had to be seen to first: then it is tried again. `nothing`: the thread has left.
 Left try_leave_tree(Task& me, u32 status, bool has_left_jobs, Farewell& out) {
   Group& g = *me.group;
   auto t = tree.lock();
   if (!pass_children_on(*t, me, out.sending, out.dropped)) return Left::children;
+  if (g.live_tasks == 1 && leave_session(g, out)) return Left::session;
   if (g.live_tasks == 1 && !has_left_jobs) {
     look_for_jobs_left_by(g, out.dropped);
     if (out.dropped.left_alone) return Left::jobs;
@@ -111,6 +118,10 @@ void leave_tree(Task& me, u32 status) {
     has_left_jobs = has_left_jobs || left == Left::jobs;
     hang_up(farewell.dropped);
     if (farewell.terminal) farewell.terminal->session_ended(*farewell.session, true);
+    if (farewell.old_foreground) {
+      signal_process_group(*farewell.old_foreground, kernel_signal(uapi::sighup));
+      signal_process_group(*farewell.old_foreground, kernel_signal(uapi::sigcont));
+    }
     is_last = farewell.is_last;
   }
   if (is_last) {

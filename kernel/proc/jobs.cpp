@@ -78,11 +78,12 @@ Result<mem::Box<Crowd>> members_of(ident::Pid& pid, u64& from) {
   }
 }
 
+/// Who forks faster than signals reach it does not want to end.
+constexpr u32 most_rounds = 100;
+
 /// Calls f(Group&) for every member, and for those that members make before they were met, so that
 /// no job escapes by forking. ESRCH, ENOMEM.
 template <class F> Result<void> each_member(ident::Pid& pid, F f) {
-  // A job that forks faster than signals reach it does not want to end.
-  constexpr u32 most_rounds = 100;
   u64 from = 0;
   for (u32 round = 0; round < most_rounds; ++round) {
     Result<mem::Box<Crowd>> members = members_of(pid, from);
@@ -129,13 +130,18 @@ class Outcome {
 Result<void> send_to_all(Task& me, u32 signal, const uapi::siginfo& info) {
   const Ref<Group> init(*tree.lock()->init);
   Errno error{};
-  for (u64 births = 0;;) {
+  u64 from = 0;
+  bool any = true;
+  for (u32 round = 0; any && round < most_rounds; ++round) {
+    u64 births = 0;
     {
       auto t = tree.lock();
       births = t->births;
     }
+    any = false;
     for (u32 n = 1; const Ref<Group> g = next_group(n); ++n) {
-      if (g == init || g == me.group) continue;
+      if (g == init || g == me.group || g->birth < from) continue;
+      any = true;
       const Result<void> r = send_checked(me, *g, signal, info);
       if (r.ok())
         error = {};
@@ -143,9 +149,8 @@ Result<void> send_to_all(Task& me, u32 signal, const uapi::siginfo& info) {
         error = r.error();
     }
     // Who was born behind our back must not escape the end of everything.
-    if (signal != uapi::sigkill) break;
-    auto t = tree.lock();
-    if (t->births == births) break;
+    if (signal != uapi::sigkill || me.has_work(sched::Interruptible::fatal)) break;
+    from = births + 1;
   }
   return error == Errno{} ? Result<void>() : error;
 }

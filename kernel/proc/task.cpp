@@ -82,9 +82,11 @@ Group::~Group() { signals.alone().pending.clear(); }
 void Session::destroy(Session* s) {
   {
     auto t = tree.lock();
-    // One that never became its pid's leaves the real one alone.
-    if (s->pid->session == s) s->pid->session = nullptr;
-    if (s->pid->is_unused()) ident::free_pid_number(*s->pid);
+    // One that never became its number's leaves the real one, and the number, alone.
+    if (s->pid->session == s) {
+      s->pid->session = nullptr;
+      if (s->pid->is_unused()) ident::free_pid_number(*s->pid);
+    }
   }
   mem::destroy(s);
 }
@@ -92,8 +94,10 @@ void Session::destroy(Session* s) {
 void ProcessGroup::destroy(ProcessGroup* p) {
   {
     auto t = tree.lock();
-    if (p->pid->process_group == p) p->pid->process_group = nullptr;
-    if (p->pid->is_unused()) ident::free_pid_number(*p->pid);
+    if (p->pid->process_group == p) {
+      p->pid->process_group = nullptr;
+      if (p->pid->is_unused()) ident::free_pid_number(*p->pid);
+    }
   }
   mem::destroy(p);
 }

@@ -50,7 +50,10 @@ class Terminal : public RefCounted<Terminal> {
 /// A session: process groups under one terminal. Lives while a process is in it.
 struct Session final : RefCounted<Session> {
   Ref<ident::Pid> pid;
-  Ref<Terminal> terminal;  ///< the tree lock guards it
+  // The tree lock guards these.
+  Ref<Terminal> terminal;
+  /// What was in the foreground of a terminal that is gone: it ends with the leader.
+  Ref<ident::Pid> old_foreground;
   static void destroy(Session* s);
 };
 
@@ -150,8 +153,11 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   CpuSamples samples;
   CpuTimers cpu_timers;
   const u64 start_ns = core::clock_ns();
-  /// For others who look at credentials, space, files and the like.
+  /// For others who look at credentials and space.
   core::Guarded<core::level::cred, int, core::SpinIrqOff> cred_lock;
+  /// For `files`, `fs` and `namespaces`. Not under the tree lock: what they hold has locks of its
+  /// own, which interrupts may break into.
+  core::Guarded<core::level::cred, int, core::SpinPreemptOff> places_lock;
 
   Task();
   ~Task();
@@ -184,7 +190,7 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   /// f(T&), a Result, for somebody else's thread, without a reference: who shares a table counts
   /// its users. ESRCH if the thread is past its end. f runs under the lock.
   template <class T, class F> std::invoke_result_t<F, T&> inspect(Ref<T> Task::* what, F f) {
-    auto lock = cred_lock.lock();
+    auto lock = places_lock.lock();
     T* const it = (this->*what).get();
     if (it == nullptr) return Errno::esrch;
     return f(*it);
@@ -192,7 +198,7 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   /// The thread itself. What stood there goes without a lock.
   template <class T> void replace(Ref<T> Task::* what, Ref<T> fresh) {
     {
-      auto lock = cred_lock.lock();
+      auto lock = places_lock.lock();
       std::swap(this->*what, fresh);
     }
     fresh = {};

@@ -342,3 +342,13 @@ TEST(who_becomes_another_program_ends_as_usual) {
   OK(child > 0);
   OK(waitpid(child, &status, 0) == child);
 }
+
+TEST(groups_of_children_that_go_meanwhile) {
+  signal(SIGCHLD, SIG_IGN);
+  for (int i = 0; i < 3000; ++i) {
+    pid_t const child = fork();
+    if (child == 0) _exit(0);
+    setpgid(child, 0);
+  }
+  FAILS(setpgid(1 << 22, 0), ESRCH);
+}

@@ -599,3 +599,110 @@ TEST(instances) {
   WORKS(close(master));
   FAILS(write(terminal, "x", 1), EIO);
 }
+
+TEST(one_byte_of_a_packet) {
+  struct pair const p = open_pair();
+  int const one = 1;
+  char text[4] = "xxx";
+  WORKS(ioctl(p.master, TIOCPKT, &one));
+  IS(write(p.terminal, "ab", 2), 2);
+  SOON(p.master, POLLIN | POLLOUT);
+  // The status fills it; what comes with it stays.
+  IS(read(p.master, text, 1), 1);
+  IS(text[0], TIOCPKT_DATA);
+  IS(read(p.master, text, sizeof text), 3);
+  IS(text[1], 'a');
+}
+
+TEST(a_flush_makes_room_for_what_waits) {
+  static char text[20000];
+  struct pair const p = open_pair();
+  make_raw(p.terminal);
+  memset(text, 'x', sizeof text);
+  pid_t const child = fork();
+  if (child == 0) _exit(write(p.master, text, sizeof text) == sizeof text ? 0 : 1);
+  // Until the writer waits for room.
+  usleep(100000);
+  struct termios t;
+  NEED(tcgetattr(p.terminal, &t));
+  WORKS(tcsetattr(p.terminal, TCSAFLUSH, &t));
+  // What is left comes to its end.
+  int status = -1;
+  WORKS(fcntl(p.terminal, F_SETFL, O_RDWR | O_NONBLOCK));
+  for (int i = 0; i < 3000 && waitpid(child, &status, WNOHANG) == 0; ++i) {
+    while (read(p.terminal, text, sizeof text) > 0) continue;
+    usleep(10000);
+  }
+  IS(status, 0);
+}
+
+static void* read_one(void* terminal) {
+  static char text[8];
+  memset(text, 0, sizeof text);
+  if (read(*(int*)terminal, text, sizeof text) == 0) strcpy(text, "end");
+  return text;
+}
+
+TEST(who_waits_for_a_line_goes_on_in_the_other_mode) {
+  struct pair p = open_pair();
+  pthread_t thread;
+  void* got = NULL;
+  NEED(pthread_create(&thread, NULL, read_one, &p.terminal));
+  usleep(100000);
+  make_raw(p.terminal);
+  usleep(100000);
+  IS(write(p.master, "k", 1), 1);
+  NEED(pthread_join(thread, &got));
+  IS(strcmp(got, "k"), 0);
+}
+
+TEST(the_foreground_ends_with_the_leader_of_a_lost_terminal) {
+  struct pair const p = open_pair();
+  int ready[2];
+  NEED(pipe(caught));
+  NEED(pipe(ready));
+  signal(SIGHUP, note);
+  signal(SIGCONT, SIG_DFL);
+  pid_t const leader = fork();
+  if (leader == 0) {
+    close(p.master);
+    setsid();
+    signal(SIGTTOU, SIG_IGN);
+    ioctl(p.terminal, TIOCSCTTY, 0);
+    pid_t const job = fork();
+    if (job == 0) {
+      close(p.terminal);
+      for (;;) pause();
+    }
+    setpgid(job, job);
+    tcsetpgrp(p.terminal, job);
+    signal(SIGHUP, SIG_DFL);
+    (void)!write(ready[1], "", 1);
+    for (;;) pause();
+  }
+  char byte;
+  IS(read(ready[0], &byte, 1), 1);
+  WORKS(close(p.master));
+  IS(ktap_status_of(leader), SIGHUP);
+  IS(next_signal(), SIGHUP);
+}
+
+TEST(who_must_not_wait_does_not_wait_for_another_writer) {
+  static char text[100000];
+  struct pair const p = open_pair();
+  make_raw(p.terminal);
+  memset(text, 'x', sizeof text);
+  pid_t const child = fork();
+  if (child == 0) _exit(write(p.terminal, text, sizeof text) > 0 ? 0 : 1);
+  usleep(200000);
+  int const other = (int)NEED(open_terminal(p.master, O_RDWR | O_NOCTTY | O_NONBLOCK));
+  FAILS(write(other, "x", 1), EAGAIN);
+  // Nor does one that does wait hold off its own end.
+  pid_t const second = fork();
+  if (second == 0) _exit(write(p.terminal, "x", 1) == 1 ? 0 : 1);
+  usleep(100000);
+  WORKS(kill(second, SIGKILL));
+  IS(ktap_status_of(second), SIGKILL);
+  WORKS(kill(child, SIGKILL));
+  IS(ktap_status_of(child), SIGKILL);
+}

@@ -40,6 +40,7 @@ class UartPort final : public tty::Port {
   usize unsent() const override;
   bool is_idle() const override;
   void flush_output() override;
+  void drop() override { flush_output(); }
   void configure(const uapi::termios2& settings) override;
 };
 

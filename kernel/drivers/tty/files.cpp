@@ -12,7 +12,6 @@ class TtyFile final : public io::File {
   Ref<Tty> tty_;
   const u32 hangups_;
   void dispose() override { mem::destroy(this); }
-  View view() const { return {.hangups = hangups_, .nonblocking = is_nonblocking()}; }
 
  public:
   TtyFile(u32 flags, Ref<Tty> tty, u32 hangups)
@@ -20,6 +19,9 @@ class TtyFile final : public io::File {
         tty_(std::move(tty)),
         hangups_(hangups) {}
   ~TtyFile() { tty_->end_open(); }
+  View view() const {
+    return {.hangups = hangups_, .nonblocking = is_nonblocking(), .readable = is_readable()};
+  }
   Result<usize> read(io::IoBuf& buf) override { return tty_->read(buf, view()); }
   Result<usize> write(io::IoBuf& buf) override { return tty_->write(buf, view()); }
   Result<u64> ioctl(u32 command, io::IoctlArg arg) override {
@@ -105,7 +107,7 @@ Result<Ref<io::File>> open_file(Ref<Tty> tty, u32 flags, bool may_take_control, 
   }
   Ref<TtyFile> f = made.take();
   if (may_take_control && (flags & vfs::open_flag::no_controlling_tty) == 0 && f->is_readable())
-    tty->opened_by(proc::current());
+    tty->opened_by(proc::current(), f->view());
   return Ref<io::File>(std::move(f));
 }
 

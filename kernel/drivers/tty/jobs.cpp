@@ -44,17 +44,22 @@ Result<void> Tty::check_background(Task& me, u32 signal) {
   return restart::sys;
 }
 
-Result<u64> Tty::take_control(Task& me, bool steal) {
+/// `v`: how the caller sees it, if not from the master.
+Result<u64> Tty::take_control(Task& me, bool steal, const View* v) {
+  const bool is_admin = me.cred().has(ident::Cap::sys_admin);
   Ref<proc::Session> old_session;
   Ref<proc::Terminal> old;
   Ref<ident::Pid> old_foreground;
   auto t = proc::tree.lock();
   proc::ProcessGroup& group = *me.group->process_group;
   proc::Session& session = *group.session;
-  if (session.terminal.get() == this) return u64{0};
-  if (session.pid != me.group->pid || session.terminal) return Errno::eperm;
+  const bool leads = session.pid == me.group->pid;
+  if (leads && session.terminal.get() == this) return u64{0};
+  if (v != nullptr && is_gone(*v)) return Errno::eio;
+  if (v != nullptr && !v->readable && !is_admin) return Errno::eperm;
+  if (!leads || session.terminal) return Errno::eperm;
   if (session_) {
-    if (!steal || !me.cred().has(ident::Cap::sys_admin)) return Errno::eperm;
+    if (!steal || !is_admin) return Errno::eperm;
     std::swap(session_->terminal, old);
   }
   session.terminal = Ref<proc::Terminal>(*this);
@@ -63,7 +68,7 @@ Result<u64> Tty::take_control(Task& me, bool steal) {
   return u64{0};
 }
 
-void Tty::opened_by(Task& me) { (void)take_control(me, false); }
+void Tty::opened_by(Task& me, const View& v) { (void)take_control(me, false, &v); }
 
 Result<u64> Tty::set_foreground(Task& me, u32 number) {
   const Result<void> may = check_background(me, uapi::sigttou);
@@ -73,9 +78,11 @@ Result<u64> Tty::set_foreground(Task& me, u32 number) {
   Ref<ident::Pid> fresh = TRY(ident::find_pid(number));
   auto t = proc::tree.lock();
   if (!session_ || me.group->process_group->session != session_) return Errno::enotty;
-  const auto* const group = static_cast<const proc::ProcessGroup*>(fresh->process_group);
-  if (group == nullptr) return Errno::esrch;
-  if (group->session != session_) return Errno::eperm;
+  const auto* group = static_cast<const proc::ProcessGroup*>(fresh->process_group);
+  // A process's number will do, too.
+  if (group == nullptr && fresh->group != nullptr)
+    group = static_cast<const proc::Group*>(fresh->group)->process_group.get();
+  if (group == nullptr || group->session != session_) return Errno::eperm;
   std::swap(foreground_, fresh);
   return u64{0};
 }
@@ -85,14 +92,15 @@ bool Tty::is_own_of(Task& me) const {
   return session_ && me.group->process_group->session == session_;
 }
 
-void Tty::leave_session() {
-  Ref<ident::Pid> foreground;
+void Tty::leave_session(bool keeps_foreground) {
+  Ref<ident::Pid> foreground, older;
   Ref<proc::Session> session;
   Ref<proc::Terminal> self;
   auto t = proc::tree.lock();
   if (session_ && session_->terminal.get() == this) std::swap(session_->terminal, self);
   std::swap(session_, session);
   std::swap(foreground_, foreground);
+  if (keeps_foreground && session) older = std::exchange(session->old_foreground, foreground);
 }
 
 void Tty::session_ended(const proc::Session& s, bool at_exit) {
@@ -104,7 +112,7 @@ void Tty::session_ended(const proc::Session& s, bool at_exit) {
   if (at_exit && hangs_up_with_session()) return hang_up(true);
   signal_foreground(uapi::sighup);
   if (!at_exit) signal_foreground(uapi::sigcont);
-  leave_session();
+  leave_session(false);
 }
 
 void Tty::hang_up(bool foreground_too) {
@@ -121,7 +129,8 @@ void Tty::hang_up(bool foreground_too) {
     (void)proc::send_to_group(*leader, proc::kernel_signal(uapi::sigcont));
   }
   if (foreground_too) signal_foreground(uapi::sighup);
-  leave_session();
+  leave_session(!foreground_too);
+  port_.drop_input();
   {
     auto line = line_.lock();
     line->flush_input();
@@ -131,18 +140,18 @@ void Tty::hang_up(bool foreground_too) {
   writable_.wake_all();
 }
 
-Result<u64> Tty::ioctl_of_jobs(Task& me, u32 command, io::IoctlArg arg, Side side) {
+Result<u64> Tty::ioctl_of_jobs(Task& me, u32 command, io::IoctlArg arg, const View* terminal) {
   const core::UserOut<u32> number(arg.address());
   switch (command) {
-    case uapi::tiocsctty: return take_control(me, arg.value == 1);
+    case uapi::tiocsctty: return take_control(me, arg.value == 1, terminal);
     case uapi::tiocnotty: {
-      if (side == Side::master || !is_own_of(me)) return Errno::enotty;
+      if (terminal == nullptr || !is_own_of(me)) return Errno::enotty;
       proc::leave_terminal(*me.group);
       return u64{0};
     }
     case uapi::tiocgpgrp:
     case uapi::tiocgsid: {
-      if (side == Side::terminal && !is_own_of(me)) return Errno::enotty;
+      if (terminal != nullptr && !is_own_of(me)) return Errno::enotty;
       u32 found = 0;
       {
         auto t = proc::tree.lock();

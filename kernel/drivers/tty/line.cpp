@@ -148,28 +148,44 @@ u32 Line::width_before(u64 end) const {
   return width;
 }
 
+/// Takes characters off the end of the edited line, and off the screen.
+void Line::erase_to(u64 head, CharSink& out) {
+  bool has_tab = false;
+  u32 width = 0;
+  for (u64 at = head; at < head_; ++at) {
+    const u8 c = static_cast<u8>(ring_[at % capacity]);
+    has_tab = has_tab || c == '\t';
+    if (is_control(c))
+      width += has_local(uapi::echoctl) ? 2 : 0;
+    else if ((c & 0xc0) != 0x80)
+      ++width;
+  }
+  // How wide a tab is depends on all that is left of it.
+  if (has_tab) width = width_before(head_) - width_before(head);
+  head_ = head;
+  for (; width > 0; --width) echo_raw("\b \b", out);
+}
+
 void Line::erase_one(CharSink& out) {
   if (head_ == lines_head_) return;
-  const u64 old_head = head_;
+  u64 head = head_;
   // All bytes of one UTF-8 character.
-  do --head_;
-  while (head_ > lines_head_ && has_input(uapi::iutf8) && (ring_[head_ % capacity] & 0xc0) == 0x80);
-  if (!has_local(uapi::echo)) return;
-  if (!has_local(uapi::echoe)) {
-    echo(settings_.c_cc[uapi::verase], out);
-    return;
-  }
-  for (u32 n = width_before(old_head) - width_before(head_); n > 0; --n) echo_raw("\b \b", out);
+  do --head;
+  while (head > lines_head_ && has_input(uapi::iutf8) && (ring_[head % capacity] & 0xc0) == 0x80);
+  if (has_local(uapi::echo) && has_local(uapi::echoe)) return erase_to(head, out);
+  head_ = head;
+  if (has_local(uapi::echo)) echo(settings_.c_cc[uapi::verase], out);
 }
 
 void Line::erase_word(CharSink& out) {
-  bool seen = false;
-  while (head_ > lines_head_) {
-    const bool word = is_word(static_cast<u8>(ring_[(head_ - 1) % capacity]));
+  u64 head = head_;
+  for (bool seen = false; head > lines_head_; --head) {
+    const bool word = is_word(static_cast<u8>(ring_[(head - 1) % capacity]));
     if (seen && !word) break;
     seen = seen || word;
-    erase_one(out);
   }
+  if (has_local(uapi::echo) && has_local(uapi::echoe)) return erase_to(head, out);
+  while (head_ > head) erase_one(out);
 }
 
 void Line::erase_line(CharSink& out) {
@@ -179,6 +195,7 @@ void Line::erase_line(CharSink& out) {
     echo_raw("\n", out);
     return;
   }
+  if (has_local(uapi::echo) && has_local(uapi::echoe)) return erase_to(lines_head_, out);
   while (head_ > lines_head_) erase_one(out);
 }
 
@@ -230,7 +247,10 @@ u32 Line::receive(u8 c, CharSink& out) {
     if (is_special(c, uapi::vquit)) signal = uapi::sigquit;
     if (is_special(c, uapi::vsusp)) signal = uapi::sigtstp;
     if (signal != 0) {
-      if (!has_local(uapi::noflsh)) flush_input();
+      if (flushes_at_signals()) {
+        flush_input();
+        out.drop();
+      }
       is_stopped_ = false;
       echo(c, out);
       return signal;
@@ -249,6 +269,13 @@ u32 Line::receive(u8 c, CharSink& out) {
     echo(c, out);
   push(c);
   return 0;
+}
+
+bool Line::flushes_at_signals() const { return !has_local(uapi::noflsh); }
+
+usize Line::batch() const {
+  constexpr usize most = 64, steps = 1024;
+  return std::clamp<usize>(steps / (head_ - lines_head_ + 1), 1, most);
 }
 
 usize Line::input_room() const {

@@ -18,6 +18,8 @@ class CharSink {
  public:
   virtual usize put(std::string_view text) = 0;
   virtual usize room() const = 0;
+  /// Forgets what has not been sent.
+  virtual void drop() = 0;
 
  protected:
   ~CharSink() = default;
@@ -51,6 +53,7 @@ class Line {
   void erase_word(CharSink& out);
   void erase_line(CharSink& out);
   u32 width_before(u64 end) const;
+  void erase_to(u64 head, CharSink& out);
   bool edit(u8 c, CharSink& out);
   void move_column(u8 c);
   usize write_one(u8 c, CharSink& out);
@@ -59,6 +62,10 @@ class Line {
   const uapi::termios2& settings() const { return settings_; }
   void set_settings(const uapi::termios2& s);
   bool is_canonical() const;
+  /// A character that is a signal takes input and output with it.
+  bool flushes_at_signals() const;
+  /// Characters that may be given at once: some take as long as the unfinished line is.
+  usize batch() const;
   bool is_stopped() const { return is_stopped_; }
   void set_stopped(bool v) { is_stopped_ = v; }
 

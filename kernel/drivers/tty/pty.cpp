@@ -93,9 +93,20 @@ void Pty::configure(const uapi::termios2& s) {
     note(stops ? uapi::tiocpkt_dostop : uapi::tiocpkt_nostop);
 }
 
+void Pty::drop() {
+  auto out = output_.lock();
+  out->bytes.clear();
+  if (out->in_packets) out->status |= uapi::tiocpkt_flushwrite;
+}
+
 void Pty::flush_output() {
-  output_.lock()->bytes.clear();
-  note(uapi::tiocpkt_flushwrite);
+  drop();
+  master_readable_.wake_all();
+}
+
+void Pty::drop_input() {
+  input_.lock()->clear();
+  master_writable_.wake_all();
 }
 
 void Pty::input_flushed() { note(uapi::tiocpkt_flushread); }
@@ -117,7 +128,8 @@ void Pty::pump() {
     usize n = 0;
     {
       auto line = line_.lock();
-      n = input_.lock()->pop(std::span(batch).first(std::min(most, line->input_room())));
+      n = input_.lock()->pop(
+          std::span(batch).first(std::min({most, line->batch(), line->input_room()})));
       feed(*line, {batch.data(), n}, fed);
     }
     if (n == 0) return;
@@ -135,12 +147,21 @@ usize Pty::take_output(std::span<char> to) {
     to.front() = static_cast<char>(std::exchange(out->status, u8{0}));
     return 1;
   }
-  to.front() = 0;
-  const usize n = out->bytes.pop(to.subspan(1));
-  return n == 0 ? 0 : n + 1;
+  if (out->bytes.size() == 0) return 0;
+  to.front() = uapi::tiocpkt_data;
+  return 1 + out->bytes.pop(to.subspan(1));
 }
 
 Result<usize> Pty::read_master(io::IoBuf& buf, bool nonblocking) {
+  if (buf.left() == 0) return usize{0};
+  TRY(master_reading_.take(nonblocking));
+  const OwnTurn turn(master_reading_);
+  Result<usize> n = read_output(buf, nonblocking);
+  writable_.wake_all();
+  return n;
+}
+
+Result<usize> Pty::read_output(io::IoBuf& buf, bool nonblocking) {
   usize done = 0;
   while (buf.left() > 0) {
     Chunk chunk;
@@ -163,12 +184,12 @@ Result<usize> Pty::read_master(io::IoBuf& buf, bool nonblocking) {
     if (sched::wait_interruptible(master_readable_, ready) == sched::WaitResult::interrupted)
       return restart::sys;
   }
-  writable_.wake_all();
   return done;
 }
 
 Result<usize> Pty::write_master(io::IoBuf& buf, bool nonblocking) {
-  auto alone = master_writing_.lock();
+  TRY(master_writing_.take(nonblocking));
+  const OwnTurn turn(master_writing_);
   usize done = 0;
   const auto or_done = [&](Errno e) { return done > 0 ? Result<usize>(done) : e; };
   while (buf.left() > 0) {
@@ -242,6 +263,9 @@ Result<u64> Pty::ioctl_master(u32 command, io::IoctlArg arg) {
       break;
     }
     case uapi::tiocoutq: TRY(number.store(0)); break;
+    case uapi::tiocexcl: master_is_exclusive_.store_relaxed(true); break;
+    case uapi::tiocnxcl: master_is_exclusive_.store_relaxed(false); break;
+    case uapi::tiocgexcl: TRY(number.store(master_is_exclusive_.load_relaxed() ? 1 : 0)); break;
     case uapi::tcsbrk:
     case uapi::tcsbrkp: break;
     case uapi::tcflsh:
@@ -252,11 +276,10 @@ Result<u64> Pty::ioctl_master(u32 command, io::IoctlArg arg) {
         writable_.wake_all();
       }
       if (arg.value != 0) {
-        input_.lock()->clear();
-        master_writable_.wake_all();
+        drop_input();
       }
       break;
-    default: return ioctl_of_both(command, arg, Side::master);
+    default: return ioctl_of_both(command, arg, nullptr);
   }
   return u64{0};
 }

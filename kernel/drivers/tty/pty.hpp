@@ -21,13 +21,14 @@ class Pty final : public Tty, private Port {
   };
   mutable core::Guarded<core::level::driver, Output, core::SpinIrqOff> output_;
   core::Guarded<core::level::driver, ByteQueue, core::SpinIrqOff> input_;
-  core::Guarded<core::level::tty, Nothing, sched::SleepLock> master_writing_;
+  Turn master_reading_, master_writing_;
   sched::WaitQueue master_readable_, master_writable_;
   Atomic<bool> is_locked_{true};
   Atomic<bool> master_is_gone_{false};
   static constexpr u32 was_open = u32{1} << 31;
   Atomic<u32> open_files_{0};  ///< with was_open, once there was one
-  bool does_stop_ = true;      ///< Ctrl-S and Ctrl-Q mean what they usually do
+  Atomic<bool> master_is_exclusive_{false};
+  bool does_stop_ = true;  ///< Ctrl-S and Ctrl-Q mean what they usually do
   const u32 index_;
 
   void dispose() override { mem::destroy(this); }
@@ -38,6 +39,7 @@ class Pty final : public Tty, private Port {
   void pump();
   void note(u8 status);
   usize take_output(std::span<char> to);
+  Result<usize> read_output(io::IoBuf& buf, bool nonblocking);
 
   // The terminal's port.
   usize put(std::string_view text) override;
@@ -49,6 +51,8 @@ class Pty final : public Tty, private Port {
   usize unsent() const override { return 0; }
   bool is_idle() const override { return true; }
   void flush_output() override;
+  void drop() override;
+  void drop_input() override;
   void input_flushed() override;
   void output_stopped(bool is_stopped) override;
   void input_taken() override;

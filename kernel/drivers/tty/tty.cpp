@@ -36,8 +36,10 @@ void Tty::receive(std::string_view text) {
 void Tty::feed(Line& line, std::string_view text, Fed& out) {
   const bool was_stopped = line.is_stopped();
   for (const char c : text)
-    if (const u32 signal = line.receive(static_cast<u8>(c), port_))
+    if (const u32 signal = line.receive(static_cast<u8>(c), port_)) {
       out.signals |= proc::set_of(signal);
+      if (line.flushes_at_signals()) out.was_flushed = true;
+    }
   out.is_stopped = line.is_stopped();
   out.flow_changed = was_stopped != out.is_stopped;
 }
@@ -45,78 +47,59 @@ void Tty::feed(Line& line, std::string_view text, Fed& out) {
 void Tty::after_feeding(const Fed& fed) {
   for (const u32 signal : {uapi::sigint, uapi::sigquit, uapi::sigtstp})
     if ((fed.signals & proc::set_of(signal)) != 0) signal_foreground(signal);
-  if (fed.signals != 0) port_.input_flushed();
+  if (fed.was_flushed) port_.input_flushed();
   if (fed.flow_changed) port_.output_stopped(fed.is_stopped);
   port_.output_added();
   if (!fed.is_stopped) writable_.wake_all();
   readable_.wake_all();
 }
 
-Result<usize> Tty::read_canonical(io::IoBuf& buf, const View& v) {
-  usize done = 0;
-  for (;;) {
-    Chunk chunk;
-    usize n = 0;
-    bool at_end = false, readable = false;
-    {
-      auto line = line_.lock();
-      if (!line->is_canonical()) return done;
-      readable = line->is_readable();
-      if (readable)
-        n = line->take(std::span(chunk).first(std::min(buf.left(), u64{chunk_size})), at_end);
-    }
-    if (readable) {
-      if (buf.put(bytes_of(std::span(chunk).first(n))) < n)
-        return done > 0 ? Result<usize>(done) : Errno::efault;
-      done += n;
-      if (at_end || buf.left() == 0) return done;
-      continue;
-    }
-    if (done > 0) return done;
-    if (is_gone(v)) return lost();
-    if (v.nonblocking) return Errno::eagain;
-    const auto ready = [&] {
-      auto line = line_.lock();
-      return line->is_readable() || !line->is_canonical() || is_gone(v);
-    };
-    if (sched::wait_interruptible(readable_, ready) == sched::WaitResult::interrupted)
-      return restart::sys;
-  }
+/// What the line has for a reader at this moment, by its mode of this moment.
+struct Tty::Piece {
+  usize size = 0;
+  bool is_there = false;  ///< also an end of file, which has no characters
+  bool is_canonical = false;
+  bool at_end = false;  ///< of a line
+  usize least = 0;      ///< VMIN
+  u64 patience_ns = 0;  ///< VTIME
+};
+
+Tty::Piece Tty::take(std::span<char> to) {
+  constexpr u64 tenth_ns = 100'000'000;
+  auto line = line_.lock();
+  Piece p;
+  p.is_canonical = line->is_canonical();
+  p.least = line->settings().c_cc[uapi::vmin];
+  p.patience_ns = u64{line->settings().c_cc[uapi::vtime]} * tenth_ns;
+  p.is_there = line->is_readable();
+  if (p.is_there) p.size = line->take(to, p.at_end);
+  return p;
 }
 
-Result<usize> Tty::read_raw(io::IoBuf& buf, const View& v) {
-  constexpr u64 tenth_ns = 100'000'000;
-  u8 least = 0;
-  u64 patience = 0;
-  {
-    auto line = line_.lock();
-    least = line->settings().c_cc[uapi::vmin];
-    patience = u64{line->settings().c_cc[uapi::vtime]} * tenth_ns;
-  }
+Result<usize> Tty::read_on(io::IoBuf& buf, const View& v) {
   usize done = 0;
   for (;;) {
     Chunk chunk;
-    usize n = 0;
-    {
-      auto line = line_.lock();
-      bool at_end = false;
-      n = line->take(std::span(chunk).first(std::min(buf.left(), u64{chunk_size})), at_end);
-    }
-    if (n > 0) {
-      if (buf.put(bytes_of(std::span(chunk).first(n))) < n)
+    const Piece p = take(std::span(chunk).first(std::min(buf.left(), u64{chunk_size})));
+    if (p.is_there) {
+      if (buf.put(bytes_of(std::span(chunk).first(p.size))) < p.size)
         return done > 0 ? Result<usize>(done) : Errno::efault;
-      done += n;
-      if (buf.left() == 0) return done;
+      done += p.size;
+      if (p.at_end || buf.left() == 0) return done;
       continue;
     }
-    if (done >= std::max<usize>(least, 1)) return done;
     if (is_gone(v)) return done > 0 ? Result<usize>(done) : lost();
-    if (least == 0 && (patience == 0 || done > 0)) return done;
+    if (p.is_canonical ? done > 0 : done >= std::max<usize>(p.least, 1)) return done;
+    const bool waits_for_first = !p.is_canonical && p.least == 0;
+    if (waits_for_first && (p.patience_ns == 0 || done > 0)) return done;
     if (v.nonblocking) return done > 0 ? Result<usize>(done) : Errno::eagain;
     // With VMIN the clock runs between characters only.
-    const bool timed = patience != 0 && (least == 0 || done > 0);
-    const u64 deadline = timed ? core::clock_ns() + patience : sched::no_deadline;
-    const auto ready = [&] { return line_.lock()->is_readable() || is_gone(v); };
+    const bool timed = !p.is_canonical && p.patience_ns != 0 && (p.least == 0 || done > 0);
+    const u64 deadline = timed ? core::clock_ns() + p.patience_ns : sched::no_deadline;
+    const auto ready = [&] {
+      auto line = line_.lock();
+      return line->is_readable() || line->is_canonical() != p.is_canonical || is_gone(v);
+    };
     switch (sched::wait_interruptible(readable_, ready, deadline)) {
       case sched::WaitResult::ready: break;
       case sched::WaitResult::timed_out: return done;
@@ -129,8 +112,9 @@ Result<usize> Tty::read(io::IoBuf& buf, const View& v) {
   if (is_gone(v)) return usize{0};
   TRY(check_background(proc::current(), uapi::sigttin));
   if (buf.left() == 0) return usize{0};
-  const bool canonical = line_.lock()->is_canonical();
-  Result<usize> n = canonical ? read_canonical(buf, v) : read_raw(buf, v);
+  TRY(reading_.take(v.nonblocking));
+  const OwnTurn turn(reading_);
+  Result<usize> n = read_on(buf, v);
   port_.input_taken();
   return n;
 }
@@ -144,7 +128,8 @@ Result<usize> Tty::write(io::IoBuf& buf, const View& v) {
   if (is_gone(v)) return Errno::eio;
   const bool stops = (line_.lock()->settings().c_lflag & uapi::tostop) != 0;
   if (stops) TRY(check_background(proc::current(), uapi::sigttou));
-  auto alone = writing_.lock();
+  TRY(writing_.take(v.nonblocking));
+  const OwnTurn turn(writing_);
   usize done = 0;
   while (buf.left() > 0) {
     Chunk chunk;
@@ -213,6 +198,10 @@ Result<void> Tty::set_settings(Task& me, const uapi::termios2& s, u32 when) {
     if (when > 1) line->flush_input();
     line->set_settings(s);
   }
+  if (when > 1) {
+    port_.input_flushed();
+    port_.input_taken();
+  }
   port_.configure(s);
   readable_.wake_all();
   writable_.wake_all();
@@ -259,7 +248,7 @@ void Tty::set_window(const uapi::winsize& w) {
   signal_foreground(uapi::sigwinch);
 }
 
-Result<u64> Tty::ioctl_of_both(u32 command, io::IoctlArg arg, Side side) {
+Result<u64> Tty::ioctl_of_both(u32 command, io::IoctlArg arg, const View* terminal) {
   Task& me = proc::current();
   const core::UserOut<u32> number(arg.address());
   switch (command) {
@@ -284,7 +273,7 @@ Result<u64> Tty::ioctl_of_both(u32 command, io::IoctlArg arg, Side side) {
     default: break;
   }
   Result<u64> r = ioctl_of_settings(me, command, arg);
-  if (!r.ok() && r.error() == Errno::enotty) return ioctl_of_jobs(me, command, arg, side);
+  if (!r.ok() && r.error() == Errno::enotty) return ioctl_of_jobs(me, command, arg, terminal);
   return r;
 }
 
@@ -318,8 +307,11 @@ Result<void> Tty::change_flow(u64 how) {
   }
   if (c == 0) return {};
   TRY(port_.make_room());
-  auto line = line_.lock();
-  (void)port_.put({&c, 1});
+  {
+    auto line = line_.lock();
+    (void)port_.put({&c, 1});
+  }
+  port_.output_added();
   return {};
 }
 
@@ -348,7 +340,7 @@ Result<u64> Tty::ioctl(u32 command, io::IoctlArg arg, const View& v) {
       TRY(check_background(proc::current(), uapi::sigttou));
       TRY(change_flow(arg.value));
       break;
-    default: return ioctl_of_both(command, arg, Side::terminal);
+    default: return ioctl_of_both(command, arg, &v);
   }
   return u64{0};
 }

@@ -4,13 +4,14 @@
 // floor above, or the other side of a pseudoterminal). A session has at most one Tty as its
 // controlling terminal, and the Tty knows the session and the process group in its foreground. A
 // hang-up is an end for all files that are open then: the Tty counts hang-ups, and a file knows how
-// many there had been. Locking: level tty (sleeping) keeps writers apart; level tty_line (spinning,
+// many there had been. Locking: readers and writers take turns; level tty_line (spinning,
 // interrupts off) guards line and output; who belongs to which session is guarded by the tree lock
 // of proc. Context: receive() in interrupts, the rest in threads.
 // Differences from Linux: one line discipline.
 #pragma once
 #include "core/spin.hpp"
 #include "drivers/tty/line.hpp"
+#include "drivers/tty/turn.hpp"
 #include "io/file.hpp"
 #include "proc/task.hpp"
 #include "sched/lock.hpp"
@@ -36,6 +37,8 @@ class Port : public CharSink {
   virtual void input_flushed() {}
   virtual void output_stopped(bool /*is_stopped*/) {}
   virtual void output_added() {}
+  /// What has not reached the line is lost.
+  virtual void drop_input() {}
   /// The program has taken input.
   virtual void input_taken() {}
 
@@ -47,7 +50,7 @@ class Port : public CharSink {
 struct View {
   static constexpr u32 never_hangs_up = ~u32{0};  ///< /dev/console
   u32 hangups = 0;                                ///< there had been when it was opened
-  bool nonblocking = false;
+  bool nonblocking = false, readable = true;
 };
 
 class Tty : public proc::Terminal {
@@ -60,14 +63,15 @@ class Tty : public proc::Terminal {
   Ref<proc::Session> session_;
 
   Result<void> check_background(proc::Task& me, u32 signal);
-  Result<usize> read_canonical(io::IoBuf& buf, const View& v);
-  Result<usize> read_raw(io::IoBuf& buf, const View& v);
+  struct Piece;
+  Piece take(std::span<char> to);
+  Result<usize> read_on(io::IoBuf& buf, const View& v);
   Result<void> set_settings(proc::Task& me, const uapi::termios2& s, u32 when);
   void set_window(const uapi::winsize& w);
   Result<void> flush(u64 which);
   Result<void> change_flow(u64 how);
   Result<void> drain();
-  Result<u64> take_control(proc::Task& me, bool steal);
+  Result<u64> take_control(proc::Task& me, bool steal, const View* v);
   Result<u64> set_foreground(proc::Task& me, u32 number);
   bool is_own_of(proc::Task& me) const;
   usize put_some(std::string_view text);
@@ -78,8 +82,7 @@ class Tty : public proc::Terminal {
   }
   ~Tty() = default;
 
-  struct Nothing {};
-  core::Guarded<core::level::tty, Nothing, sched::SleepLock> writing_;
+  Turn reading_, writing_;
   core::Guarded<core::level::tty_line, Line, core::SpinIrqOff> line_;
   core::Guarded<core::level::tty_line, uapi::winsize, core::SpinIrqOff> window_;
   sched::WaitQueue readable_, writable_;
@@ -91,12 +94,12 @@ class Tty : public proc::Terminal {
   /// Ends everything: what is open sees an end of file and EIO, the session loses its terminal, its
   /// leader (and with `foreground_too` its foreground) gets SIGHUP.
   void hang_up(bool foreground_too);
-  /// Nobody has it open any more: it is no session's terminal.
-  void leave_session();
+  /// It is no session's terminal any more. What was in the foreground stays the session's to end.
+  void leave_session(bool keeps_foreground);
   /// What characters that came in lead to once the line's lock is free.
   struct Fed {
     proc::SignalSet signals = 0;
-    bool is_stopped = false, flow_changed = false;
+    bool is_stopped = false, flow_changed = false, was_flushed = false;
   };
   /// Gives characters to the line, which is locked.
   void feed(Line& line, std::string_view text, Fed& out);
@@ -126,15 +129,14 @@ class Tty : public proc::Terminal {
   Result<u64> ioctl(u32 command, io::IoctlArg arg, const View& v);
   io::PollEvents poll(io::PollTable* table, const View& v);
   /// A session leader without a terminal gets one by opening it.
-  void opened_by(proc::Task& me);
+  void opened_by(proc::Task& me, const View& v);
 
   void session_ended(const proc::Session& s, bool at_exit) override;
 
  protected:
-  enum class Side : u8 { terminal, master };
-  /// What both sides of a pseudoterminal answer alike.
-  Result<u64> ioctl_of_both(u32 command, io::IoctlArg arg, Side side);
-  Result<u64> ioctl_of_jobs(proc::Task& me, u32 command, io::IoctlArg arg, Side side);
+  /// What both sides of a pseudoterminal answer alike; `terminal` is null for the master.
+  Result<u64> ioctl_of_both(u32 command, io::IoctlArg arg, const View* terminal);
+  Result<u64> ioctl_of_jobs(proc::Task& me, u32 command, io::IoctlArg arg, const View* terminal);
   Result<u64> ioctl_of_settings(proc::Task& me, u32 command, io::IoctlArg arg);
 };
 
