@@ -95,6 +95,9 @@ void append(Level level, std::string_view text, u8 facility) {
   copy_in(position + 8, raw);
   copy_in(position + sizeof(Header),
           std::span(reinterpret_cast<const byte*>(text.data()), text.size()));
+  // What a record says can be anything, but not that another record begins there.
+  for (u64 p = position + sizeof(Header); p < position + size; p += granule)
+    if (mark_at(p).load_relaxed() == (p ^ mark_salt)) at(p) = byte{'?'};
   if (!is_overwritten(position)) mark_at(position).store_release(position ^ mark_salt);
   machine::irq_restore(flags);
 }
