@@ -75,12 +75,14 @@ void MemoryDirectory::add(Dentry& d) {
   auto e = entries_.lock();
   d.cookie_ = e->next_cookie++;
   e->by_age.insert_equal(d);
+  (void)count_.fetch_add_relaxed(1);
 }
 
 void MemoryDirectory::remove(Dentry& d) {
   {
     auto e = entries_.lock();
     e->by_age.erase(e->by_age.iterator_to(d));
+    (void)count_.fetch_sub_release(1);
   }
   let_go(&d);
 }
@@ -92,6 +94,7 @@ Dentry* MemoryDirectory::first() {
 
 Result<void> MemoryDirectory::read(const Dentry& dir, u64& position, io::DirSink& sink) {
   constexpr u8 type_directory = 4;
+  constexpr u64 newest = 2;
   if (position == 0) {
     if (!sink.add(".", dir.inode().number(), type_directory, 1)) return {};
     position = 1;
@@ -110,16 +113,18 @@ Result<void> MemoryDirectory::read(const Dentry& dir, u64& position, io::DirSink
     i64 cookie = 0;
     {
       auto e = entries_.lock();
-      const auto it = e->by_age.lower_bound(static_cast<i64>(position), ByAge());
-      if (it == e->by_age.end()) return {};
+      auto it = position == newest ? e->by_age.end()
+                                   : e->by_age.upper_bound(static_cast<i64>(position), ByAge());
+      if (it == e->by_age.begin()) return {};
+      --it;
       const std::string_view text = it->name()->text();
       size = text.copy(name.data(), name.size());
       number = it->inode().number();
       type = static_cast<u8>(it->inode().type() >> 12);
       cookie = it->cookie_;
     }
-    if (!sink.add({name.data(), size}, number, type, cookie + 1)) return {};
-    position = static_cast<u64>(cookie) + 1;
+    if (!sink.add({name.data(), size}, number, type, cookie - 1)) return {};
+    position = static_cast<u64>(cookie) - 1;
   }
 }
 

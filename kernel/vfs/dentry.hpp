@@ -70,7 +70,8 @@ void unlink_dentry(Dentry& child);
 void move_dentry(Dentry& to_dir, Dentry& child, mem::Box<Name> name, Dentry* victim);
 void exchange_dentries(Dentry& a, mem::Box<Name> for_a, Dentry& b, mem::Box<Name> for_b);
 
-/// The entries of a directory that lives in memory, in order of their making.
+/// The entries of a directory that lives in memory. They are listed from the newest to the oldest,
+/// so that what is made meanwhile does not appear, however long it takes.
 class MemoryDirectory {
   struct ByAge {
     bool operator()(const Dentry& a, const Dentry& b) const { return a.cookie_ < b.cookie_; }
@@ -79,9 +80,10 @@ class MemoryDirectory {
   };
   struct Entries {
     Tree<Dentry, &Dentry::age_hook_, ByAge> by_age;
-    i64 next_cookie = 2;  ///< behind "." and ".."
+    i64 next_cookie = 4;  ///< "." is 0, ".." 1, the newest entry 2, and behind the oldest one is 3
   };
   core::Guarded<core::level::dentry, Entries, core::SpinPreemptOff> entries_;
+  Atomic<u64> count_{0};
 
  public:
   MemoryDirectory() = default;
@@ -89,10 +91,11 @@ class MemoryDirectory {
   void add(Dentry& d);
   /// Lets it go; the caller holds it too.
   void remove(Dentry& d);
-  bool is_empty() { return entries_.lock()->by_age.empty(); }
+  bool is_empty() const { return count() == 0; }
+  u64 count() const { return count_.load_acquire(); }
   /// Any of its entries; null when it is empty.
   Dentry* first();
-  /// Linux's order and offsets of tmpfs: "." 0, "..", then a number that every entry keeps.
+  /// Every entry keeps its number for as long as it is here.
   Result<void> read(const Dentry& dir, u64& position, io::DirSink& sink);
 };
 

@@ -396,6 +396,77 @@ TEST(entries) {
   FAILS(SYS(getdents64, closed_descriptor(), (char[64]){0}, 64), EBADF);
 }
 
+/// The names in a directory, in their order, each with a comma behind it.
+static char const* names_in(char const* path) {
+  static char all[512];
+  all[0] = 0;
+  DIR* const folder = opendir(path);
+  for (struct dirent* e; folder && (e = readdir(folder));) {
+    if (e->d_name[0] == '.') continue;
+    strcat(strcat(all, e->d_name), ",");
+  }
+  if (folder) closedir(folder);
+  return all;
+}
+
+static long size_of(char const* path) {
+  struct stat facts;
+  NEED(stat(path, &facts));
+  return facts.st_size;
+}
+
+TEST(order_and_size) {
+  NEED(mkdir("folder", 0755));
+  NEED(mkdir("other", 0755));
+  IS(size_of("folder"), 40);
+  close(make_file("folder/a", ""));
+  close(make_file("folder/b", ""));
+  NEED(mkdir("folder/c", 0755));
+  IS(size_of("folder"), 100);
+  OK(strcmp(names_in("folder"), "c,b,a,") == 0);
+  // What gets another name is a new entry.
+  WORKS(rename("folder/b", "folder/z"));
+  OK(strcmp(names_in("folder"), "z,c,a,") == 0);
+  close(make_file("other/b", ""));
+  close(make_file("other/d", ""));
+  WORKS(rename("folder/a", "other/a"));
+  OK(strcmp(names_in("other"), "a,d,b,") == 0);
+  IS(size_of("folder"), 80);
+  IS(size_of("other"), 100);
+  WORKS(unlink("other/d"));
+  WORKS(rmdir("folder/c"));
+  IS(size_of("folder"), 60);
+  OK(strcmp(names_in("other"), "a,b,") == 0);
+}
+
+TEST(what_is_made_during_a_walk) {
+  NEED(mkdir("folder", 0755));
+  for (char name[] = "folder/a"; name[7] <= 'e'; ++name[7]) close(make_file(name, ""));
+  DIR* const folder = opendir("folder");
+  struct dirent* e;
+  char seen[16] = "";
+  long place = -1;
+  while ((e = readdir(folder))) {
+    if (e->d_name[0] == '.') continue;
+    strcat(seen, e->d_name);
+    if (e->d_name[0] != 'c') continue;
+    place = telldir(folder);
+    close(make_file("folder/n", ""));
+    WORKS(unlink("folder/a"));
+  }
+  // What is gone may have been read before it went.
+  OK(strcmp(seen, "edcba") == 0 || strcmp(seen, "edcb") == 0);
+  seekdir(folder, place);
+  e = readdir(folder);
+  OK(e && strcmp(e->d_name, "b") == 0);
+  OK(!readdir(folder));
+  rewinddir(folder);
+  e = readdir(folder);
+  while (e && e->d_name[0] == '.') e = readdir(folder);
+  OK(e && strcmp(e->d_name, "n") == 0);
+  closedir(folder);
+}
+
 TEST(special_files) {
   struct stat facts;
   WORKS(mknod("fifo", S_IFIFO | 0644, 0));

@@ -103,7 +103,11 @@ class TmpInode final : public vfs::Inode {
   static Result<Ref<TmpInode>> make(vfs::Superblock& super, const vfs::NewInode& fresh);
   vfs::MemoryDirectory& entries() const { return *entries_; }
 
-  u64 size_without_pages() const override { return target_.size(); }
+  u64 size_without_pages() const override {
+    if (entries_ == nullptr) return target_.size();
+    constexpr u64 of_entry = 20;  // Linux's guess at what an entry takes
+    return tmp_super().type() == "ramfs" ? 0 : (entries_->count() + 2) * of_entry;
+  }
   std::string_view target() const override { return target_; }
   Result<Ref<Inode>> create(vfs::Dentry& entry, const vfs::NewInode& fresh) override;
   Result<Ref<Inode>> create_unnamed(const vfs::NewInode& fresh) override;
