@@ -100,6 +100,18 @@ class Detached {
 
 }  // namespace
 
+Result<Ref<Superblock>> SingleFileSystem::open(std::string_view, std::string_view) {
+  auto mount = mount_.lock();
+  if (*mount == nullptr) {
+    Ref<Superblock> super = TRY(make());
+    Ref<Dentry> root(super->root());
+    Ref<Mount> fresh = TRY(Mount::create(std::move(super), std::move(root), name(), 0));
+    TRY(fill(fresh->super()));
+    *mount = fresh.release();
+  }
+  return Ref<Superblock>((*mount)->super());
+}
+
 void register_file_system(FileSystem& f) { file_systems.lock()->add(f); }
 
 Result<FileSystem*> find_file_system(std::string_view name) {

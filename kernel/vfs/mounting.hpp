@@ -23,6 +23,23 @@ class FileSystem {
  protected:
   ~FileSystem() = default;
 };
+/// One that has one file system for all its mounts, made at the first one. A mount that hangs
+/// nowhere keeps it when programs have unmounted theirs.
+class SingleFileSystem : public FileSystem {
+  core::Guarded<core::level::fs_private, Mount*, sched::SleepLock> mount_;
+
+ public:
+  constexpr explicit SingleFileSystem(std::string_view name) : FileSystem(name) {}
+  Result<Ref<Superblock>> open(std::string_view source, std::string_view options) final;
+  /// Once there is one.
+  Mount& hidden_mount() { return **mount_.lock(); }
+
+ protected:
+  ~SingleFileSystem() = default;
+  virtual Result<Ref<Superblock>> make() = 0;
+  /// What is in it at first. It is a mount's by then, which takes it down if this fails.
+  virtual Result<void> fill(Superblock&) { return {}; }
+};
 /// For ever.
 void register_file_system(FileSystem& f);
 /// ENODEV.

@@ -145,25 +145,17 @@ class FileInode final : public vfs::Inode {
   }
 };
 
-constinit core::Guarded<core::level::fs_private, vfs::Mount*, sched::SleepLock> mount;
-
-Result<Ref<vfs::Mount>> make_mount() {
-  Ref<ProcSuper> super = TRY(mem::make_ref<ProcSuper>(ALLOC_SITE));
-  Ref<vfs::Inode> inode = TRY(ProcInode::make(
-      *super, {.node = root_node, .subject = {}, .mode = root_node->mode()}, root_number));
-  super->set_root(TRY(vfs::Dentry::create(std::move(inode))));
-  Ref<vfs::Dentry> root(super->root());
-  return vfs::Mount::create(Ref<vfs::Superblock>(std::move(super)), std::move(root), "proc", 0);
-}
-
-class Procfs final : public vfs::FileSystem {
- public:
-  constexpr Procfs() : FileSystem("proc") {}
-  Result<Ref<vfs::Superblock>> open(std::string_view, std::string_view) override {
-    auto m = mount.lock();
-    if (*m == nullptr) *m = TRY(make_mount()).release();
-    return Ref<vfs::Superblock>((*m)->super());
+class Procfs final : public vfs::SingleFileSystem {
+  Result<Ref<vfs::Superblock>> make() override {
+    Ref<ProcSuper> super = TRY(mem::make_ref<ProcSuper>(ALLOC_SITE));
+    Ref<vfs::Inode> inode = TRY(ProcInode::make(
+        *super, {.node = root_node, .subject = {}, .mode = root_node->mode()}, root_number));
+    super->set_root(TRY(vfs::Dentry::create(std::move(inode))));
+    return Ref<vfs::Superblock>(std::move(super));
   }
+
+ public:
+  constexpr Procfs() : SingleFileSystem("proc") {}
 };
 constinit Procfs procfs;
 
@@ -241,7 +233,7 @@ Result<bool> ShortText::write_record(const Subject& s, u64& key, vfs::Text& out)
   return true;
 }
 
-vfs::Mount& hidden_mount() { return **mount.lock(); }
+vfs::Mount& hidden_mount() { return procfs.hidden_mount(); }
 
 Result<vfs::Path> path_to(io::File& file) {
   io::FileStat s;

@@ -3,16 +3,13 @@
 // Purpose: a program finds /dev filled. Source: Linux Documentation/admin-guide/devices.txt, and
 // CONFIG_DEVTMPFS.
 // Data model: one file system for all mounts, made at the first one from the nodes that drivers
-// have registered; it stays, with what programs made in it. Otherwise a tmpfs. Locking: level
-// fs_private for the making. Context: threads.
+// have registered; it stays, with what programs made in it. Otherwise a tmpfs. Context: threads.
 #include "core/init_graph.hpp"
 #include "fs/tmpfs/tmpfs.hpp"
 #include "vfs/device.hpp"
 
 namespace auk::fs::tmpfs {
 namespace {
-
-constinit core::Guarded<core::level::fs_private, vfs::Mount*, sched::SleepLock> hidden_mount;
 
 /// Nobody else sees the directory yet.
 Result<void> add_node(vfs::Dentry& dir, const vfs::DeviceNode& n) {
@@ -23,27 +20,21 @@ Result<void> add_node(vfs::Dentry& dir, const vfs::DeviceNode& n) {
   return {};
 }
 
-/// A mount that hangs nowhere keeps the file system when programs have unmounted theirs.
-Result<Ref<vfs::Mount>> make() {
-  Options o = default_options();
-  o.mode = 0755;
-  Ref<vfs::Superblock> super = TRY(make_super("devtmpfs", o));
-  Ref<vfs::Dentry> root(super->root());
-  Ref<vfs::Mount> mount = TRY(vfs::Mount::create(std::move(super), std::move(root), "devtmpfs", 0));
-  for (const vfs::DeviceNode* n = vfs::next_device_node(nullptr); n != nullptr;
-       n = vfs::next_device_node(n))
-    TRY(add_node(mount->root(), *n));
-  return mount;
-}
-
-class Devtmpfs final : public vfs::FileSystem {
- public:
-  constexpr Devtmpfs() : FileSystem("devtmpfs") {}
-  Result<Ref<vfs::Superblock>> open(std::string_view, std::string_view) override {
-    auto mount = hidden_mount.lock();
-    if (*mount == nullptr) *mount = TRY(make()).release();
-    return Ref<vfs::Superblock>((*mount)->super());
+class Devtmpfs final : public vfs::SingleFileSystem {
+  Result<Ref<vfs::Superblock>> make() override {
+    Options o = default_options();
+    o.mode = 0755;
+    return make_super(name(), o);
   }
+  Result<void> fill(vfs::Superblock& super) override {
+    for (const vfs::DeviceNode* n = vfs::next_device_node(nullptr); n != nullptr;
+         n = vfs::next_device_node(n))
+      TRY(add_node(super.root(), *n));
+    return {};
+  }
+
+ public:
+  constexpr Devtmpfs() : SingleFileSystem("devtmpfs") {}
 };
 constinit Devtmpfs devtmpfs_kind;
 
