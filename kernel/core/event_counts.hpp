@@ -1,4 +1,5 @@
-// How often things happened since the start, counted by each CPU for itself: /proc/stat.
+// How often things happened since the start, counted by each CPU for itself: /proc/stat,
+// /proc/vmstat, /proc/interrupts.
 // Context: any.
 #pragma once
 #include "core/cpu_mask.hpp"
@@ -6,13 +7,19 @@
 
 namespace auk::core {
 
-extern PerCpu<u64> interrupt_count, switch_count, fork_count;
+extern PerCpu<u64> timer_interrupts, reschedule_interrupts, call_interrupts, device_interrupts;
+extern PerCpu<u64> switch_count, fork_count, fault_count;
 
 /// Of all CPUs, as they know it at some moment.
 inline u64 sum_of(PerCpu<u64>& count) {
   u64 sum = 0;
   for (u32 cpu = 0; cpu < possible_cpus; ++cpu) sum += count.on(CpuId(cpu));
   return sum;
+}
+
+inline u64 interrupt_count() {
+  return sum_of(timer_interrupts) + sum_of(reschedule_interrupts) + sum_of(call_interrupts) +
+         sum_of(device_interrupts);
 }
 
 }  // namespace auk::core

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/annotations.hpp"
+#include "core/cpu_mask.hpp"
 #include "core/log.hpp"
 #include "core/spin.hpp"
 #include "mem/box.hpp"
@@ -12,6 +13,7 @@ namespace {
 
 constexpr usize vectors = 256;
 constexpr u32 unhandled_limit = 100'000;
+AUK_RO_AFTER_INIT constinit std::span<const u32> cpu_addresses{};
 
 }  // namespace
 
@@ -28,16 +30,21 @@ class Desc {
   Controller& controller_;
   Trigger trigger_;
   Polarity polarity_;
+  Atomic<u64>* counts_;  ///< by CPU; owned
   friend class Registry;
 
  public:
   ListNode node;
-  Desc(u32 gsi, const ControllerRange& range, Trigger t, Polarity p)
+  Desc(u32 gsi, const ControllerRange& range, Trigger t, Polarity p, Atomic<u64>* counts)
       : gsi_(gsi),
         input_(gsi - range.first),
         controller_(*range.controller),
         trigger_(t),
-        polarity_(p) {}
+        polarity_(p),
+        counts_(counts) {}
+  ~Desc() { mem::free(counts_); }
+  Desc(const Desc&) = delete;
+  Desc& operator=(const Desc&) = delete;
 
   void add(Handler& h, Route route) {
     auto s = state_.lock();
@@ -52,6 +59,8 @@ class Desc {
   }
   void run() {
     auto s = state_.lock();
+    Atomic<u64>& count = counts_[core::this_cpu().value];
+    count.store_relaxed(count.load_relaxed() + 1);
     bool handled = false;
     for (Handler& h : s->handlers) handled |= h.handle();
     if (handled) {
@@ -62,6 +71,14 @@ class Desc {
       controller_.mask(input_);
       core::log_emerg("irq {}: nobody cared (disabled)", gsi_);
     }
+  }
+  u64 count(CpuId cpu) const { return counts_[cpu.value].load_relaxed(); }
+  u32 gsi() const { return gsi_; }
+  Line report() {
+    Line l{.gsi = gsi_, .input = input_, .trigger = trigger_, .controller = controller_.name()};
+    auto s = state_.lock();
+    if (const Handler* const h = s->handlers.front()) l.handler = h->name();
+    return l;
   }
   bool matches(Trigger t, Polarity p) const { return trigger_ == t && polarity_ == p; }
 };
@@ -108,6 +125,11 @@ void add_controller(ControllerRange& range) {
   t->controllers.push_back(range);
 }
 
+void set_cpu_addresses(std::span<const u32> addresses) { cpu_addresses = addresses; }
+u32 address_of(CpuId cpu) {
+  return cpu.value < cpu_addresses.size() ? cpu_addresses[cpu.value] : 0;
+}
+
 void set_vector_range(unsigned first, unsigned last) {
   auto t = tables.lock();
   t->first_vector = first;
@@ -129,7 +151,15 @@ Result<void> request(u32 gsi, Trigger trigger, Polarity polarity, Handler& handl
     range.first = r->first;
   }
   // Descriptors stay once made: there are no more of them than interrupt lines.
-  mem::Box<Desc> desc = TRY(mem::Box<Desc>::make(ALLOC_SITE, gsi, range, trigger, polarity));
+  auto* const counts = static_cast<Atomic<u64>*>(
+      TRY(mem::allocate(ALLOC_SITE, core::possible_cpus * sizeof(Atomic<u64>))));
+  Result<mem::Box<Desc>> made =
+      mem::Box<Desc>::make(ALLOC_SITE, gsi, range, trigger, polarity, counts);
+  if (!made.ok()) {
+    mem::free(counts);
+    return made.error();
+  }
+  mem::Box<Desc> desc = made.take();
   auto t = tables.lock();
   if (Desc* d = Registry::find(*t, gsi); d != nullptr) {
     if (!d->matches(trigger, polarity)) return Errno::ebusy;
@@ -141,6 +171,25 @@ Result<void> request(u32 gsi, Trigger trigger, Polarity polarity, Handler& handl
   t->in_use.push_back(fresh);
   fresh.add(handler, route);
   return {};
+}
+
+bool next_line(u32 gsi, Line& out) {
+  // Descriptors stay.
+  Desc* found = nullptr;
+  {
+    auto t = tables.lock();
+    for (Desc& d : t->in_use)
+      if (d.gsi() >= gsi && (found == nullptr || d.gsi() < found->gsi())) found = &d;
+  }
+  if (found == nullptr) return false;
+  out = found->report();
+  return true;
+}
+
+u64 count_of(u32 gsi, CpuId cpu) {
+  auto t = tables.lock();
+  const Desc* const d = Registry::find(*t, gsi);
+  return d == nullptr ? 0 : d->count(cpu);
 }
 
 void release(u32 gsi, Handler& handler) {

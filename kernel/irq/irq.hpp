@@ -10,6 +10,9 @@
 // context. Differences from Linux: handlers are objects with a virtual call, checked by CFI; an
 // interrupt is never handled on two CPUs at once.
 #pragma once
+#include <span>
+#include <string_view>
+
 #include "base/list.hpp"
 #include "base/result.hpp"
 #include "base/types.hpp"
@@ -27,6 +30,8 @@ class Handler {
  public:
   /// True when the device had something to say. Context: hard interrupt, interrupts off.
   virtual bool handle() = 0;
+  /// The device's, as /proc/interrupts has it.
+  virtual std::string_view name() const = 0;
 
  protected:
   constexpr Handler() = default;
@@ -45,6 +50,8 @@ class Controller {
   /// Delivers the input to `route` from now on.
   virtual void connect(u32 input, Route route, Trigger trigger, Polarity polarity) = 0;
   virtual void mask(u32 input) = 0;
+  /// As /proc/interrupts has it.
+  virtual std::string_view name() const = 0;
 
  protected:
   constexpr Controller() = default;
@@ -69,6 +76,21 @@ void release(u32 gsi, Handler& handler);
 
 /// From the entry path, after the end of interrupt: runs the handlers of a vector on this CPU.
 void dispatch(unsigned vector);
+
+/// What is known of an interrupt in use.
+struct Line {
+  u32 gsi = 0, input = 0;
+  Trigger trigger = Trigger::edge;
+  std::string_view controller, handler;  ///< one handler of several; a driver's name stays
+};
+/// The first one from `gsi` on. False: there is none.
+bool next_line(u32 gsi, Line& out);
+/// How often it came on a CPU.
+u64 count_of(u32 gsi, CpuId cpu);
+
+/// How controllers address CPUs, by their numbers. Once at boot; the array stays.
+void set_cpu_addresses(std::span<const u32> addresses);
+u32 address_of(CpuId cpu);
 
 /// The vectors devices may use; set by the entry floor before the first request.
 void set_vector_range(unsigned first, unsigned last);

@@ -1,6 +1,7 @@
 #include "proc/oom.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "core/clock.hpp"
 #include "core/log.hpp"
@@ -31,18 +32,24 @@ class Drain final : public core::CrossCall {
 
 u64 used_pages(vm::AddressSpace& s) { return s.resident_pages() + s.translation().table_pages(); }
 
-/// How much a process's end would give back, or 0 for those that are left alone, as who runs in the
-/// space of the number `spared`.
-i64 badness(Group& g, u64 spared) {
+/// Pages, with what oom_score_adj adds; none for those that are left alone.
+std::optional<i64> points(Group& g, u64 spared) {
   auto t = tree.lock();
-  if (g.oom_score_adj == never || g.life != Life::alive) return 0;
+  if (g.oom_score_adj == never || g.life != Life::alive) return std::nullopt;
   for (Task& task : g.tasks) {
     auto lock = task.cred_lock.lock();
     if (!task.space || task.space->id() == spared || task.space->is_reaped()) continue;
-    const i64 adjustment = g.oom_score_adj * static_cast<i64>(mem::managed_pages()) / 1000;
-    return std::max<i64>(static_cast<i64>(used_pages(*task.space)) + adjustment, 1);
+    const i64 adjustment = g.oom_score_adj * static_cast<i64>(mem::managed_pages() / 1000);
+    return static_cast<i64>(used_pages(*task.space)) + adjustment;
   }
-  return 0;
+  return std::nullopt;
+}
+
+/// How much a process's end would give back, or 0 for those that are left alone, as who runs in the
+/// space of the number `spared`.
+i64 badness(Group& g, u64 spared) {
+  const std::optional<i64> p = points(g, spared);
+  return p ? std::max<i64>(*p, 1) : 0;
 }
 
 /// The number of the space a process runs in, or 0.
@@ -195,6 +202,14 @@ class Reaper final : public sched::ThreadMain {
 };
 
 }  // namespace
+
+u32 score(Group& g) {
+  constexpr u64 nobody = 0;  // no space has this number
+  const std::optional<i64> p = points(g, nobody);
+  if (!p) return 0;
+  const i64 thousandths = *p * 1000 / static_cast<i64>(mem::managed_pages());
+  return static_cast<u32>(std::max<i64>((1000 + thousandths) * 2 / 3, 0));
+}
 
 void give_back_caches() {
   sched::drop_cached_stacks();

@@ -9,7 +9,7 @@
 // that only lacks contiguity; when there is nobody to kill the allocation fails, and the machine
 // goes on as long as programs can bear it.
 #pragma once
-#include "base/result.hpp"
+#include "proc/task.hpp"
 
 namespace auk::proc::oom {
 
@@ -21,5 +21,7 @@ void give_back_caches();
 /// After an allocation for a page fault has failed: nothing is free, and nobody is left to be ended
 /// for it. Otherwise the fault is simply taken again.
 bool is_hopeless();
+/// How likely the process is to be ended, as /proc/PID/oom_score shows it: 0 for never.
+u32 score(Group& g);
 
 }  // namespace auk::proc::oom

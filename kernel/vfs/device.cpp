@@ -1,5 +1,7 @@
 #include "vfs/device.hpp"
 
+#include <utility>
+
 #include "core/spin.hpp"
 
 namespace auk::vfs {
@@ -10,9 +12,14 @@ class CharDrivers {
  public:
   constexpr CharDrivers() = default;
   void add(CharDriver& d) {
-    d.next_ = first_;
-    first_ = &d;
+    CharDriver** at = &first_;
+    while (*at != nullptr &&
+           std::pair((*at)->major_, (*at)->first_minor_) < std::pair(d.major_, d.first_minor_))
+      at = &(*at)->next_;
+    d.next_ = *at;
+    *at = &d;
   }
+  const CharDriver* after(const CharDriver* d) const { return d == nullptr ? first_ : d->next_; }
   CharDriver* find(u32 major, u32 minor) const {
     for (CharDriver* d = first_; d != nullptr; d = d->next_)
       if (d->major_ == major && minor >= d->first_minor_ && minor - d->first_minor_ < d->count_)
@@ -46,6 +53,7 @@ void register_device_node(DeviceNode& n) { nodes.add(n); }
 const DeviceNode* next_device_node(const DeviceNode* n) { return nodes.next(n); }
 
 void register_char_driver(CharDriver& d) { drivers.lock()->add(d); }
+const CharDriver* next_char_driver(const CharDriver* d) { return drivers.lock()->after(d); }
 
 Result<Ref<io::File>> open_char_device(const Path& at, u64 device, u32 flags) {
   CharDriver* const d = drivers.lock()->find(device_major(device), device_minor(device));

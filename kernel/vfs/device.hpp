@@ -24,13 +24,18 @@ class Path;
 class CharDriver {
   friend class CharDrivers;
   CharDriver* next_ = nullptr;
+  std::string_view name_;
   u32 major_, first_minor_, count_;
 
  public:
-  constexpr CharDriver(u32 major, u32 first_minor, u32 count)
-      : major_(major),
+  /// `name`: as /proc/devices has it.
+  constexpr CharDriver(std::string_view name, u32 major, u32 first_minor, u32 count)
+      : name_(name),
+        major_(major),
         first_minor_(first_minor),
         count_(count) {}
+  std::string_view name() const { return name_; }
+  u32 major_number() const { return major_; }
   /// `at`: what was opened.
   virtual Result<Ref<io::File>> open(const Path& at, u32 minor, u32 flags) = 0;
 
@@ -62,6 +67,8 @@ const DeviceNode* next_device_node(const DeviceNode* n);
 
 /// For ever.
 void register_char_driver(CharDriver& d);
+/// By their numbers; the first one behind null.
+const CharDriver* next_char_driver(const CharDriver* d);
 /// ENXIO when nobody serves the number.
 Result<Ref<io::File>> open_char_device(const Path& at, u64 device, u32 flags);
 

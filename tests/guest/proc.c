@@ -996,3 +996,158 @@ TEST(dumpable) {
               OK(lists("/proc/self/fd", "0")); OK(strlen(target("/proc/self/fd/0")) > 0)),
      EXITED(0));
 }
+
+/// The value of a line "name<tabs>: value" of /proc/cpuinfo's first processor.
+static char const* of_cpu(char const* name) {
+  static char line[4096];
+  for (char const* at = text; at && *at; at = strchr(at, '\n')) {
+    at += *at == '\n';
+    size_t const length = strlen(name);
+    if (strncmp(at, name, length) != 0) continue;
+    char const* colon = at + length + strspn(at + length, "\t");
+    if (*colon != ':') continue;
+    snprintf(line, sizeof line, "%.*s", (int)strcspn(colon + 1, "\n"), colon + 1);
+    return line[0] == ' ' ? line + 1 : line;
+  }
+  return "";
+}
+
+static bool has_flag(char const* name) {
+  char padded[4100], wanted[64];
+  snprintf(padded, sizeof padded, " %s ", of_cpu("flags"));
+  snprintf(wanted, sizeof wanted, " %s ", name);
+  return strstr(padded, wanted) != NULL;
+}
+
+static void cpuid(unsigned leaf, unsigned regs[4]) {
+  __asm__ volatile("cpuid"
+                   : "=a"(regs[0]), "=b"(regs[1]), "=c"(regs[2]), "=d"(regs[3])
+                   : "a"(leaf), "c"(0));
+}
+
+TEST(processors) {
+  unsigned r[4];
+  char vendor[13] = "";
+  OK(load("/proc/cpuinfo") > 0);
+  int count = 0;
+  for (char const* at = text; (at = strstr(at, "processor\t: ")); at += 10) ++count;
+  OK(count == sysconf(_SC_NPROCESSORS_ONLN));
+  cpuid(0, r);
+  memcpy(vendor, &r[1], 4);
+  memcpy(vendor + 4, &r[3], 4);
+  memcpy(vendor + 8, &r[2], 4);
+  OK(strcmp(of_cpu("vendor_id"), vendor) == 0);
+  OK(atoi(of_cpu("cpuid level")) == (int)r[0]);
+  cpuid(1, r);
+  OK(atoi(of_cpu("stepping")) == (int)(r[0] & 15));
+  OK(atoi(of_cpu("cpu family")) ==
+     (int)((r[0] >> 8 & 15) + ((r[0] >> 8 & 15) == 15 ? r[0] >> 20 & 255 : 0)));
+  OK(atoi(of_cpu("clflush size")) == (int)((r[1] >> 8 & 255) * 8));
+  OK(atof(of_cpu("cpu MHz")) > 1);
+  OK(atof(of_cpu("bogomips")) > 1);
+  OK(of_cpu("model name")[0] != 0);
+  OK(atoi(of_cpu("siblings")) >= 1 && atoi(of_cpu("cpu cores")) >= 1);
+  OK(atoi(of_cpu("apicid")) == atoi(of_cpu("initial apicid")));
+  OK(strcmp(of_cpu("fpu"), "yes") == 0 && strcmp(of_cpu("wp"), "yes") == 0);
+  OK(has_flag("fpu") && has_flag("sse2") && has_flag("lm") && has_flag("syscall"));
+  OK(has_flag("pni") == (r[2] & 1));
+  OK(has_flag("ssse3") == (r[2] >> 9 & 1));
+  OK(has_flag("sse4_2") == (r[2] >> 20 & 1));
+  OK(has_flag("aes") == (r[2] >> 25 & 1));
+  OK(has_flag("hypervisor") == (r[2] >> 31 & 1));
+  OK(strcmp(of_cpu("power management"), "") == 0);
+  OK(strstr(text, "\n\n") != NULL);
+  OK(strstr(of_cpu("address sizes"), " bits physical, ") != NULL);
+}
+
+/// A count of /proc/vmstat; -1 if there is none.
+static long event(char const* name) {
+  if (load("/proc/vmstat") <= 0) return -1;
+  for (char const* at = text; at && *at; at = strchr(at, '\n')) {
+    at += *at == '\n';
+    if (strncmp(at, name, strlen(name)) == 0 && at[strlen(name)] == ' ')
+      return atol(at + strlen(name));
+  }
+  return -1;
+}
+
+TEST(events_of_memory) {
+  OK(event("nr_free_pages") > 0);
+  OK(event("nr_anon_pages") > 0);
+  OK(event("nr_file_pages") > 0);
+  OK(event("nr_shmem") >= 0);
+  OK(event("nr_slab_unreclaimable") > 0);
+  IS(event("nr_dirty") >= 0 && event("nr_writeback") >= 0, 1);
+  OK(event("pgpgin") >= 0 && event("pswpin") == 0 && event("pswpout") == 0);
+  OK(event("pgmajfault") >= 0);
+  long const before = event("pgfault");
+  char* const pages =
+      mmap(NULL, 100 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  // Where there are huge pages.
+  (void)!madvise(pages, 100 * PAGE, MADV_NOHUGEPAGE);
+  for (int i = 0; i < 100; ++i) pages[i * PAGE] = 1;
+  // Linux sums what CPUs count only now and then.
+  long after = event("pgfault");
+  for (int i = 0; i < 300 && after < before + 100; ++i) usleep(100000), after = event("pgfault");
+  OK(after >= before + 100);
+}
+
+TEST(softirqs) {
+  static char const* const names[] = {"HI",       "TIMER",   "NET_TX", "NET_RX",  "BLOCK",
+                                      "IRQ_POLL", "TASKLET", "SCHED",  "HRTIMER", "RCU"};
+  OK(load("/proc/softirqs") > 0);
+  OK(strncmp(text, "                    CPU0       ", 31) == 0);
+  char const* at = text;
+  bool good = true;
+  for (int i = 0; i < 10; ++i) {
+    char line[32];
+    at = strchr(at, '\n');
+    snprintf(line, sizeof line, "%12s: ", names[i]);
+    good = good && at && strncmp(++at, line, strlen(line)) == 0;
+    if (!at) break;
+  }
+  OK(good);
+}
+
+static long score(void) { return load("/proc/self/oom_score") > 0 ? atol(text) : -1; }
+
+TEST(who_would_be_ended) {
+  long const usual = score();
+  // Nobody uses much here: two thirds of a thousand, and little more.
+  OK(usual >= 666 && usual < 1000);
+  OK(set("/proc/self/oom_score_adj", "1000"));
+  OK(score() >= usual + 660 && score() <= 1333);
+  OK(set("/proc/self/oom_score_adj", "-500"));
+  OK(score() >= 300 && score() < usual);
+  OK(set("/proc/self/oom_score_adj", "-1000"));
+  IS(score(), 0);
+}
+
+TEST(interrupts) {
+  OK(load("/proc/interrupts") > 0);
+  OK(strncmp(text, "           CPU0       ", 22) == 0);
+  OK(has(" IO-APIC ") && has("  ttyS0\n"));
+  char const* const local = strstr(text, "\nLOC: ");
+  OK(local && atol(local + 6) > 0);
+  OK(has("  Local timer interrupts\nSPU: ") || has("  Local timer interrupts\nRES: "));
+  OK(has("  Rescheduling interrupts\nCAL: "));
+  OK(has("  Function call interrupts\n"));
+  long before = 0, after = 0;
+  before = local ? atol(local + 6) : 0;
+  for (int i = 0; i < 300 && after <= before; ++i) {
+    usleep(20000);
+    load("/proc/interrupts");
+    char const* const again = strstr(text, "\nLOC: ");
+    after = again ? atol(again + 6) : 0;
+  }
+  OK(after > before);
+}
+
+TEST(numbers_of_devices) {
+  OK(load("/proc/devices") > 0);
+  OK(strncmp(text, "Character devices:\n  1 mem\n", 27) == 0);
+  OK(has("\n  4 ttyS\n"));
+  OK(has("\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n"));
+  OK(has("\n136 pts\n"));
+  OK(has("\n\nBlock devices:\n"));
+}

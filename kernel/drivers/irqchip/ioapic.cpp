@@ -1,6 +1,5 @@
 #include "drivers/irqchip/ioapic.hpp"
 
-#include "base/annotations.hpp"
 #include "bus/firmware.hpp"
 #include "core/log.hpp"
 #include "mem/box.hpp"
@@ -8,8 +7,6 @@
 
 namespace auk::drivers::irqchip {
 namespace {
-
-AUK_RO_AFTER_INIT constinit ApicIds* ids = nullptr;
 
 class IoApic final : public irq::Controller {
   volatile u32* registers_;
@@ -45,12 +42,12 @@ class IoApic final : public irq::Controller {
   u32 inputs() const { return range_.count; }
 
   void connect(u32 input, irq::Route route, irq::Trigger trigger, irq::Polarity polarity) override {
-    const u32 apic = ids != nullptr ? ids->apic_id(route.cpu) : 0;
-    write(first_entry + 2 * input + 1, apic << 24);
+    write(first_entry + 2 * input + 1, irq::address_of(route.cpu) << 24);
     write(first_entry + 2 * input, u32{route.vector} |
                                        (trigger == irq::Trigger::level ? level : 0) |
                                        (polarity == irq::Polarity::low ? active_low : 0));
   }
+  std::string_view name() const override { return "IO-APIC"; }
   void mask(u32 input) override { write(first_entry + 2 * input, masked); }
 };
 
@@ -68,8 +65,6 @@ void add(u8 id, PhysAddr at, u32 first_gsi) {
 }
 
 }  // namespace
-
-void set_apic_ids(ApicIds& i) { ids = &i; }
 
 void setup_io_apics() {
   const auto& fw = bus::firmware;

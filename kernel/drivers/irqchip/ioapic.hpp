@@ -11,15 +11,4 @@ namespace auk::drivers::irqchip {
 /// Finds and masks every I/O APIC of the firmware's tables.
 void setup_io_apics();
 
-/// How the chips address CPUs; set by the entry floor.
-class ApicIds {
- public:
-  virtual u32 apic_id(CpuId cpu) = 0;
-
- protected:
-  constexpr ApicIds() = default;
-  ~ApicIds() = default;
-};
-void set_apic_ids(ApicIds& ids);
-
 }  // namespace auk::drivers::irqchip

@@ -83,7 +83,7 @@ class MemoryFile final : public io::File {
 
 class Driver final : public vfs::CharDriver {
  public:
-  constexpr Driver() : CharDriver(major, 0, 256) {}
+  constexpr Driver() : CharDriver("mem", major, 0, 256) {}
   Result<Ref<io::File>> open(const vfs::Path&, u32 minor, u32 flags) override {
     switch (static_cast<Minor>(minor)) {
       case Minor::kmsg: return open_kmsg(flags);

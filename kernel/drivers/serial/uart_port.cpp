@@ -139,6 +139,13 @@ class SharedLine final : public irq::Handler {
  public:
   constexpr explicit SharedLine(u8 irq) : irq_(irq) {}
   u8 irq() const { return irq_; }
+  std::string_view name() const override {
+    static constexpr std::array<std::string_view, ports.size()> names{"ttyS0", "ttyS1", "ttyS2",
+                                                                      "ttyS3"};
+    for (usize i = 0; i < ports.size(); ++i)
+      if (ports[i].is_used() && ports[i].irq() == irq_) return names[i];
+    return "serial";
+  }
   bool handle() override {
     constexpr unsigned bound = 256;
     bool any = false;

@@ -52,7 +52,7 @@ Result<Ref<Tty>> find(u64 device) {
 class SerialNumbers final : public vfs::CharDriver {
  public:
   static constexpr u32 major = 4, first = 64, count = 192;
-  constexpr SerialNumbers() : CharDriver(major, first, count) {}
+  constexpr SerialNumbers() : CharDriver("ttyS", major, first, count) {}
   Result<Ref<io::File>> open(const vfs::Path&, u32 minor, u32 flags) override {
     return open_file(TRY(find(vfs::make_device(major, minor))), flags, true);
   }
@@ -61,7 +61,7 @@ class SerialNumbers final : public vfs::CharDriver {
 /// /dev/tty: whatever terminal the caller's session has.
 class OwnTerminal final : public vfs::CharDriver {
  public:
-  constexpr OwnTerminal() : CharDriver(5, 0, 1) {}
+  constexpr OwnTerminal() : CharDriver("/dev/tty", 5, 0, 1) {}
   Result<Ref<io::File>> open(const vfs::Path&, u32, u32 flags) override {
     Ref<proc::Terminal> terminal;
     {
@@ -75,7 +75,7 @@ class OwnTerminal final : public vfs::CharDriver {
 
 class ConsoleNumber final : public vfs::CharDriver {
  public:
-  constexpr ConsoleNumber() : CharDriver(5, 1, 1) {}
+  constexpr ConsoleNumber() : CharDriver("/dev/console", 5, 1, 1) {}
   Result<Ref<io::File>> open(const vfs::Path&, u32, u32 flags) override {
     Ref<Tty> tty;
     {

@@ -12,9 +12,9 @@
 #include "core/panic.hpp"
 #include "core/param.hpp"
 #include "core/smp_call.hpp"
-#include "drivers/irqchip/ioapic.hpp"
 #include "entry/isa/traps.hpp"
 #include "entry/oops.hpp"
+#include "irq/irq.hpp"
 #include "machine/isa/cpu.hpp"
 #include "machine/isa/lapic.hpp"
 #include "machine/isa/pte.hpp"
@@ -82,12 +82,6 @@ class ApicSender final : public core::IpiSender {
   void send_nmi(CpuId target) override { lapic::send_nmi(apic_ids[target.value]); }
 };
 constinit ApicSender sender;
-
-class ApicNumbers final : public drivers::irqchip::ApicIds {
- public:
-  u32 apic_id(CpuId cpu) override { return apic_ids[cpu.value]; }
-};
-constinit ApicNumbers apic_numbers;
 
 class StopCpus final : public core::PanicSupport {
  public:
@@ -208,7 +202,7 @@ void setup_local_apic() {
   apic_timer.calibrate();
   time::set_clock_event(apic_timer);
   core::set_ipi_sender(sender);
-  drivers::irqchip::set_apic_ids(apic_numbers);
+  irq::set_cpu_addresses(apic_ids);
   irq::set_vector_range(vector::device_first, vector::device_last);
 }
 

@@ -236,14 +236,14 @@ void interrupt_entry(Frame* frame, unsigned vector) {
   if (vector == vector::spurious) return;
   core::rcu_idle_ends(core::Pinned::assume());
   machine::lapic::end_of_interrupt();
-  core::interrupt_count.add(1);
   switch (vector) {
-    case vector::reschedule: return sched::note_reschedule();
+    case vector::reschedule: core::reschedule_interrupts.add(1); return sched::note_reschedule();
     case vector::timer:
+      core::timer_interrupts.add(1);
       core::interrupted_program.write(frame->from_user() ? 1 : 0);
       return time::handle_timer_interrupt();
-    case vector::cross_call: return core::handle_cross_call();
-    default: return irq::dispatch(vector);
+    case vector::cross_call: core::call_interrupts.add(1); return core::handle_cross_call();
+    default: core::device_interrupts.add(1); return irq::dispatch(vector);
   }
 }
 

@@ -1,5 +1,6 @@
 // Exceptions of programs: page faults are mended, the rest become signals.
 // Source: Intel SDM volume 3, chapter 6; sigaction(2) for codes and addresses.
+#include "core/event_counts.hpp"
 #include "core/log.hpp"
 #include "entry/isa/user.hpp"
 #include "generated/uapi/resource.hpp"
@@ -36,7 +37,10 @@ FaultResult mend(Task& me, u64 address, u64 code) {
   if (r == FaultResult::no_mapping &&
       me.space->grow_stack(UserAddr(address), proc::memory_allowance(me)))
     r = me.space->fault(UserAddr(address), access_of(code));
-  if (r == FaultResult::done) me.faults.store_relaxed(me.faults.load_relaxed() + 1);
+  if (r == FaultResult::done) {
+    me.faults.store_relaxed(me.faults.load_relaxed() + 1);
+    core::fault_count.add(1);
+  }
   return r;
 }
 

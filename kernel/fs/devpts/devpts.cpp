@@ -266,7 +266,7 @@ Result<u64> MasterFile::open_peer(u32 flags) {
 
 class PtmxNumber final : public vfs::CharDriver {
  public:
-  constexpr PtmxNumber() : CharDriver(ptmx_major, ptmx_minor, 1) {}
+  constexpr PtmxNumber() : CharDriver("/dev/ptmx", ptmx_major, ptmx_minor, 1) {}
   Result<Ref<io::File>> open(const vfs::Path& at, u32, u32 flags) override {
     const vfs::Path pts = TRY(instance_of(at));
     const Ref<Instance> instance(static_cast<Instance&>(pts.inode().super()));
@@ -294,6 +294,15 @@ constinit PtmxNumber ptmx_driver;
 constinit vfs::DeviceNode ptmx_node("ptmx", vfs::mode::character | 0666,
                                     vfs::make_device(ptmx_major, ptmx_minor));
 
+/// Terminals are opened by their names only: a number that somebody made a node of says nothing of
+/// the instance.
+class TerminalNumbers final : public vfs::CharDriver {
+ public:
+  constexpr TerminalNumbers() : CharDriver("pts", terminal_major, 0, Options::most_terminals) {}
+  Result<Ref<io::File>> open(const vfs::Path&, u32, u32) override { return Errno::eio; }
+};
+constinit TerminalNumbers terminal_numbers;
+
 class Devpts final : public vfs::FileSystem {
  public:
   constexpr Devpts() : FileSystem(type_name) {}
@@ -306,6 +315,7 @@ constinit Devpts kind;
 void setup() {
   vfs::register_file_system(kind);
   vfs::register_char_driver(ptmx_driver);
+  vfs::register_char_driver(terminal_numbers);
   vfs::register_device_node(ptmx_node);
 }
 INIT_TASK(devpts, "", "devpts", setup);

@@ -2,6 +2,7 @@
 #include "core/clock.hpp"
 #include "core/event_counts.hpp"
 #include "fs/procfs/node.hpp"
+#include "irq/irq.hpp"
 #include "proc/usage.hpp"
 #include "sched/load.hpp"
 #include "sched/softirq.hpp"
@@ -51,7 +52,7 @@ class StatNode final : public ShortText {
     constexpr i64 second = 1'000'000'000;
     const i64 started = (core::real_ns() - static_cast<i64>(core::clock_ns())) / second;
     out.print("intr {}\nctxt {}\nbtime {}\nprocesses {}\nprocs_running {}\nprocs_blocked 0\n",
-              core::sum_of(core::interrupt_count), core::sum_of(core::switch_count), started,
+              core::interrupt_count(), core::sum_of(core::switch_count), started,
               core::sum_of(core::fork_count), sched::runnable_threads());
     put_softirqs(out);
     return {};
@@ -61,6 +62,67 @@ class StatNode final : public ShortText {
   constexpr StatNode() : ShortText("stat", 0444) {}
 };
 constexpr StatNode stat;
+
+/// A CPU's column of counts in the tables of interrupts and softirqs.
+void put_cpu_names(vfs::Text& out, usize indent) {
+  out.repeat(' ', indent);
+  core::online_cpus.each([&](CpuId cpu) {
+    std::array<char, 10> digits;
+    Writer number(digits);
+    format_to(number, "{}", cpu.value);
+    out.print("CPU{:8}", number.text());
+  });
+  out.put('\n');
+}
+
+class SoftirqsNode final : public ShortText {
+  Result<void> write(const Subject&, vfs::Text& out) const override {
+    constexpr std::array<std::string_view, sched::softirq_count> names{
+        "HI",       "TIMER",   "NET_TX", "NET_RX",  "BLOCK",
+        "IRQ_POLL", "TASKLET", "SCHED",  "HRTIMER", "RCU"};
+    put_cpu_names(out, 20);
+    for (usize i = 0; i < names.size(); ++i) {
+      out.print("{:>12}:", names[i]);
+      core::online_cpus.each([&](CpuId cpu) {
+        out.print(" {:10}", sched::softirq_runs(static_cast<sched::Softirq>(i), cpu));
+      });
+      out.put('\n');
+    }
+    return {};
+  }
+
+ public:
+  constexpr SoftirqsNode() : ShortText("softirqs", 0444) {}
+};
+constexpr SoftirqsNode softirqs;
+
+class InterruptsNode final : public ShortText {
+  static void put_counts(vfs::Text& out, core::PerCpu<u64>& count) {
+    core::online_cpus.each([&](CpuId cpu) { out.print("{:10} ", count.on(cpu)); });
+  }
+  Result<void> write(const Subject&, vfs::Text& out) const override {
+    put_cpu_names(out, 11);
+    irq::Line line;
+    for (u32 gsi = 0; irq::next_line(gsi, line); gsi = line.gsi + 1) {
+      out.print("{:3}: ", line.gsi);
+      core::online_cpus.each([&](CpuId cpu) { out.print("{:10} ", irq::count_of(line.gsi, cpu)); });
+      out.print(" {:>8} {:3}-{:8}  {}\n", line.controller, line.input,
+                line.trigger == irq::Trigger::edge ? "edge" : "fasteoi", line.handler);
+    }
+    out.put("LOC: ");
+    put_counts(out, core::timer_interrupts);
+    out.put("  Local timer interrupts\nRES: ");
+    put_counts(out, core::reschedule_interrupts);
+    out.put("  Rescheduling interrupts\nCAL: ");
+    put_counts(out, core::call_interrupts);
+    out.put("  Function call interrupts\n");
+    return {};
+  }
+
+ public:
+  constexpr InterruptsNode() : ShortText("interrupts", 0444) {}
+};
+constexpr InterruptsNode interrupts;
 
 class LoadavgNode final : public ShortText {
   Result<void> write(const Subject&, vfs::Text& out) const override {
@@ -82,6 +144,8 @@ constexpr LoadavgNode loadavg;
 }  // namespace
 
 constinit const Node* const kernel_stat_node = &stat;
+constinit const Node* const interrupts_node = &interrupts;
+constinit const Node* const softirqs_node = &softirqs;
 constinit const Node* const loadavg_node = &loadavg;
 
 }  // namespace auk::fs::procfs

@@ -3,6 +3,7 @@
 #include "core/param.hpp"
 #include "core/version.hpp"
 #include "fs/procfs/node.hpp"
+#include "vfs/device.hpp"
 
 namespace auk::fs::procfs {
 namespace {
@@ -31,6 +32,20 @@ class FilesystemsNode final : public ShortText {
   constexpr FilesystemsNode() : ShortText("filesystems", 0444) {}
 };
 constexpr FilesystemsNode filesystems;
+
+class DevicesNode final : public ShortText {
+  Result<void> write(const Subject&, vfs::Text& out) const override {
+    out.put("Character devices:\n");
+    for (const auto* d = vfs::next_char_driver(nullptr); d != nullptr; d = vfs::next_char_driver(d))
+      out.print("{:3} {}\n", d->major_number(), d->name());
+    out.put("\nBlock devices:\n");
+    return {};
+  }
+
+ public:
+  constexpr DevicesNode() : ShortText("devices", 0444) {}
+};
+constexpr DevicesNode devices;
 
 class SwapsNode final : public ShortText {
   Result<void> write(const Subject&, vfs::Text& out) const override {
@@ -77,6 +92,7 @@ constexpr VersionNode version;
 
 }  // namespace
 
+constinit const Node* const devices_node = &devices;
 constinit const Node* const filesystems_node = &filesystems;
 constinit const Node* const kernel_cmdline_node = &cmdline;
 constinit const Node* const swaps_node = &swaps;

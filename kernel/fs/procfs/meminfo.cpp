@@ -1,4 +1,5 @@
 // /proc/meminfo: see proc_meminfo(5). What this kernel does not tell apart has no line.
+#include "core/event_counts.hpp"
 #include "fs/procfs/node.hpp"
 #include "mem/folio.hpp"
 #include "mem/pages.hpp"
@@ -49,8 +50,37 @@ class MeminfoNode final : public ShortText {
 };
 constexpr MeminfoNode meminfo;
 
+/// /proc/vmstat: likewise.
+class VmstatNode final : public ShortText {
+  Result<void> write(const Subject&, vfs::Text& out) const override {
+    const mem::PageCounts pages = mem::count_pages();
+    const mem::FolioCounts folios = mem::count_folios();
+    SlabSum slabs;
+    mem::visit_caches(slabs);
+    const auto put = [&](std::string_view name, u64 n) { out.print("{} {}\n", name, n); };
+    put("nr_free_pages", pages.free);
+    put("nr_slab_reclaimable", 0);
+    put("nr_slab_unreclaimable", slabs.pages);
+    put("nr_anon_pages", folios.anonymous);
+    put("nr_file_pages", folios.of_objects);
+    put("nr_dirty", 0);
+    put("nr_writeback", 0);
+    put("nr_shmem", folios.of_objects);
+    // No block device, no swap.
+    for (const std::string_view name : {"pgpgin", "pgpgout", "pswpin", "pswpout"}) put(name, 0);
+    put("pgfault", core::sum_of(core::fault_count));
+    put("pgmajfault", 0);
+    return {};
+  }
+
+ public:
+  constexpr VmstatNode() : ShortText("vmstat", 0444) {}
+};
+constexpr VmstatNode vmstat;
+
 }  // namespace
 
+constinit const Node* const vmstat_node = &vmstat;
 constinit const Node* const meminfo_node = &meminfo;
 
 }  // namespace auk::fs::procfs

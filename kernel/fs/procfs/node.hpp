@@ -146,9 +146,15 @@ std::optional<u32> parse_name(std::string_view name);
 // counters.cpp
 extern const Node* const kernel_stat_node;
 extern const Node* const loadavg_node;
+extern const Node* const softirqs_node;
+extern const Node* const interrupts_node;
 // meminfo.cpp
 extern const Node* const meminfo_node;
+extern const Node* const vmstat_node;
+// x86_64/cpuinfo.cpp
+extern const Node* const cpuinfo_node;
 // kernel.cpp
+extern const Node* const devices_node;
 extern const Node* const filesystems_node;
 extern const Node* const kernel_cmdline_node;
 extern const Node* const swaps_node;

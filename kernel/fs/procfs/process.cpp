@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "proc/oom.hpp"
 
 namespace auk::fs::procfs {
 
@@ -135,6 +136,18 @@ class OomScoreAdj final : public ShortText {
 };
 constexpr OomScoreAdj oom_score_adj_node;
 
+class OomScore final : public ShortText {
+  Result<void> write(const Subject& s, vfs::Text& out) const override {
+    const Ref<Group> g = TRY(process_of(s));
+    out.print("{}\n", proc::oom::score(*g));
+    return {};
+  }
+
+ public:
+  constexpr OomScore() : ShortText("oom_score", 0444) {}
+};
+constexpr OomScore oom_score_node;
+
 class PersonalityNode final : public ShortText {
   Result<void> check_reader(const Subject& s) const override { return check_look(s); }
   Result<void> write(const Subject& s, vfs::Text& out) const override {
@@ -150,19 +163,32 @@ constexpr PersonalityNode personality_node;
 
 constinit const Node* const comm_pointer = &comm_node;
 constinit const Node* const limits_pointer = &limits_node;
+constinit const Node* const oom_score_pointer = &oom_score_node;
 constinit const Node* const oom_score_adj_pointer = &oom_score_adj_node;
 constinit const Node* const personality_pointer = &personality_node;
 
 /// task/TID.
 class ThreadDirectory final : public Directory {
   Nodes nodes() const override {
-    static constexpr std::array<const Node* const*, 18> list{
-        &fd_node,        &auxv_node,      &fdinfo_node,
-        &environ_node,   &status_node,    &personality_pointer,
-        &limits_pointer, &comm_pointer,   &cmdline_node,
-        &stat_node,      &statm_node,     &maps_node,
-        &cwd_node,       &root_link_node, &exe_node,
-        &mounts_node,    &mountinfo_node, &oom_score_adj_pointer};
+    static constexpr std::array<const Node* const*, 19> list{&fd_node,
+                                                             &auxv_node,
+                                                             &fdinfo_node,
+                                                             &environ_node,
+                                                             &status_node,
+                                                             &personality_pointer,
+                                                             &limits_pointer,
+                                                             &comm_pointer,
+                                                             &cmdline_node,
+                                                             &stat_node,
+                                                             &statm_node,
+                                                             &maps_node,
+                                                             &cwd_node,
+                                                             &root_link_node,
+                                                             &exe_node,
+                                                             &mounts_node,
+                                                             &mountinfo_node,
+                                                             &oom_score_pointer,
+                                                             &oom_score_adj_pointer};
     return list;
   }
 
@@ -209,7 +235,7 @@ constinit const Node* const task_pointer = &task_directory;
 
 class ProcessDirectory final : public Directory {
   Nodes nodes() const override {
-    static constexpr std::array<const Node* const*, 19> list{&auxv_node,
+    static constexpr std::array<const Node* const*, 20> list{&auxv_node,
                                                              &task_pointer,
                                                              &fd_node,
                                                              &fdinfo_node,
@@ -227,6 +253,7 @@ class ProcessDirectory final : public Directory {
                                                              &exe_node,
                                                              &mounts_node,
                                                              &mountinfo_node,
+                                                             &oom_score_pointer,
                                                              &oom_score_adj_pointer};
     return list;
   }
