@@ -42,7 +42,6 @@ struct Farewell {
   Dropped dropped;
   Ref<Session> session;  ///< whose leader goes
   Ref<Terminal> terminal;
-  Ref<ident::Pid> old_foreground;
   bool is_last = false;
 };
 
@@ -77,7 +76,7 @@ bool leave_session(const Group& g, Farewell& out) {
   const Ref<Session>& session = g.process_group->session;
   if (session->pid != g.pid || (!session->terminal && !session->old_foreground)) return false;
   std::swap(out.terminal, session->terminal);
-  std::swap(out.old_foreground, session->old_foreground);
+  std::swap(out.dropped.left_alone, session->old_foreground);
   out.session = session;
   return true;
 }
@@ -118,10 +117,6 @@ void leave_tree(Task& me, u32 status) {
     has_left_jobs = has_left_jobs || left == Left::jobs;
     hang_up(farewell.dropped);
     if (farewell.terminal) farewell.terminal->session_ended(*farewell.session, true);
-    if (farewell.old_foreground) {
-      signal_process_group(*farewell.old_foreground, kernel_signal(uapi::sighup));
-      signal_process_group(*farewell.old_foreground, kernel_signal(uapi::sigcont));
-    }
     is_last = farewell.is_last;
   }
   if (is_last) {

@@ -53,7 +53,7 @@ bool look_for_jobs(const Group& g, const Group& parent, const Group* without, Dr
   if (!is_orphaned(job, without)) return true;
   for (Group& member : job.members)
     if (is_stopped(member)) {
-      out.left_alone = Ref<ProcessGroup>(job);
+      out.left_alone = job.pid;
       break;
     }
   return true;
@@ -87,8 +87,8 @@ i32 exit_kind(u32 status) {
 
 void hang_up(const Dropped& d) {
   if (!d.left_alone) return;
-  signal_process_group(*d.left_alone->pid, kernel_signal(uapi::sighup));
-  signal_process_group(*d.left_alone->pid, kernel_signal(uapi::sigcont));
+  signal_process_group(*d.left_alone, kernel_signal(uapi::sighup));
+  signal_process_group(*d.left_alone, kernel_signal(uapi::sigcont));
 }
 
 void release_group(Group& g, Dropped& out) {

@@ -17,10 +17,11 @@ struct Dropped {
   Ref<ProcessGroup> process_group;
   Ref<ident::Pid> pid;
   ident::ThreadCharge charge;
-  /// Stopped jobs nobody can continue any more.
-  Ref<ProcessGroup> left_alone;
+  /// A job that is to be hung up: stopped, and nobody can continue it any more, or that of a lost
+  /// terminal.
+  Ref<ident::Pid> left_alone;
 };
-/// SIGHUP and SIGCONT to stopped jobs that were left alone. Without the tree lock.
+/// SIGHUP and SIGCONT to the job that was left alone, if any. Without the tree lock.
 void hang_up(const Dropped& d);
 
 /// Out of the tree: nobody waits for it any more.
