@@ -35,12 +35,16 @@ FolioTree::~FolioTree() {
   if (Node* const root = root_.load_acquire()) root->destroy_all();
 }
 
-Folio* FolioTree::find(u64 index) const {
+FolioTree::Node* FolioTree::leaf(u64 index) const {
   Node* n = root_.load_acquire();
   if (n == nullptr || !n->covers(index)) return nullptr;
-  while (n->shift_ != 0)
-    if ((n = n->below(index)) == nullptr) return nullptr;
-  return static_cast<Folio*>(n->slot(index).load_acquire());
+  while (n != nullptr && n->shift_ != 0) n = n->below(index);
+  return n;
+}
+
+Folio* FolioTree::find(u64 index) const {
+  Node* const at = leaf(index);
+  return at == nullptr ? nullptr : static_cast<Folio*>(at->slot(index).load_acquire());
 }
 
 bool FolioTree::next_index(u64& index) const {
@@ -91,12 +95,12 @@ Result<void> FolioTree::insert(u64 index, Folio& f, mem::Box<Node>& spare) {
 }
 
 Ref<Folio> FolioTree::remove(u64 index) {
-  Folio* const f = find(index);
+  Node* const at = leaf(index);
+  if (at == nullptr) return {};
+  auto* const f = static_cast<Folio*>(at->slot(index).load_relaxed());
   if (f == nullptr) return {};
-  Node* leaf = root_.load_relaxed();
-  while (leaf->shift_ != 0) leaf = leaf->below(index);
-  take(*leaf, index);
-  if (leaf->used_ == 0) prune(index);
+  take(*at, index);
+  if (at->used_ == 0) prune(index);
   return Ref<Folio>::adopt(f);
 }
 

@@ -44,6 +44,8 @@ class FolioTree {
  private:
   Atomic<Node*> root_{nullptr};
 
+  /// Where an index would stand; null if nothing near it does.
+  Node* leaf(u64 index) const;
   static void put(Node& n, u64 index, void* what);
   static void take(Node& n, u64 index);
 
