@@ -6,8 +6,8 @@ namespace {
 struct Spec {
   bool alternate = false;
   bool zero = false;
-  bool hex = false;
-  bool right = false;
+  u32 base = 10;
+  bool left = false, right = false;
   usize width = 0;
 };
 
@@ -16,10 +16,14 @@ Spec parse_spec(std::string_view s) {
   for (const char c : s) {
     if (c == '#')
       spec.alternate = true;
+    else if (c == '<')
+      spec.left = true;
     else if (c == '>')
       spec.right = true;
     else if (c == 'x')
-      spec.hex = true;
+      spec.base = 16;
+    else if (c == 'o')
+      spec.base = 8;
     else if (c == '0' && spec.width == 0)
       spec.zero = true;
     else if (c >= '0' && c <= '9')
@@ -35,38 +39,39 @@ void put_padded(Writer& out, std::string_view s, const Spec& spec) {
   if (!spec.right) out.repeat(' ', pad);
 }
 
-void put_number(Writer& out, u64 v, bool negative, const Spec& spec, bool hex) {
+void put_number(Writer& out, u64 v, bool negative, const Spec& spec) {
   std::array<char, 24> digits;
   usize at = digits.size();
-  const u64 base = hex ? 16 : 10;
   do {
-    digits[--at] = "0123456789abcdef"[v % base];
-    v /= base;
+    digits[--at] = "0123456789abcdef"[v % spec.base];
+    v /= spec.base;
   } while (v != 0);
   const usize count = digits.size() - at;
-  const usize extra = (negative ? 1 : 0) + (spec.alternate && hex ? 2 : 0);
+  const bool prefixed = spec.alternate && spec.base == 16;
+  const usize extra = (negative ? 1 : 0) + (prefixed ? 2 : 0);
   const usize pad = spec.width > count + extra ? spec.width - count - extra : 0;
-  if (!spec.zero) out.repeat(' ', pad);
+  if (!spec.zero && !spec.left) out.repeat(' ', pad);
   if (negative) out.put('-');
-  if (spec.alternate && hex) out.put("0x");
+  if (prefixed) out.put("0x");
   if (spec.zero) out.repeat('0', pad);
   out.put(std::string_view(&digits[at], count));
+  if (spec.left && !spec.zero) out.repeat(' ', pad);
 }
 
 void put_arg(Writer& out, const FormatArg& arg, Spec spec) {
   switch (arg.kind) {
-    case FormatArg::Kind::unsigned_number:
-      return put_number(out, arg.number, false, spec, spec.hex);
+    case FormatArg::Kind::unsigned_number: return put_number(out, arg.number, false, spec);
     case FormatArg::Kind::signed_number: {
       const auto v = static_cast<i64>(arg.number);
-      if (spec.hex)
-        return put_number(out, arg.number & (~u64{0} >> (64 - 8 * arg.size)), false, spec, true);
+      if (spec.base != 10)
+        return put_number(out, arg.number & (~u64{0} >> (64 - 8 * arg.size)), false, spec);
       const bool negative = v < 0;
-      return put_number(out, negative ? 0 - arg.number : arg.number, negative, spec, false);
+      return put_number(out, negative ? 0 - arg.number : arg.number, negative, spec);
     }
     case FormatArg::Kind::hex:
       spec.alternate = true;
-      return put_number(out, arg.number, false, spec, true);
+      spec.base = 16;
+      return put_number(out, arg.number, false, spec);
     case FormatArg::Kind::character: {
       const char c = static_cast<char>(arg.number);
       return put_padded(out, std::string_view(&c, 1), spec);

@@ -1,8 +1,8 @@
 // Formatting checked at compile time, into a caller's buffer, without allocation.
 //
 // Purpose: messages for people. `{}` takes the next argument; a spec after a colon may hold `#`
-// (0x before hex), `0` (fill with zeros), a width, and `x`; strings are padded on the right, or on
-// the left with `>`.
+// (0x before hex), `0` (fill with zeros), a width, and `x` or `o`; strings are padded on the right,
+// or on the left with `>`, and numbers the other way round, with `<`.
 // Data model: arguments are erased into a small array of tagged words, so one formatter serves all.
 // Context: any, NMI included.
 // Differences from Linux: no format letters to get wrong, and no way to print a kernel pointer:
@@ -100,7 +100,7 @@ template <class... Args> struct FormatString {
         if (i < text.size() && text[i] == ':') {
           for (++i; i < text.size() && text[i] != '}'; ++i) {
             const char c = text[i];
-            if (c != '#' && c != '>' && c != 'x' && (c < '0' || c > '9'))
+            if (c != '#' && c != '<' && c != '>' && c != 'x' && c != 'o' && (c < '0' || c > '9'))
               bad_format_string("unknown character in a placeholder");
           }
         }

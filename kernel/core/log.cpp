@@ -14,7 +14,6 @@ namespace {
 
 constexpr usize ring_size = usize{1} << config::log_buf_shift;
 constexpr usize granule = 16;
-constexpr usize max_text = 480;
 constexpr u64 mark_salt = 0xa5c31d0f6b7e8241;
 constexpr u32 nobody = 0xffffffff;
 
@@ -80,7 +79,7 @@ struct Fields {
 static_assert(sizeof(Fields) + sizeof(u64) == sizeof(Header));
 
 void append(Level level, std::string_view text, u8 facility) {
-  text = text.substr(0, max_text);
+  text = text.substr(0, max_log_text);
   const u64 size = record_size(text.size());
   const machine::IrqFlags flags = machine::irq_save();
   const Fields fields{.time_ns = clock_ns(),
@@ -110,8 +109,10 @@ usize print_prefix(Writer& out, u64 time_ns) {
 
 }  // namespace
 
+u64 log_end() { return head.load_acquire(); }
+
 u64 oldest_log_position() {
-  const u64 end = head.load_acquire();
+  const u64 end = log_end();
   return end > ring_size ? end - ring_size : 0;
 }
 
@@ -140,18 +141,17 @@ bool read_log(u64& cursor, std::span<char> buffer, LogRecord& out) {
     std::array<byte, sizeof(Fields)> raw;
     copy_out(cursor + 8, raw);
     __builtin_memcpy(&fields, raw.data(), sizeof(fields));
-    const usize size = std::min({usize{fields.size}, buffer.size(), max_text});
+    const usize size = std::min({usize{fields.size}, buffer.size(), max_log_text});
     copy_out(cursor + sizeof(Header), std::span(reinterpret_cast<byte*>(buffer.data()), size));
     compiler_barrier();
     if (is_overwritten(cursor)) continue;
     // Text can hold anything, marks included; no record of ours is that long.
-    if (fields.size > max_text) {
+    if (fields.size > max_log_text) {
       cursor += granule;
       continue;
     }
     out = {.time_ns = fields.time_ns,
            .number = fields.number,
-           .cpu = fields.cpu,
            .facility = fields.facility,
            .level = fields.level,
            .text = std::string_view(buffer.data(), size)};
@@ -170,7 +170,7 @@ class ConsoleSet {
     } while (!consoles.cas_acq_rel(first, &c));
   }
   static void print_pending() {
-    std::array<char, max_text> text;
+    std::array<char, max_log_text> text;
     for (Console* c = consoles.load_acquire(); c != nullptr; c = c->next_) {
       LogRecord record;
       while (read_log(c->cursor_, text, record)) {
@@ -252,7 +252,7 @@ void log_line(Level level, std::string_view text, u8 facility) {
 }
 
 void vlog(Level level, std::string_view format, std::span<const FormatArg> args) {
-  std::array<char, max_text> text;
+  std::array<char, max_log_text> text;
   Writer out(text);
   vformat(out, format, args);
   log_line(level, out.text());

@@ -72,11 +72,13 @@ void set_log_listener(LogListener& l);
 /// Bytes that the ring holds.
 usize log_buffer_size();
 
+/// No record's text is longer.
+inline constexpr usize max_log_text = 480;
+
 /// Copies the record at or after `cursor` into `text` and advances the cursor behind it.
 struct LogRecord {
   u64 time_ns;
   u64 number;
-  u16 cpu;
   u8 facility;  ///< syslog(3); 0 is the kernel
   Level level;
   std::string_view text;
@@ -84,6 +86,8 @@ struct LogRecord {
 bool read_log(u64& cursor, std::span<char> buffer, LogRecord& out);
 /// Position of the oldest record that is certainly still there.
 u64 oldest_log_position();
+/// Position behind the newest one.
+u64 log_end();
 
 void log_line(Level level, std::string_view text, u8 facility = 0);
 void vlog(Level level, std::string_view format, std::span<const FormatArg> args);

@@ -5,6 +5,7 @@
 #pragma once
 #include <algorithm>
 #include <span>
+#include <string_view>
 
 #include "base/bytes.hpp"
 #include "core/user.hpp"
@@ -85,6 +86,9 @@ class IoBuf {
       return machine::copy_to_user(to.value, from.data() + at, n);
     });
   }
+  usize put_text(std::string_view text) {
+    return put({reinterpret_cast<const byte*>(text.data()), text.size()});
+  }
   usize put_zeros(usize n) {
     if (!is_user_) {
       n = std::min<u64>(n, left_);
@@ -95,6 +99,9 @@ class IoBuf {
         n, [](UserAddr to, usize, usize here) { return machine::clear_user(to.value, here); });
   }
   /// Bytes taken out of the buffer.
+  usize get_text(std::span<char> to) {
+    return get({reinterpret_cast<byte*>(to.data()), to.size()});
+  }
   usize get(std::span<byte> to) {
     if (!is_user_) {
       const usize n = std::min<u64>(to.size(), left_);

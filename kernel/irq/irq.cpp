@@ -72,10 +72,13 @@ class Desc {
       core::log_emerg("irq {}: nobody cared (disabled)", gsi_);
     }
   }
-  u64 count(CpuId cpu) const { return counts_[cpu.value].load_relaxed(); }
   u32 gsi() const { return gsi_; }
   Line report() {
-    Line l{.gsi = gsi_, .input = input_, .trigger = trigger_, .controller = controller_.name()};
+    Line l{.gsi = gsi_,
+           .input = input_,
+           .trigger = trigger_,
+           .controller = controller_.name(),
+           .counts = counts_};
     auto s = state_.lock();
     if (const Handler* const h = s->handlers.front()) l.handler = h->name();
     return l;
@@ -184,12 +187,6 @@ bool next_line(u32 gsi, Line& out) {
   if (found == nullptr) return false;
   out = found->report();
   return true;
-}
-
-u64 count_of(u32 gsi, CpuId cpu) {
-  auto t = tables.lock();
-  const Desc* const d = Registry::find(*t, gsi);
-  return d == nullptr ? 0 : d->count(cpu);
 }
 
 void release(u32 gsi, Handler& handler) {

@@ -13,6 +13,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/atomic.hpp"
 #include "base/list.hpp"
 #include "base/result.hpp"
 #include "base/types.hpp"
@@ -82,11 +83,10 @@ struct Line {
   u32 gsi = 0, input = 0;
   Trigger trigger = Trigger::edge;
   std::string_view controller, handler;  ///< one handler of several; a driver's name stays
+  const Atomic<u64>* counts = nullptr;   ///< how often it came, by CPU; they stay
 };
 /// The first one from `gsi` on. False: there is none.
 bool next_line(u32 gsi, Line& out);
-/// How often it came on a CPU.
-u64 count_of(u32 gsi, CpuId cpu);
 
 /// How controllers address CPUs, by their numbers. Once at boot; the array stays.
 void set_cpu_addresses(std::span<const u32> addresses);

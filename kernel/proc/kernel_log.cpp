@@ -108,45 +108,47 @@ void print(const core::LogRecord& r, vfs::Text& out) {
   } while (!rest.empty());
 }
 
-Result<usize> size_from(u64 position) {
+/// f(text) for each record from a position on, until it says false.
+template <class F> Result<void> each_text(u64 position, F f) {
   Reader r;
   r.go_to(position);
   Buffer memory;
   core::LogRecord record;
   vfs::Text text;
-  usize sum = 0;
   while (r.next(memory, record)) {
     text.clear();
     print(record, text);
     if (text.failed()) return Errno::enomem;
-    sum += text.text().size();
+    if (!TRY(f(text.text()))) break;
   }
+  return {};
+}
+
+Result<usize> size_from(u64 position) {
+  usize sum = 0;
+  TRY(each_text(position, [&](std::string_view text) -> Result<bool> {
+    sum += text.size();
+    return true;
+  }));
   return sum;
 }
 
 /// The newest records that fit, whole.
 Result<usize> copy_last(UserAddr to, usize size) {
-  usize surplus = TRY(size_from(cleared.load_acquire()));
-  Reader r;
-  r.go_to(cleared.load_acquire());
-  Buffer memory;
-  core::LogRecord record;
-  vfs::Text text;
+  const u64 start = cleared.load_acquire();
+  usize surplus = TRY(size_from(start));
   usize done = 0;
-  while (r.next(memory, record)) {
-    text.clear();
-    print(record, text);
-    if (text.failed()) return Errno::enomem;
-    const usize n = text.text().size();
+  TRY(each_text(start, [&](std::string_view text) -> Result<bool> {
     if (surplus > size) {
-      surplus -= std::min(n, surplus);
-      continue;
+      surplus -= std::min(text.size(), surplus);
+      return true;
     }
     // Records that came meanwhile.
-    if (done + n > size) break;
-    TRY(core::write_user(to + done, text.text().data(), n));
-    done += n;
-  }
+    if (done + text.size() > size) return false;
+    TRY(core::write_user(to + done, text.data(), text.size()));
+    done += text.size();
+    return true;
+  }));
   return done;
 }
 
@@ -222,7 +224,7 @@ Result<usize> read_once(io::IoBuf& buf, bool nonblocking) {
         }
         std::string_view left = text.text().substr(std::min(p->of_record, text.text().size()));
         const usize n = std::min<u64>(left.size(), buf.left());
-        if (buf.put({reinterpret_cast<const byte*>(left.data()), n}) < n) {
+        if (buf.put_text(left.substr(0, n)) < n) {
           p->unread = place;
           return done > 0 ? Result<usize>(done) : Errno::efault;
         }
@@ -255,15 +257,7 @@ Result<u64> control(Task& me, int action, UserAddr buffer, int size) {
       if (action == read_clear) return TRY(control(me, clear, {}, 0)), u64{n};
       return u64{n};
     }
-    case clear: {
-      Reader r;
-      Buffer memory;
-      core::LogRecord record;
-      r.go_to(cleared.load_acquire());
-      while (r.next(memory, record)) {}
-      cleared.store_release(r.position());
-      return u64{0};
-    }
+    case clear: cleared.store_release(core::log_end()); return u64{0};
     case console_off: {
       auto p = places.lock();
       if (p->saved_level == 0) p->saved_level = core::console_level();

@@ -11,9 +11,7 @@
 
 namespace auk::proc::kernel_log {
 
-/// Longer records do not exist.
-inline constexpr usize max_text = 480;
-using Buffer = std::array<char, max_text>;
+using Buffer = std::array<char, core::max_log_text>;
 
 /// EPERM: reading all there is, as dmesg(1) does; or what only one may do, as klogd(8).
 Result<void> may_read_all(Task& me);

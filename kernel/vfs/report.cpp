@@ -92,7 +92,7 @@ Result<usize> ReportFile::read_from(Place& p, io::IoBuf& buf, u64 offset) {
     }
     const std::string_view rest = text.substr(offset - p.begin);
     const usize n = std::min<u64>(rest.size(), buf.left());
-    const usize moved = buf.put({reinterpret_cast<const byte*>(rest.data()), n});
+    const usize moved = buf.put_text(rest.substr(0, n));
     done += moved;
     offset += moved;
     if (moved < n) return done > 0 ? Result<usize>(done) : Errno::efault;

@@ -104,7 +104,7 @@ Result<usize> KmsgFile::read(io::IoBuf& buf) {
           error = Errno::enomem;
         else if (all.size() > buf.left())
           error = Errno::einval;
-        else if (buf.put({reinterpret_cast<const byte*>(all.data()), all.size()}) < all.size())
+        else if (buf.put_text(all) < all.size())
           error = Errno::efault;
         // What could not be read has been passed, too: nobody shall be stuck at a long one.
         position_.store_release(p->reader.position());
@@ -128,7 +128,7 @@ Result<usize> KmsgFile::write(io::IoBuf& buf) {
     if (!p->allowance.take()) return size;
   }
   char* const memory = static_cast<char*>(TRY(mem::allocate(ALLOC_SITE, most)));
-  const usize n = buf.get({reinterpret_cast<byte*>(memory), size});
+  const usize n = buf.get_text({memory, size});
   std::string_view text(memory, n);
   u32 priority = static_cast<u32>(kernel_log::default_level());
   u8 facility = user_facility;
@@ -155,12 +155,7 @@ Result<i64> KmsgFile::seek(i64 offset, int whence) {
   switch (whence) {
     case from_start: p->reader.go_to(0); break;
     case from_data: p->reader.go_to(kernel_log::cleared_position()); break;
-    case from_end: {
-      kernel_log::Buffer memory;
-      core::LogRecord r;
-      while (p->reader.next(memory, r)) {}
-      break;
-    }
+    case from_end: p->reader.go_to(core::log_end()); break;
     default: return Errno::einval;
   }
   position_.store_release(p->reader.position());

@@ -11,13 +11,6 @@
 namespace auk::drivers::tty {
 namespace {
 
-constexpr usize chunk_size = 256;
-using Chunk = std::array<char, chunk_size>;
-
-std::span<byte> bytes_of(std::span<char> s) {
-  return {reinterpret_cast<byte*>(s.data()), s.size()};
-}
-
 uapi::termios2 pty_settings() {
   uapi::termios2 t = default_settings();
   t.c_cflag = uapi::b38400 | uapi::cs8 | uapi::cread;
@@ -168,7 +161,7 @@ Result<usize> Pty::read_output(io::IoBuf& buf, bool nonblocking) {
     const bool was_gone = terminal_is_gone();
     const usize n = take_output(std::span(chunk).first(std::min(buf.left(), u64{chunk_size})));
     if (n > 0) {
-      if (buf.put(bytes_of(std::span(chunk).first(n))) < n)
+      if (buf.put_text({chunk.data(), n}) < n)
         return done > 0 ? Result<usize>(done) : Errno::efault;
       done += n;
       if (output_.lock()->in_packets) break;
@@ -194,8 +187,7 @@ Result<usize> Pty::write_master(io::IoBuf& buf, bool nonblocking) {
   const auto or_done = [&](Errno e) { return done > 0 ? Result<usize>(done) : e; };
   while (buf.left() > 0) {
     Chunk chunk;
-    const usize n =
-        buf.get(bytes_of(std::span(chunk).first(std::min(buf.left(), u64{chunk_size}))));
+    const usize n = buf.get_text(std::span(chunk).first(std::min(buf.left(), u64{chunk_size})));
     if (n == 0) return or_done(Errno::efault);
     for (std::string_view text(chunk.data(), n); !text.empty();) {
       if (const Result<void> r = grow(input_); !r.ok()) return or_done(r.error());

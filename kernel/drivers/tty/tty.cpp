@@ -15,13 +15,6 @@ using proc::Task;
 // The twins that carry a speed in numbers; Linux builds them from the size of the structure.
 constexpr u32 tcgets2 = 0x802c542a, tcsets2 = 0x402c542b, tcsetsw2 = 0x402c542c,
               tcsetsf2 = 0x402c542d;
-constexpr usize chunk_size = 256;
-using Chunk = std::array<char, chunk_size>;
-
-std::span<byte> bytes_of(std::span<char> s) {
-  return {reinterpret_cast<byte*>(s.data()), s.size()};
-}
-
 }  // namespace
 
 void Tty::receive(std::string_view text) {
@@ -82,7 +75,7 @@ Result<usize> Tty::read_on(io::IoBuf& buf, const View& v) {
     Chunk chunk;
     const Piece p = take(std::span(chunk).first(std::min(buf.left(), u64{chunk_size})));
     if (p.is_there) {
-      if (buf.put(bytes_of(std::span(chunk).first(p.size))) < p.size)
+      if (buf.put_text({chunk.data(), p.size}) < p.size)
         return done > 0 ? Result<usize>(done) : Errno::efault;
       done += p.size;
       if (p.at_end || buf.left() == 0) return done;
@@ -133,8 +126,7 @@ Result<usize> Tty::write(io::IoBuf& buf, const View& v) {
   usize done = 0;
   while (buf.left() > 0) {
     Chunk chunk;
-    const usize n =
-        buf.get(bytes_of(std::span(chunk).first(std::min(buf.left(), u64{chunk_size}))));
+    const usize n = buf.get_text(std::span(chunk).first(std::min(buf.left(), u64{chunk_size})));
     if (n == 0) return done > 0 ? Result<usize>(done) : Errno::efault;
     std::string_view text(chunk.data(), n);
     while (!text.empty()) {
@@ -329,16 +321,15 @@ Result<u64> Tty::ioctl(u32 command, io::IoctlArg arg, const View& v) {
     case uapi::tiocoutq: TRY(number.store(static_cast<u32>(port_.unsent()))); break;
     case uapi::tcsbrk:
     case uapi::tcsbrkp:
-      TRY(check_background(proc::current(), uapi::sigttou));
-      TRY(drain());
-      break;
     case uapi::tcflsh:
-      TRY(check_background(proc::current(), uapi::sigttou));
-      TRY(flush(arg.value));
-      break;
     case uapi::tcxonc:
       TRY(check_background(proc::current(), uapi::sigttou));
-      TRY(change_flow(arg.value));
+      if (command == uapi::tcflsh)
+        TRY(flush(arg.value));
+      else if (command == uapi::tcxonc)
+        TRY(change_flow(arg.value));
+      else
+        TRY(drain());
       break;
     default: return ioctl_of_both(command, arg, &v);
   }

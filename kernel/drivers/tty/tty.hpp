@@ -46,6 +46,10 @@ class Port : public CharSink {
   ~Port() = default;
 };
 
+/// What goes between the program's memory and the terminal at once.
+inline constexpr usize chunk_size = 256;
+using Chunk = std::array<char, chunk_size>;
+
 /// How an open file sees its terminal.
 struct View {
   static constexpr u32 never_hangs_up = ~u32{0};  ///< /dev/console

@@ -7,11 +7,6 @@ namespace {
 
 constexpr u32 rights = 0777;
 
-void show_mode(Writer& out, std::string_view name, u32 mode) {
-  out.put(name);
-  for (int shift = 6; shift >= 0; shift -= 3) out.put(static_cast<char>('0' + (mode >> shift & 7)));
-}
-
 }  // namespace
 
 Result<Options> parse_options(std::string_view text) {
@@ -40,8 +35,7 @@ Result<Options> parse_options(std::string_view text) {
 void show_options(const Options& o, Writer& out) {
   if (o.uid != Options::no_id) format_to(out, ",uid={}", o.uid);
   if (o.gid != Options::no_id) format_to(out, ",gid={}", o.gid);
-  show_mode(out, ",mode=", o.mode);
-  show_mode(out, ",ptmxmode=", o.ptmx_mode);
+  format_to(out, ",mode={:03o},ptmxmode={:03o}", o.mode, o.ptmx_mode);
   if (o.max != Options::most_terminals) format_to(out, ",max={}", o.max);
 }
 

@@ -66,12 +66,7 @@ constexpr StatNode stat;
 /// A CPU's column of counts in the tables of interrupts and softirqs.
 void put_cpu_names(vfs::Text& out, usize indent) {
   out.repeat(' ', indent);
-  core::online_cpus.each([&](CpuId cpu) {
-    std::array<char, 10> digits;
-    Writer number(digits);
-    format_to(number, "{}", cpu.value);
-    out.print("CPU{:8}", number.text());
-  });
+  core::online_cpus.each([&](CpuId cpu) { out.print("CPU{:<8}", cpu.value); });
   out.put('\n');
 }
 
@@ -105,7 +100,8 @@ class InterruptsNode final : public ShortText {
     irq::Line line;
     for (u32 gsi = 0; irq::next_line(gsi, line); gsi = line.gsi + 1) {
       out.print("{:3}: ", line.gsi);
-      core::online_cpus.each([&](CpuId cpu) { out.print("{:10} ", irq::count_of(line.gsi, cpu)); });
+      core::online_cpus.each(
+          [&](CpuId cpu) { out.print("{:10} ", line.counts[cpu.value].load_relaxed()); });
       out.print(" {:>8} {:3}-{:8}  {}\n", line.controller, line.input,
                 line.trigger == irq::Trigger::edge ? "edge" : "fasteoi", line.handler);
     }

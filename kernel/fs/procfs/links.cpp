@@ -137,9 +137,8 @@ class DescriptorInfo final : public ShortText {
     u32 mount = 0;
     if (const vfs::Path* const p = vfs::path_of(*file)) mount = p->mount->id();
     const u32 flags = file->flags() | (closes ? vfs::open_flag::close_on_exec : 0);
-    out.print("pos:\t{}\nflags:\t0", file->position());
-    put_octal(out, flags, 0);
-    out.print("\nmnt_id:\t{}\nino:\t{}\n", mount, stat.inode);
+    out.print("pos:\t{}\nflags:\t0{:o}\nmnt_id:\t{}\nino:\t{}\n", file->position(), flags, mount,
+              stat.inode);
     return {};
   }
 
@@ -225,18 +224,6 @@ constexpr FdDirectory fd_directory;
 constexpr FdInfoDirectory fdinfo_directory;
 
 }  // namespace
-
-void put_octal(vfs::Text& out, u32 n, usize width) {
-  std::array<char, 11> digits{};
-  usize at = digits.size();
-  do {
-    digits[--at] = static_cast<char>('0' + (n & 7));
-    n >>= 3;
-  } while (n != 0);
-  const usize size = digits.size() - at;
-  if (size < width) out.repeat('0', width - size);
-  out.put({digits.data() + at, size});
-}
 
 constinit const Node* const cwd_node = &cwd_link;
 constinit const Node* const root_link_node = &root_link;

@@ -43,7 +43,7 @@ class CommNode final : public ShortText {
     std::array<char, Task::name_size> name{};
     const usize all = buf.left();
     const usize n = std::min(all, name.size() - 1);
-    if (buf.get({reinterpret_cast<byte*>(name.data()), n}) != n) return Errno::efault;
+    if (buf.get_text({name.data(), n}) != n) return Errno::efault;
     const Ref<Task> t = TRY(thread_of(s));
     if (t->group != proc::current().group) return Errno::einval;
     t->set_name(std::string_view(name.data()));
@@ -77,10 +77,10 @@ constexpr std::array<LimitRow, uapi::rlim_nlimits> limit_rows{{
 
 class LimitsNode final : public ShortText {
   static void put_limit(vfs::Text& out, u64 n) {
-    std::array<char, 20> digits;
-    Writer text(digits);
-    format_to(text, "{}", n);
-    out.print("{:20} ", n == uapi::rlim_infinity ? std::string_view("unlimited") : text.text());
+    if (n == uapi::rlim_infinity)
+      out.print("{:20} ", "unlimited");
+    else
+      out.print("{:<20} ", n);
   }
   Result<void> write(const Subject& s, vfs::Text& out) const override {
     const Ref<Group> g = TRY(process_of(s));
@@ -119,11 +119,8 @@ class OomScoreAdj final : public ShortText {
     std::array<char, 16> text{};
     const usize n = std::min(buf.left(), text.size() - 1);
     const usize all = buf.left();
-    if (buf.get({reinterpret_cast<byte*>(text.data()), n}) != n) return Errno::efault;
-    std::string_view word(text.data(), n);
-    while (!word.empty() && is_space(word.back())) word.remove_suffix(1);
-    while (!word.empty() && is_space(word.front())) word.remove_prefix(1);
-    const std::optional<i64> wanted = parse_i64(word);
+    if (buf.get_text({text.data(), n}) != n) return Errno::efault;
+    const std::optional<i64> wanted = parse_i64(trim({text.data(), n}));
     constexpr i64 most = 1000;
     if (!wanted || *wanted < -most || *wanted > most) return Errno::einval;
     const Ref<Group> g = TRY(process_of(s));

@@ -4,9 +4,6 @@
 
 namespace auk::fs::procfs {
 
-/// With zeros up to a width.
-void put_octal(vfs::Text& out, u32 n, usize width);
-
 // links.cpp
 extern const Node* const cwd_node;
 extern const Node* const root_link_node;

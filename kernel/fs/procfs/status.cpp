@@ -253,11 +253,7 @@ class StatusNode final : public ShortText {
     if (a.task) {
       Result<u32> umask =
           a.task->inspect(&Task::fs, [](vfs::FsContext& f) { return Result<u32>(f.umask()); });
-      if (umask.ok()) {
-        out.put("Umask:\t");
-        put_octal(out, *umask, 4);
-        out.put('\n');
-      }
+      if (umask.ok()) out.print("Umask:\t{:04o}\n", *umask);
       files = a.task->inspect(&Task::files, [](io::FdTable& f) { return Result<u32>(f.size()); })
                   .value_or(0);
     }

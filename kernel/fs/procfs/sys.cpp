@@ -66,11 +66,10 @@ class VariableNode final : public ShortText {
     std::array<char, Sysctl::max_text> memory;
     const usize all = buf.left();
     if (all >= memory.size()) return Errno::einval;
-    if (buf.get({reinterpret_cast<byte*>(memory.data()), all}) != all) return Errno::efault;
+    if (buf.get_text({memory.data(), all}) != all) return Errno::efault;
     std::string_view text(memory.data(), all);
     while (!text.empty() && (is_space(text.back()) || text.back() == '\0')) text.remove_suffix(1);
-    while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-    TRY(variable_of(s).store(text));
+    TRY(variable_of(s).store(trim(text)));
     return all;
   }
 };

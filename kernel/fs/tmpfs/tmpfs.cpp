@@ -251,12 +251,8 @@ usize TmpSuper::show_options(std::span<char> out) {
   if (budget_->pages.limit() != default_limit())
     format_to(text, ",size={}k", budget_->pages.limit() * (page_size / kib));
   if (inodes.limit() != default_limit()) format_to(text, ",nr_inodes={}", inodes.limit());
-  if (constexpr u32 usual = 01777; shown_.mode != usual) {
-    text.put(",mode=");
-    if (shown_.mode > 0777) text.put(static_cast<char>('0' + (shown_.mode >> 9)));
-    for (int shift = 6; shift >= 0; shift -= 3)
-      text.put(static_cast<char>('0' + (shown_.mode >> shift & 7)));
-  }
+  if (constexpr u32 usual = 01777; shown_.mode != usual)
+    format_to(text, ",mode={:03o}", shown_.mode);
   if (shown_.uid != 0) format_to(text, ",uid={}", shown_.uid);
   if (shown_.gid != 0) format_to(text, ",gid={}", shown_.gid);
   return text.text().size();

@@ -22,6 +22,13 @@ TEST(Text, numbers_of_three_bases) {
   EXPECT_EQ(parse_u64("00"), 0u);
 }
 
+TEST(Text, without_space_at_its_ends) {
+  EXPECT_EQ(trim(" \t a b\n"), "a b");
+  EXPECT_EQ(trim("x"), "x");
+  EXPECT_EQ(trim(" \n "), "");
+  EXPECT_EQ(trim(""), "");
+}
+
 TEST(Text, what_is_no_number) {
   for (const char* s : {"", "x", "-1", " 1", "1 ", "12a", "08", "0x", "0xg", "0x 1", "--1", "1.5"})
     EXPECT_EQ(parse_u64(s), std::nullopt) << s;
