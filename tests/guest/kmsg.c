@@ -15,14 +15,17 @@ static char const* own_text(char const* what) {
   return text;
 }
 
-static void say(char const* prefix, char const* text) {
+static bool write_record(char const* prefix, char const* text) {
   char line[200];
-  int const file = (int)NEED(open("/dev/kmsg", O_WRONLY));
+  int const file = open("/dev/kmsg", O_WRONLY);
   // Without a newline Linux waits for more.
   int const n = snprintf(line, sizeof line, "%s%s\n", prefix, text);
-  IS(write(file, line, (size_t)n), n);
+  bool const done = write(file, line, (size_t)n) == n;
   close(file);
+  return done;
 }
+
+static void say(char const* prefix, char const* text) { OK(write_record(prefix, text)); }
 
 /// The record of /dev/kmsg that has the text; false at the end.
 static bool find_record(int file, char const* text, char record[2000]) {
@@ -118,8 +121,7 @@ TEST(who_waits_is_woken) {
   pid_t const child = fork();
   if (child == 0) {
     usleep(100000);
-    say("<12>", own_text("wake"));
-    _exit(0);
+    _exit(write_record("<12>", own_text("wake")) ? 0 : 1);
   }
   // Blocks until something comes; others may log, too.
   char mark[80];
