@@ -20,6 +20,8 @@ class User final : public RefCounted<User> {
   /// Queued signals, and timers that send one.
   Atomic<u64> signals{0};
   Atomic<u32> inotify_instances{0}, inotify_watches{0};
+  /// That its pipes may fill.
+  Atomic<u64> pipe_pages{0};
 
   explicit User(u32 uid) : uid_(uid) {}
   static void destroy(User* u);

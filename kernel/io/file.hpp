@@ -138,6 +138,11 @@ class File : public vm::Backing {
   void released() final;
   /// Bytes a pipe holds; 0 for other files.
   virtual u64 pipe_capacity() const { return 0; }
+  /// F_SETPIPE_SZ: the capacity that it has afterwards. EBADF: no pipe; EBUSY: more bytes wait;
+  /// EPERM.
+  virtual Result<u64> set_pipe_capacity(u32 /*size*/, const struct PipeMaker&) {
+    return Errno::ebadf;
+  }
   /// Where programs' locks on it are kept; null where there can be none.
   virtual LockSpace* lock_space() { return origin_ == nullptr ? nullptr : &origin_->lock_space(); }
   /// Locks of the open file itself are given up with it, from the first one on.

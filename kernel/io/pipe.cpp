@@ -1,7 +1,12 @@
 #include "io/pipe.hpp"
 
+#include <algorithm>
+#include <bit>
+
 #include "base/math.hpp"
+#include "base/text.hpp"
 #include "core/clock.hpp"
+#include "core/sysctl.hpp"
 #include "generated/uapi/ioctl.hpp"
 #include "sched/lock.hpp"
 
@@ -12,12 +17,13 @@ using Sides = Flags<Side>;
 
 class Pipe final : public RefCounted<Pipe> {
  public:
-  static constexpr u64 capacity = pipe_buffers * page_size;
+  static constexpr u32 usual_pages = 16, least_pages = 2;
 
  private:
   struct Ring {
-    std::array<byte*, pipe_buffers> pages{};
-    u64 head = 0, tail = 0;  ///< byte counters
+    std::array<byte*, usual_pages> few{};
+    std::span<byte*> pages = few;  ///< owned, if they are others; a power of two or less than few
+    u64 head = 0, tail = 0;        ///< byte counters
     u32 readers = 0, writers = 0;
   };
   core::Guarded<core::level::pipe, Ring, sched::SleepLock> ring_;
@@ -25,22 +31,37 @@ class Pipe final : public RefCounted<Pipe> {
   Atomic<u32> readers_{0}, writers_{0};
   Atomic<u32> reader_opens_{0}, writer_opens_{0};
   sched::WaitQueue readable_, writable_;
+  Atomic<u64> capacity_{usual_pages * page_size};
   u64 inode_;
-  PipeOwner owner_;
+  const u32 uid_, gid_;
+  Ref<ident::User> payer_;  ///< the ring's lock guards it; null: its pages are not counted
   LockSpace lock_space_;
 
-  static byte*& page_of(Ring& r, u64 at) { return r.pages[at / page_size % pipe_buffers]; }
+  static byte*& page_of(Ring& r, u64 at) { return r.pages[at / page_size & (r.pages.size() - 1)]; }
+  static void free_pages(Ring& r) {
+    for (byte*& p : r.pages) mem::free(std::exchange(p, nullptr));
+  }
   u64 used() const { return head_.load_seq_cst() - tail_.load_seq_cst(); }
+  static void use(Ring& r, std::span<byte*> pages);
+  Result<void> charge(u64 pages, const PipeMaker& who);
 
  public:
-  explicit Pipe(u64 inode, PipeOwner owner = {}) : inode_(inode), owner_(owner) {}
+  explicit Pipe(u64 inode, u32 uid = 0, u32 gid = 0) : inode_(inode), uid_(uid), gid_(gid) {}
   ~Pipe() {
-    for (byte* p : ring_.alone().pages) mem::free(p);
+    Ring& r = ring_.alone();
+    free_pages(r);
+    if (payer_) (void)payer_->pipe_pages.fetch_sub_relaxed(r.pages.size());
+    if (r.pages.data() != r.few.data()) mem::free(static_cast<void*>(r.pages.data()));
   }
   static void destroy(Pipe* p) { mem::destroy(p); }
 
   u64 inode() const { return inode_; }
-  PipeOwner owner() const { return owner_; }
+  u32 uid() const { return uid_; }
+  u32 gid() const { return gid_; }
+  u64 capacity() const { return capacity_.load_seq_cst(); }
+  /// For a fresh pipe.
+  Result<void> set_maker(const PipeMaker& who);
+  Result<u64> resize(u32 size, const PipeMaker& who);
   LockSpace& lock_space() { return lock_space_; }
   Result<usize> read(IoBuf& buf, bool nonblocking);
   Result<usize> write(IoBuf& buf, bool nonblocking);
@@ -58,6 +79,118 @@ class Pipe final : public RefCounted<Pipe> {
   PollEvents poll(PollTable* table, Sides sides, u32 missed);
   u64 bytes_waiting() const { return used(); }
 };
+
+// --- Capacity -----------------------------------------------------------------------------------
+
+namespace {
+
+/// fs.pipe-max-size, as proc_sys_fs(5) has it: in bytes, a power of two of pages.
+constinit Atomic<u64> most_bytes{1048576};
+constinit Atomic<i64> soft_limit{16384}, hard_limit{0};  ///< pages of a user's; 0: none
+constexpr i64 any_number = 0x7fffffff;
+constinit core::NumberSysctl soft_variable("fs/pipe-user-pages-soft", soft_limit, 0, any_number);
+constinit core::NumberSysctl hard_variable("fs/pipe-user-pages-hard", hard_limit, 0, any_number);
+SYSCTL(soft_variable);
+SYSCTL(hard_variable);
+
+/// What a pipe has that is to hold so many bytes.
+constexpr std::optional<u64> rounded(u64 size) {
+  constexpr u64 most = u64{1} << 31;
+  if (size > most) return std::nullopt;
+  return std::bit_ceil(std::max<u64>(size, page_size));
+}
+
+class SizeSysctl final : public core::Sysctl {
+ public:
+  constexpr SizeSysctl() : Sysctl("fs/pipe-max-size", true) {}
+  void show(Writer& out) const override { format_to(out, "{}", most_bytes.load_relaxed()); }
+  Result<void> store(std::string_view text) override {
+    const std::optional<u64> n = parse_u64(text);
+    const std::optional<u64> size = n ? rounded(*n) : std::nullopt;
+    if (!size) return Errno::einval;
+    most_bytes.store_relaxed(*size);
+    return {};
+  }
+};
+constinit SizeSysctl size_variable;
+SYSCTL(size_variable);
+
+bool exceeds(u64 pages, const Atomic<i64>& limit) {
+  const i64 l = limit.load_relaxed();
+  return l != 0 && pages > static_cast<u64>(l);
+}
+
+}  // namespace
+
+/// Has the maker pay for so many pages. EPERM: those of the user are too many.
+Result<void> Pipe::charge(u64 pages, const PipeMaker& who) {
+  Atomic<u64>& count = who.user->pipe_pages;
+  const u64 all = count.fetch_add_relaxed(pages) + pages;
+  if (who.may_exceed_limits || (!exceeds(all, soft_limit) && !exceeds(all, hard_limit))) return {};
+  (void)count.fetch_sub_relaxed(pages);
+  return Errno::eperm;
+}
+
+Result<void> Pipe::set_maker(const PipeMaker& who) {
+  u64 pages = usual_pages;
+  if (!who.may_exceed_size) pages = std::min(pages, most_bytes.load_relaxed() / page_size);
+  if (!charge(pages, who).ok()) {
+    // A user who has many may still have small ones, unless they are too many by all means.
+    pages = std::min<u64>(pages, least_pages);
+    const u64 all = who.user->pipe_pages.fetch_add_relaxed(pages) + pages;
+    if (exceeds(all, hard_limit)) {
+      (void)who.user->pipe_pages.fetch_sub_relaxed(pages);
+      return Errno::enfile;
+    }
+  }
+  auto r = ring_.lock();
+  payer_ = who.user;
+  r->pages = std::span(r->few).first(pages);
+  capacity_.store_seq_cst(pages * page_size);
+  return {};
+}
+
+/// The bytes that wait stay where they are: their pages move to their new places.
+void Pipe::use(Ring& r, std::span<byte*> pages) {
+  for (u64 at = align_down(r.tail, page_size); at < r.head; at += page_size)
+    pages[at / page_size & (pages.size() - 1)] = page_of(r, at);
+  if (r.pages.data() != r.few.data()) mem::free(static_cast<void*>(r.pages.data()));
+  r.few = {};
+  r.pages = pages;
+}
+
+Result<u64> Pipe::resize(u32 size, const PipeMaker& who) {
+  const std::optional<u64> bytes = rounded(size);
+  if (!bytes) return Errno::einval;
+  const u64 count = *bytes / page_size;
+  auto* const slots = static_cast<byte**>(TRY(mem::allocate(ALLOC_SITE, count * sizeof(byte*))));
+  std::fill_n(slots, count, nullptr);
+  const auto change = [&]() -> Result<void> {
+    auto r = ring_.lock();
+    const u64 before = r->pages.size();
+    if (count > before && *bytes > most_bytes.load_relaxed() && !who.may_exceed_size)
+      return Errno::eperm;
+    if (align_up(r->head, page_size) - align_down(r->tail, page_size) > *bytes) return Errno::ebusy;
+    const u64 counted = payer_ ? before : 0;
+    if (count > counted) {
+      const PipeMaker payer{.user = payer_ ? payer_ : who.user,
+                            .may_exceed_limits = who.may_exceed_limits || count <= before};
+      TRY(charge(count - counted, payer));
+      payer_ = payer.user;
+    } else {
+      (void)payer_->pipe_pages.fetch_sub_relaxed(counted - count);
+    }
+    use(*r, {slots, count});
+    capacity_.store_seq_cst(*bytes);
+    return {};
+  };
+  if (const Result<void> changed = change(); !changed.ok()) {
+    mem::free(static_cast<void*>(slots));
+    return changed.error();
+  }
+  writable_.wake_all();
+  return *bytes;
+}
 
 Result<usize> Pipe::read(IoBuf& buf, bool nonblocking) {
   if (buf.left() == 0) return usize{0};
@@ -106,9 +239,9 @@ Result<usize> Pipe::write(IoBuf& buf, bool nonblocking) {
       auto r = ring_.lock();
       if (r->readers == 0) return done > 0 ? Result<usize>(done) : Errno::epipe;
       // All or nothing up to PIPE_BUF.
-      const u64 room = capacity - (r->head - align_down(r->tail, page_size));
+      const u64 room = capacity() - (r->head - align_down(r->tail, page_size));
       const bool whole = total <= pipe_buf && room < total;
-      while (!whole && buf.left() > 0 && r->head - align_down(r->tail, page_size) < capacity) {
+      while (!whole && buf.left() > 0 && r->head - align_down(r->tail, page_size) < capacity()) {
         byte*& page = page_of(*r, r->head);
         const usize inside = r->head % page_size;
         if (page == nullptr) {
@@ -133,7 +266,7 @@ Result<usize> Pipe::write(IoBuf& buf, bool nonblocking) {
     if (nonblocking) return done > 0 ? Result<usize>(done) : Errno::eagain;
     const u64 wanted = total <= pipe_buf ? total : 1;
     const auto is_ready = [&] {
-      return capacity - (head_.load_seq_cst() - align_down(tail_.load_seq_cst(), page_size)) >=
+      return capacity() - (head_.load_seq_cst() - align_down(tail_.load_seq_cst(), page_size)) >=
                  wanted ||
              readers_.load_seq_cst() == 0;
     };
@@ -166,7 +299,7 @@ void Pipe::close(Sides sides) {
     if (sides.has(Side::write)) writers_.store_seq_cst(--r->writers);
     if (r->readers + r->writers == 0) {
       // What nobody read is gone with the last one who could have.
-      for (byte*& p : r->pages) mem::free(std::exchange(p, nullptr));
+      free_pages(*r);
       r->tail = r->head = align_up(r->head, page_size);
       tail_.store_seq_cst(r->tail);
       head_.store_seq_cst(r->head);
@@ -188,7 +321,8 @@ PollEvents Pipe::poll(PollTable* table, Sides sides, u32 missed) {
   PollEvents e;
   if (sides.has(Side::write)) {
     if (table != nullptr) table->watch(writable_);
-    if (capacity - (head_.load_seq_cst() - align_down(tail_.load_seq_cst(), page_size)) >= pipe_buf)
+    if (capacity() - (head_.load_seq_cst() - align_down(tail_.load_seq_cst(), page_size)) >=
+        pipe_buf)
       e = PollEvents(PollEvent::out) | PollEvent::write_normal;
     if (!has_readers()) e |= PollEvent::error;
   }
@@ -243,7 +377,10 @@ class PipeFile final : public File {
   LockSpace* lock_space() override {
     return origin() != nullptr ? &origin()->lock_space() : &pipe_->lock_space();
   }
-  u64 pipe_capacity() const override { return Pipe::capacity; }
+  u64 pipe_capacity() const override { return pipe_->capacity(); }
+  Result<u64> set_pipe_capacity(u32 size, const PipeMaker& who) override {
+    return pipe_->resize(size, who);
+  }
   Result<void> stat(FileStat& s) override {
     constexpr u32 fifo = 0010600;
     if (origin() != nullptr) {
@@ -255,8 +392,8 @@ class PipeFile final : public File {
     s.inode = pipe_->inode();
     s.mode = fifo;
     s.links = 1;
-    s.uid = pipe_->owner().uid;
-    s.gid = pipe_->owner().gid;
+    s.uid = pipe_->uid();
+    s.gid = pipe_->gid();
     s.atime_ns = s.mtime_ns = s.ctime_ns = core::real_ns();
     return {};
   }
@@ -280,8 +417,10 @@ Result<Ref<File>> open_pipe(const Ref<Pipe>& pipe, u32 flags, Naming naming) {
 
 }  // namespace
 
-Result<mem::Box<PipeEnds>> make_pipe(u32 flags, PipeOwner owner) {
-  Ref<Pipe> pipe = TRY(mem::make_ref<Pipe>(ALLOC_SITE, next_inode.fetch_add_relaxed(1), owner));
+Result<mem::Box<PipeEnds>> make_pipe(u32 flags, const PipeMaker& maker) {
+  Ref<Pipe> pipe =
+      TRY(mem::make_ref<Pipe>(ALLOC_SITE, next_inode.fetch_add_relaxed(1), maker.uid, maker.gid));
+  TRY(pipe->set_maker(maker));
   mem::Box<PipeEnds> ends = TRY(mem::Box<PipeEnds>::make(ALLOC_SITE));
   ends->read = TRY(mem::make_ref<PipeFile>(ALLOC_SITE, flags, pipe, Side::read));
   ends->write = TRY(mem::make_ref<PipeFile>(ALLOC_SITE, flags | 1, pipe, Side::write));

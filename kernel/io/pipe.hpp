@@ -2,18 +2,22 @@
 //
 // Data model: two Files share one Pipe: a ring of pages that exist while they hold bytes. Locking:
 // level pipe, a sleeping lock: user memory is copied with it held, as Linux does. Context: threads.
-// Differences from Linux: bytes of neighbouring writes share pages always, not only small ones.
+// Differences from Linux: bytes of neighbouring writes share pages always, not only small ones; a
+// named pipe counts for no user until its capacity is changed.
 #pragma once
+#include "ident/user.hpp"
 #include "io/file.hpp"
 
 namespace auk::io {
 
-inline constexpr usize pipe_buffers = 16;
 inline constexpr usize pipe_buf = 4096;  ///< writes up to this are not torn
 
-/// Whose a pipe without a name is.
-struct PipeOwner {
+/// Who makes a pipe, or changes it.
+struct PipeMaker {
   u32 uid = 0, gid = 0;
+  Ref<ident::User> user;
+  bool may_exceed_size = false;    ///< CAP_SYS_RESOURCE
+  bool may_exceed_limits = false;  ///< or CAP_SYS_ADMIN
 };
 
 /// What can be opened as either end: what a named pipe keeps in its inode, and what /proc shows of
@@ -35,7 +39,7 @@ Result<Ref<Fifo>> make_fifo();
 struct PipeEnds {
   Ref<File> read, write;
 };
-/// `flags`: O_NONBLOCK and what else F_GETFL shows. ENOMEM.
-Result<mem::Box<PipeEnds>> make_pipe(u32 flags, PipeOwner owner);
+/// `flags`: O_NONBLOCK and what else F_GETFL shows. ENOMEM; ENFILE: the user has too many.
+Result<mem::Box<PipeEnds>> make_pipe(u32 flags, const PipeMaker& maker);
 
 }  // namespace auk::io

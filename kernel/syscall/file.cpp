@@ -49,6 +49,16 @@ template <class F> Value write_with(Task& me, io::File& f, io::IoBuf& buf, F how
   return r.error();
 }
 
+io::PipeMaker pipe_maker(const Task& me) {
+  const ident::Cred& cred = me.cred();
+  const bool may_exceed_size = cred.has(ident::Cap::sys_resource);
+  return {.uid = cred.fsuid,
+          .gid = cred.fsgid,
+          .user = cred.user,
+          .may_exceed_size = may_exceed_size,
+          .may_exceed_limits = may_exceed_size || cred.has(ident::Cap::sys_admin)};
+}
+
 /// What a read answers; watches are told.
 Value moved(const io::File& f, Result<usize> r) {
   if (!r.ok()) return r.error();
@@ -200,6 +210,9 @@ Value fcntl(Task& me, Fd fd, u32 command, u64 arg) {
       if (is_path) return Errno::ebadf;
       if (f->pipe_capacity() == 0) return Errno::ebadf;
       return f->pipe_capacity();
+    case uapi::f_setpipe_sz:
+      if (is_path) return Errno::ebadf;
+      return TRY(f->set_pipe_capacity(static_cast<u32>(arg), pipe_maker(me)));
     case uapi::f_getlk:
     case uapi::f_setlk:
     case uapi::f_setlkw:
@@ -230,8 +243,7 @@ Value ioctl(Task& me, Fd fd, u32 command, u64 arg) {
 Value pipe2(Task& me, UserAddr fds, u32 flags) {
   constexpr u32 known = uapi::o_cloexec | uapi::o_nonblock | uapi::o_direct;
   if ((flags & ~known) != 0) return Errno::einval;
-  mem::Box<io::PipeEnds> ends =
-      TRY(io::make_pipe(flags & u32{uapi::o_nonblock}, {me.cred().fsuid, me.cred().fsgid}));
+  mem::Box<io::PipeEnds> ends = TRY(io::make_pipe(flags & u32{uapi::o_nonblock}, pipe_maker(me)));
   const u64 limit = me.group->limit(uapi::rlimit_nofile);
   std::array<int, 2> numbers{};
   numbers[0] = TRY(me.files->reserve(0, limit));

@@ -308,3 +308,154 @@ TEST(named_meeting) {
   }
   IS(met, rounds);
 }
+
+// --- capacity ---------------------------------------------------------------------------------
+static void set_variable(char const* name, char const* value) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/sys/fs/%s", name);
+  int const file = (int)NEED(open(path, O_WRONLY));
+  NEED(write(file, value, strlen(value)));
+  close(file);
+}
+
+static long variable(char const* name) {
+  char path[64], text[32] = "";
+  snprintf(path, sizeof path, "/proc/sys/fs/%s", name);
+  int const file = (int)NEED(open(path, O_RDONLY));
+  NEED(read(file, text, sizeof text - 1));
+  close(file);
+  return atol(text);
+}
+
+/// How many bytes go in until it is full.
+static long fill(int end) {
+  static char bytes[4096];
+  long all = 0;
+  fcntl(end, F_SETFL, O_NONBLOCK);
+  for (ssize_t n; (n = write(end, bytes, sizeof bytes)) > 0;) all += n;
+  return all;
+}
+
+TEST(changes_of_capacity) {
+  int p[2];
+  NEED(pipe(p));
+  IS(fcntl(p[0], F_GETPIPE_SZ), 65536);
+  IS(fcntl(p[1], F_SETPIPE_SZ, 1 << 20), 1 << 20);
+  IS(fcntl(p[0], F_GETPIPE_SZ), 1 << 20);
+  IS(fill(p[1]), 1 << 20);
+  struct pollfd out = {.fd = p[1], .events = POLLOUT};
+  IS(poll(&out, 1, 0), 0);
+  FAILS(fcntl(p[1], F_SETPIPE_SZ, 1 << 19), EBUSY);
+  IS(fcntl(p[1], F_SETPIPE_SZ, 1 << 21), 1 << 21);
+  IS(poll(&out, 1, 0), 1);
+  IS(fill(p[1]), 1 << 20);
+  close(p[0]);
+  close(p[1]);
+  NEED(pipe(p));
+  IS(fcntl(p[0], F_SETPIPE_SZ, 0), 4096);
+  IS(fill(p[1]), 4096);
+  IS(fcntl(p[0], F_SETPIPE_SZ, 4097), 8192);
+  IS(fill(p[1]), 4096);
+  IS(fcntl(p[0], F_SETPIPE_SZ, 100000), 131072);
+  FAILS(fcntl(p[0], F_SETPIPE_SZ, (1u << 31) + 1), EINVAL);
+  FAILS(fcntl(make_file("file", ""), F_SETPIPE_SZ, 4096), EBADF);
+  int const place = (int)NEED(open("/", O_PATH));
+  FAILS(fcntl(place, F_SETPIPE_SZ, 4096), EBADF);
+  NEED(mkfifo("fifo", 0600));
+  int const fifo = (int)NEED(open("fifo", O_RDWR));
+  IS(fcntl(fifo, F_SETPIPE_SZ, 8192), 8192);
+  IS(fill(fifo), 8192);
+}
+
+TEST(what_waits_stays_in_order) {
+  int p[2];
+  NEED(pipe(p));
+  unsigned char next = 0, expected = 0;
+  long inside = 0;
+  bool right = true;
+  int const sizes[] = {16, 2, 64, 4, 1, 256, 8, 32, 16};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) {
+    // Neither begin nor end stand where a page begins.
+    for (int k = 0; k < 3; ++k) {
+      unsigned char bytes[1500];
+      for (size_t b = 0; b < sizeof bytes; ++b) bytes[b] = next++;
+      NEED(write(p[1], bytes, sizeof bytes));
+      inside += sizeof bytes;
+    }
+    int const n = fcntl(p[0], F_SETPIPE_SZ, sizes[i] * 4096);
+    right &= n == sizes[i] * 4096 || (sizes[i] == 1 && n == -1 && errno == EBUSY);
+    // 800 bytes more than were written go out each time, as long as there are such.
+    long const out = inside > 5300 ? 5300 : inside;
+    unsigned char bytes[5300];
+    long got = 0;
+    while (got < out) {
+      ssize_t const m = read(p[0], bytes + got, (size_t)(out - got));
+      if (m <= 0) break;
+      got += m;
+    }
+    for (long b = 0; b < got; ++b) right &= bytes[b] == expected++;
+    inside -= got;
+  }
+  OK(right);
+}
+
+TEST(users_have_limits) {
+  IS(variable("pipe-max-size"), 1 << 20);
+  IS(variable("pipe-user-pages-soft"), 16384);
+  IS(variable("pipe-user-pages-hard"), 0);
+  int const file = (int)NEED(open("/proc/sys/fs/pipe-max-size", O_RDWR));
+  FAILS(write(file, "x", 1), EINVAL);
+  set_variable("pipe-max-size", "5000");
+  IS(variable("pipe-max-size"), 8192);
+  IS(IN_CHILD({
+       become_nobody();
+       int p[2];
+       NEED(pipe(p));
+       if (fcntl(p[0], F_GETPIPE_SZ) != 8192) _exit(1);
+       if (fcntl(p[0], F_SETPIPE_SZ, 16384) >= 0 || errno != EPERM) _exit(2);
+       if (fcntl(p[0], F_SETPIPE_SZ, 4096) != 4096) _exit(3);
+     }),
+     0);
+  int p[2];
+  NEED(pipe(p));
+  IS(fcntl(p[0], F_GETPIPE_SZ), 65536);
+  IS(fcntl(p[0], F_SETPIPE_SZ, 1 << 17), 1 << 17);
+  set_variable("pipe-max-size", "1048576");
+  set_variable("pipe-user-pages-soft", "40");
+  IS(IN_CHILD({
+       become_nobody();
+       int q[4][2];
+       for (int i = 0; i < 4; ++i) NEED(pipe(q[i]));
+       int const sizes[] = {65536, 65536, 8192, 8192};
+       for (int i = 0; i < 4; ++i)
+         if (fcntl(q[i][0], F_GETPIPE_SZ) != sizes[i]) _exit(1 + i);
+       // 36 of 40: four more are the last ones.
+       if (fcntl(q[2][0], F_SETPIPE_SZ, 32768) >= 0 || errno != EPERM) _exit(5);
+       if (fcntl(q[2][0], F_SETPIPE_SZ, 16384) != 16384) _exit(6);
+       if (fcntl(q[3][0], F_SETPIPE_SZ, 16384) != 16384) _exit(7);
+       if (fcntl(q[3][0], F_SETPIPE_SZ, 32768) >= 0 || errno != EPERM) _exit(8);
+       if (fcntl(q[0][0], F_SETPIPE_SZ, 4096) != 4096) _exit(9);
+       if (fcntl(q[3][0], F_SETPIPE_SZ, 32768) != 32768) _exit(10);
+       // What was given up counts no more.
+       for (int i = 0; i < 4; ++i) {
+         close(q[i][0]);
+         close(q[i][1]);
+       }
+       for (int i = 0; i < 2; ++i) {
+         NEED(pipe(q[i]));
+         if (fcntl(q[i][0], F_GETPIPE_SZ) != 65536) _exit(11);
+       }
+     }),
+     0);
+  set_variable("pipe-user-pages-soft", "16384");
+  set_variable("pipe-user-pages-hard", "17");
+  IS(IN_CHILD({
+       become_nobody();
+       int q[2][2];
+       NEED(pipe(q[0]));
+       if (fcntl(q[0][0], F_GETPIPE_SZ) != 65536) _exit(1);
+       if (pipe(q[1]) >= 0 || errno != ENFILE) _exit(2);
+     }),
+     0);
+  set_variable("pipe-user-pages-hard", "0");
+}
