@@ -512,6 +512,8 @@ Result<void> exec(Task& me, Ref<io::File> file, std::string_view path, ArgumentB
     std::array<char, script::line_max> text{};
   };
   mem::Box<Start> start, before;
+  // What was asked for names the program, whoever interprets it.
+  std::string_view script_path = path;
   for (u32 depth = 0;; ++depth) {
     // The words of the line before live until the next has been read.
     before = std::exchange(start, TRY(mem::Box<Start>::make(ALLOC_SITE)));
@@ -520,15 +522,15 @@ Result<void> exec(Task& me, Ref<io::File> file, std::string_view path, ArgumentB
     if (!script::is_script(text)) break;
     if (depth == max_script_depth) return Errno::eloop;
     const script::Line line = TRY(script::parse(text));
-    std::array<std::string_view, 3> words{line.interpreter, line.argument, path};
+    std::array<std::string_view, 3> words{line.interpreter, line.argument, script_path};
     if (line.argument.empty()) {
-      words[1] = path;
+      words[1] = script_path;
       TRY(block.replace_first(std::span(words).first(2)));
     } else {
       TRY(block.replace_first(words));
     }
     file = TRY(open_executable(me, line.interpreter));
-    path = line.interpreter;
+    script_path = line.interpreter;
   }
   image->file = std::move(file);
   TRY(read_image(*image));

@@ -9,9 +9,17 @@
 extern char** environ;
 
 #define REPORT "AUK_TEST_REPORT"
+#define NAMES "AUK_TEST_NAMES"
 
 // A copy of this program that was started only to say who it is.
 __attribute__((constructor)) static void report(void) {
+  if (getenv(NAMES)) {
+    char name[20] = "";
+    prctl(PR_GET_NAME, name);
+    printf("%s, %s", name, (char*)getauxval(AT_EXECFN));
+    fflush(stdout);
+    _exit(0);
+  }
   if (!getenv(REPORT) && !(getauxval(AT_SECURE) && getenv("REPORT"))) return;
   uid_t real, effective, saved;
   gid_t real_group, effective_group, saved_group;
@@ -50,7 +58,7 @@ static void copy_program(char const* to, uid_t owner, gid_t group, mode_t mode) 
 
 enum { AS_ROOT, AS_NOBODY, NO_NEW_PRIVILEGES };
 
-static char const* who_is(char const* program, int as) {
+static char const* who_is_told(char const* program, int as, char* const variables[]) {
   int ends[2];
   NEED(pipe(ends));
   pid_t const child = fork();
@@ -61,7 +69,6 @@ static char const* who_is(char const* program, int as) {
     if (as == NO_NEW_PRIVILEGES) prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     if (as != AS_ROOT) prctl(PR_SET_PDEATHSIG, SIGURG);
     char* const arguments[] = {(char*)program, NULL};
-    char* const variables[] = {REPORT "=1", "REPORT=1", NULL};
     execve(program, arguments, variables);
     _exit(99);
   }
@@ -71,6 +78,11 @@ static char const* who_is(char const* program, int as) {
   close(ends[0]);
   ktap_status_of(child);
   return said;
+}
+
+static char const* who_is(char const* program, int as) {
+  char* const variables[] = {REPORT "=1", "REPORT=1", NULL};
+  return who_is_told(program, as, variables);
 }
 
 #define SAYS(program, as, text)                                                                    \
@@ -118,6 +130,25 @@ TEST(script_has_no_rights_of_its_own) {
   NEED(chmod("s", 04755));
   SAYS("./s", AS_NOBODY,
        "65534 65534 65534, 65534 65534 65534, secure 0, dumpable 1, may 0, death 23");
+}
+
+TEST(names) {
+  char* const variables[] = {NAMES "=1", NULL};
+  char line[128], folder[100];
+  copy_program("a_rather_long_name", 0, 0, 0755);
+  if (!getcwd(folder, sizeof folder)) ktap_give_up("the folder");
+  IS(strcmp(who_is_told("./a_rather_long_name", AS_ROOT, variables),
+            "a_rather_long_n, ./a_rather_long_name"),
+     0);
+  // A script is named by itself, however many interpret each other.
+  snprintf(line, sizeof line, "#!%s/a_rather_long_name\n", folder);
+  close(make_file("script", line));
+  NEED(chmod("script", 0755));
+  IS(strcmp(who_is_told("./script", AS_ROOT, variables), "script, ./script"), 0);
+  snprintf(line, sizeof line, "#!%s/script -x\n", folder);
+  close(make_file("outer", line));
+  NEED(chmod("outer", 0755));
+  IS(strcmp(who_is_told("./outer", AS_ROOT, variables), "outer, ./outer"), 0);
 }
 
 TEST(other_effective_user) {
