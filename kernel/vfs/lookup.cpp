@@ -4,6 +4,7 @@
 
 #include "vfs/mount_table.hpp"
 #include "vfs/mounting.hpp"
+#include "vfs/rights.hpp"
 
 namespace auk::vfs {
 namespace {
@@ -213,6 +214,7 @@ Step Walker::component() {
   if (is_end) {
     trailing_ = trailing_ || slash;
     end_.name = name;
+    end_.found_in = {dir.mode.load_relaxed(), dir.uid.load_relaxed()};
     if (has(WalkFlag::parent)) return finish();
   }
   if (end_.last == Last::dot) {
@@ -242,6 +244,9 @@ Step Walker::component() {
   if (const Step s = cross_mounts(); s != Step::again) return s;
   if (at_.dentry->inode().is_link() && (!is_end || trailing_ || has(WalkFlag::follow))) {
     const Spot link = std::exchange(at_, here);
+    if (is_end)
+      if (const Result<void> r = may_follow(who_, dir, link.dentry->inode()); !r.ok())
+        return fail(r.error());
     return follow(link, after, after.empty());
   }
   text = after;

@@ -69,11 +69,17 @@ class HeldLink {
   Inode* get() const { return inode_.get(); }
 };
 
+/// What was so of the directory in which the last component was looked for.
+struct FoundIn {
+  u32 mode = 0, uid = 0;
+};
+
 struct WalkEnd {
   Path path;    ///< what was found; empty if the last component is missing or was not looked at
   Path parent;  ///< the directory of the last component, if `path` is empty
   std::string_view name;  ///< the last component then
   HeldLink name_holder;   ///< the link whose target `name` lies in, if it does
+  FoundIn found_in;
   bool trailing_slash = false;
   Last last = Last::name;
 };

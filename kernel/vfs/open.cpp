@@ -110,6 +110,7 @@ Result<Ref<io::File>> open(const Asker& who, const Path& start, std::string_view
     if (end.path) {
       if (exclusive) return Errno::eexist;
       if (create && end.path.inode().is_directory()) return Errno::eisdir;
+      if (create) TRY(may_open_found(who, end.found_in, end.path.inode()));
       return open_path(who, end.path, flags, false);
     }
     WriteAccess write;

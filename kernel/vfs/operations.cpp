@@ -144,6 +144,7 @@ Result<void> make_link(const Asker& who, const Path& from, const Path& start,
   return making.run(who, start, path, false,
                     [&](Dentry& dir, std::string_view name) -> Result<void> {
                       if (making.end.parent.mount != from.mount) return Errno::exdev;
+                      TRY(may_link(who, inode));
                       TRY(may_change(who, dir.inode()));
                       if (dir.inode().links.load_relaxed() == 0) return Errno::enoent;
                       if (inode.is_directory()) return Errno::eperm;

@@ -11,7 +11,7 @@ BUILT = ROOT / "build" / "guest-tests"
 COMPILER = ("clang-19", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-g0", "-static", "-Wall", "-Wextra",
             "-Werror")
 # Those of tests/guest that run one after the other in one guest.
-PROGRAMS = ("file", "dir", "path", "mount", "xattr", "at", "lock", "notify", "pipe", "event",
+PROGRAMS = ("file", "dir", "path", "protected", "mount", "xattr", "at", "lock", "notify", "pipe", "event",
             "process", "family", "exec", "capability", "signal", "timer", "cputime", "affinity", "scheduling",
             "realtime", "futex", "futex_pi", "memory", "areas", "vm_access", "vdso", "crowd", "oom",
             "time", "tty", "pty", "kmsg", "proc", "misc")
