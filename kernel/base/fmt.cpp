@@ -5,6 +5,7 @@ namespace {
 
 struct Spec {
   bool alternate = false;
+  bool capital = false;
   bool zero = false;
   u32 base = 10;
   bool left = false, right = false;
@@ -20,8 +21,8 @@ Spec parse_spec(std::string_view s) {
       spec.left = true;
     else if (c == '>')
       spec.right = true;
-    else if (c == 'x')
-      spec.base = 16;
+    else if (c == 'x' || c == 'X')
+      spec.base = 16, spec.capital = c == 'X';
     else if (c == 'o')
       spec.base = 8;
     else if (c == '0' && spec.width == 0)
@@ -43,7 +44,7 @@ void put_number(Writer& out, u64 v, bool negative, const Spec& spec) {
   std::array<char, 24> digits;
   usize at = digits.size();
   do {
-    digits[--at] = "0123456789abcdef"[v % spec.base];
+    digits[--at] = (spec.capital ? "0123456789ABCDEF" : "0123456789abcdef")[v % spec.base];
     v /= spec.base;
   } while (v != 0);
   const usize count = digits.size() - at;

@@ -1,12 +1,12 @@
 // Formatting checked at compile time, into a caller's buffer, without allocation.
 //
 // Purpose: messages for people. `{}` takes the next argument; a spec after a colon may hold `#`
-// (0x before hex), `0` (fill with zeros), a width, and `x` or `o`; strings are padded on the right,
-// or on the left with `>`, and numbers the other way round, with `<`.
-// Data model: arguments are erased into a small array of tagged words, so one formatter serves all.
-// Context: any, NMI included.
-// Differences from Linux: no format letters to get wrong, and no way to print a kernel pointer:
-// pointers have no formatter (reliability: kernel addresses never reach a log by accident).
+// (0x before hex), `0` (fill with zeros), a width, and `x`, `X` or `o`; strings are padded on the
+// right, or on the left with `>`, and numbers the other way round, with `<`. Data model: arguments
+// are erased into a small array of tagged words, so one formatter serves all. Context: any, NMI
+// included. Differences from Linux: no format letters to get wrong, and no way to print a kernel
+// pointer: pointers have no formatter (reliability: kernel addresses never reach a log by
+// accident).
 #pragma once
 #include <array>
 #include <concepts>
@@ -100,8 +100,8 @@ template <class... Args> struct FormatString {
         if (i < text.size() && text[i] == ':') {
           for (++i; i < text.size() && text[i] != '}'; ++i) {
             const char c = text[i];
-            if (c != '#' && c != '<' && c != '>' && c != 'x' && c != 'o' && (c < '0' || c > '9'))
-              bad_format_string("unknown character in a placeholder");
+            constexpr std::string_view known = "#<>xXo0123456789";
+            if (!known.contains(c)) bad_format_string("unknown character in a placeholder");
           }
         }
         if (i >= text.size() || text[i] != '}') bad_format_string("placeholder is not closed");

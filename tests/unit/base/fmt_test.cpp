@@ -68,6 +68,7 @@ TEST(Format, agrees_with_printf_on_random_values) {
     ASSERT_EQ(text("{}", narrow), c_text("%d", narrow));
     ASSERT_EQ(text("{:x}", v), c_text("%lx", v));
     ASSERT_EQ(text("{:o}", v), c_text("%lo", v));
+    ASSERT_EQ(text("{:X}", v), c_text("%lX", v));
     ASSERT_EQ(text("{:03o}", v & 07777), c_text("%03lo", v & 07777));
     ASSERT_EQ(text("{:<12}|", v & 0xffffff), c_text("%-12lu|", v & 0xffffff));
     ASSERT_EQ(text("{:<12}|", s), c_text("%-12ld|", s));
