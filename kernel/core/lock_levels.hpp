@@ -97,7 +97,9 @@ AUK_LOCK_POSITION(dentry, mount_table);
 // Names: what readers may not see in between, then the writers of one chain.
 AUK_LOCK_POSITION(name_change, dentry);
 AUK_LOCK_POSITION(name_chain, name_change);
-AUK_LOCK_POSITION(mapping_tree, name_chain);
+// The entries of an object that sysfs shows.
+AUK_LOCK_POSITION(object, name_chain);
+AUK_LOCK_POSITION(mapping_tree, object);
 AUK_LOCK_POSITION(page_table, mapping_tree);
 AUK_LOCK_POSITION(socket_queue, page_table);
 // Input of a terminal: echoes through the port below.

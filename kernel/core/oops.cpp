@@ -61,6 +61,9 @@ void end_oops(bool in_interrupt) {
   killer->kill_current();
 }
 
+u64 oops_count() { return oopses.load_relaxed(); }
+u64 warning_count() { return warnings.load_relaxed(); }
+
 void note_warning() {
   const u64 n = warnings.fetch_add_relaxed(1) + 1;
   if (panic_on_warn.load_relaxed() != 0) panic("kernel: panic_on_warn set ...");

@@ -25,6 +25,9 @@ void set_task_killer(TaskKiller& k);
 u64 begin_oops();
 /// After the report: returns never.
 [[noreturn]] void end_oops(bool in_interrupt);
+/// So many so far.
+u64 oops_count();
+u64 warning_count();
 /// Counts a warning; panics when the policy says so.
 void note_warning();
 

@@ -47,13 +47,18 @@ void write_symbol(Writer& out, uptr address) {
     format_to(out, "{}+{:#x}/{:#x}", s.name, s.offset, s.size);
 }
 
+std::string_view build_note() {
+  return {reinterpret_cast<const char*>(__ld_build_id),
+          static_cast<usize>(__ld_build_id_end - __ld_build_id)};
+}
+
 std::string_view build_id(std::span<char> buffer) {
   // An ELF note: name size, descriptor size, type, "GNU\0", descriptor.
   constexpr usize header = 16;
-  const std::span<const byte> note(__ld_build_id, __ld_build_id_end);
+  const std::string_view note = build_note();
   Writer out(buffer);
   if (note.size() > header)
-    for (const byte b : note.subspan(header)) format_to(out, "{:02x}", b);
+    for (const char c : note.substr(header)) format_to(out, "{:02x}", static_cast<u8>(c));
   return out.text();
 }
 

@@ -25,5 +25,7 @@ Symbol find_symbol(uptr address);
 void write_symbol(Writer& out, uptr address);
 /// Hex digits of the linker's build-id.
 std::string_view build_id(std::span<char> buffer);
+/// The ELF note that holds it.
+std::string_view build_note();
 
 }  // namespace auk::core

@@ -125,7 +125,7 @@ Result<void> Unpacker::begin(const codec::CpioEntry& entry) {
     default:
       (void)vfs::unlink(who(), root_, name);
       TRY(vfs::make_node(who(), root_, name, entry.mode,
-                         vfs::make_device(entry.rdev_major, entry.rdev_minor)));
+                         dev::make_number(entry.rdev_major, entry.rdev_minor)));
   }
   return {};
 }
@@ -201,7 +201,7 @@ Result<FirstRoot> build_root(const core::HandOver& h) {
   const vfs::Asker who{*root.fs, *cred, root.mounts.get()};
   // As Linux's built-in archive has it.
   TRY(vfs::make_directory(who, {}, "dev", 0755));
-  TRY(vfs::make_node(who, {}, "dev/console", vfs::mode::character | 0600, vfs::make_device(5, 1)));
+  TRY(vfs::make_node(who, {}, "dev/console", vfs::mode::character | 0600, dev::make_number(5, 1)));
   TRY(vfs::make_directory(who, {}, "root", 0700));
   mem::Box<Unpacker> unpacker = TRY(mem::Box<Unpacker>::make(ALLOC_SITE, who));
   TRY(unpacker->prepare());

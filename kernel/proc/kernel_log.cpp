@@ -97,7 +97,7 @@ INIT_TASK(kernel_log, "", "kernel_log", setup);
 // --- text ----------------------------------------------------------------------------------------
 
 /// Every line with what stands before it in syslog(2).
-void print(const core::LogRecord& r, vfs::Text& out) {
+void print(const core::LogRecord& r, mem::Text& out) {
   const u64 us = r.time_ns / 1000;
   std::string_view rest = r.text;
   do {
@@ -114,7 +114,7 @@ template <class F> Result<void> each_text(u64 position, F f) {
   r.go_to(position);
   Buffer memory;
   core::LogRecord record;
-  vfs::Text text;
+  mem::Text text;
   while (r.next(memory, record)) {
     text.clear();
     print(record, text);
@@ -207,7 +207,7 @@ bool has_unread() { return has_more(unread_position.load_acquire()); }
 
 Result<usize> read_once(io::IoBuf& buf, bool nonblocking) {
   usize done = 0;
-  vfs::Text text;
+  mem::Text text;
   while (buf.left() > 0) {
     Reader place;
     {

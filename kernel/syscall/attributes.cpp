@@ -124,10 +124,10 @@ Value statx(Task& me, Fd dir, UserStr path, int flags, u32 mask, UserOut<uapi::s
   put(s.btime_ns, x.stx_btime);
   put(s.ctime_ns, x.stx_ctime);
   put(s.mtime_ns, x.stx_mtime);
-  x.stx_rdev_major = vfs::device_major(s.raw_device);
-  x.stx_rdev_minor = vfs::device_minor(s.raw_device);
-  x.stx_dev_major = vfs::device_major(s.device);
-  x.stx_dev_minor = vfs::device_minor(s.device);
+  x.stx_rdev_major = dev::major_of(s.raw_device);
+  x.stx_rdev_minor = dev::minor_of(s.raw_device);
+  x.stx_dev_major = dev::major_of(s.device);
+  x.stx_dev_minor = dev::minor_of(s.device);
   if (where) {
     const bool unique = (mask & uapi::statx_mnt_id_unique) != 0;
     x.stx_mnt_id = unique ? where.mount->unique_id() : where.mount->id();

@@ -15,7 +15,7 @@ Result<void> change_mode(const Asker& who, const Path& at, u32 mode) {
   mode &= 07777;
   if (!who.cred.has(Cap::fsetid) && !who.cred.is_in_group(inode.gid.load_relaxed()))
     mode &= ~mode::set_gid;
-  inode.mode.store_relaxed(inode.type() | mode);
+  TRY(inode.set_rights(mode, inode.uid.load_relaxed(), inode.gid.load_relaxed()));
   inode.touch(false);
   return {};
 }
@@ -33,15 +33,14 @@ Result<void> change_owner(const Asker& who, const Path& at, u32 uid, u32 gid) {
       (who.cred.fsuid != inode.uid.load_relaxed() ||
        (gid != inode.gid.load_relaxed() && !who.cred.is_in_group(gid))))
     return Errno::eperm;
-  if (uid != same) inode.uid.store_relaxed(uid);
-  if (gid != same) inode.gid.store_relaxed(gid);
   // A program's set-id bits do not survive a change of owner.
-  u32 m = inode.mode.load_relaxed();
+  u32 rights = inode.mode.load_relaxed() & ~mode::type_mask;
   if (!inode.is_directory() && (uid != same || gid != same)) {
-    m &= ~mode::set_uid;
-    if ((m & 010) != 0) m &= ~mode::set_gid;
-    inode.mode.store_relaxed(m);
+    rights &= ~mode::set_uid;
+    if ((rights & 010) != 0) rights &= ~mode::set_gid;
   }
+  TRY(inode.set_rights(rights, uid != same ? uid : inode.uid.load_relaxed(),
+                       gid != same ? gid : inode.gid.load_relaxed()));
   inode.touch(false);
   return {};
 }

@@ -28,37 +28,17 @@ class CharDrivers {
   }
 };
 
-class DeviceNodes {
-  Atomic<DeviceNode*> first_{nullptr};
-
- public:
-  constexpr DeviceNodes() = default;
-  void add(DeviceNode& n) {
-    DeviceNode* seen = first_.load_relaxed();
-    do {
-      n.next_ = seen;
-    } while (!first_.cas_release(seen, &n));
-  }
-  const DeviceNode* next(const DeviceNode* n) const {
-    return n == nullptr ? first_.load_acquire() : n->next_;
-  }
-};
-
 namespace {
-constinit DeviceNodes nodes;
 constinit core::Guarded<core::level::driver, CharDrivers, core::SpinPreemptOff> drivers;
 }  // namespace
-
-void register_device_node(DeviceNode& n) { nodes.add(n); }
-const DeviceNode* next_device_node(const DeviceNode* n) { return nodes.next(n); }
 
 void register_char_driver(CharDriver& d) { drivers.lock()->add(d); }
 const CharDriver* next_char_driver(const CharDriver* d) { return drivers.lock()->after(d); }
 
 Result<Ref<io::File>> open_char_device(const Path& at, u64 device, u32 flags) {
-  CharDriver* const d = drivers.lock()->find(device_major(device), device_minor(device));
+  CharDriver* const d = drivers.lock()->find(dev::major_of(device), dev::minor_of(device));
   if (d == nullptr) return Errno::enxio;
-  return d->open(at, device_minor(device), flags);
+  return d->open(at, dev::minor_of(device), flags);
 }
 
 }  // namespace auk::vfs

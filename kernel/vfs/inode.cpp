@@ -52,6 +52,13 @@ void Inode::fill_stat(io::FileStat& s) const {
   s.btime_ns = btime_ns;
 }
 
+Result<void> Inode::set_rights(u32 rights, u32 new_uid, u32 new_gid) {
+  uid.store_relaxed(new_uid);
+  gid.store_relaxed(new_gid);
+  mode.store_relaxed(type() | rights);
+  return {};
+}
+
 Result<Ref<io::File>> Inode::open_special(const Path& path, u32 flags) {
   if (type() == mode::character) return open_char_device(path, raw_device, flags);
   if (type() == mode::fifo) {

@@ -154,6 +154,8 @@ class Inode : public RefCounted<Inode>, public core::RcuHead {
     touch(false);
   }
   virtual void fill_stat(io::FileStat& s) const;
+  /// chmod(2), chown(2): mode without type. ENOMEM.
+  virtual Result<void> set_rights(u32 rights, u32 new_uid, u32 new_gid);
 
   virtual u64 size_without_pages() const { return 0; }
   /// The caller may do everything, whatever mode and owner say. Under RCU.

@@ -1,10 +1,10 @@
 // The text of /proc/PID/mountinfo and mounts: proc_pid_mountinfo(5), fstab(5).
 #include <algorithm>
 
+#include "mem/text.hpp"
 #include "vfs/device.hpp"
 #include "vfs/mount_table.hpp"
 #include "vfs/mounting.hpp"
-#include "vfs/report.hpp"
 
 namespace auk::vfs {
 namespace {
@@ -32,13 +32,13 @@ std::string_view source_of(const Mount& m) {
 }
 
 /// "rw" or "ro", and what else was asked of one mount.
-void put_mount_options(const Mount& m, bool is_read_only, Text& out) {
+void put_mount_options(const Mount& m, bool is_read_only, mem::Text& out) {
   out.put(is_read_only ? "ro" : "rw");
   for (const Option& o : options)
     if (m.has(o.flag)) out.put(o.text);
 }
 
-void put_super_options(Mount& m, Scratch& scratch, Text& out) {
+void put_super_options(Mount& m, Scratch& scratch, mem::Text& out) {
   const usize size = m.super().show_options(scratch.other);
   out.put({scratch.other.data(), std::min(size, scratch.other.size())});
 }
@@ -61,11 +61,11 @@ template <class F> Result<void> each_mount(MountNamespace& space, const Path& ro
 
 }  // namespace
 
-Result<void> write_mountinfo(MountNamespace& space, const Path& root, Text& out) {
+Result<void> write_mountinfo(MountNamespace& space, const Path& root, mem::Text& out) {
   return each_mount(space, root, [&](Mount& m, std::string_view place, Scratch& scratch) {
     const u32 parent = m.place() != nullptr ? m.place()->parent.id() : m.id();
     const u64 device = m.super().device();
-    out.print("{} {} {}:{} ", m.id(), parent, device_major(device), device_minor(device));
+    out.print("{} {} {}:{} ", m.id(), parent, dev::major_of(device), dev::minor_of(device));
     {
       const core::RcuReader reader;
       out.put_escaped(inner_text(m.root(), scratch.other), special);
@@ -87,7 +87,7 @@ Result<void> write_mountinfo(MountNamespace& space, const Path& root, Text& out)
   });
 }
 
-Result<void> write_mounts(MountNamespace& space, const Path& root, Text& out) {
+Result<void> write_mounts(MountNamespace& space, const Path& root, mem::Text& out) {
   return each_mount(space, root, [&](Mount& m, std::string_view place, Scratch& scratch) {
     out.put_escaped(source_of(m), special);
     out.put(' ');

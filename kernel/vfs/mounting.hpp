@@ -4,6 +4,7 @@
 // Errors are those of the calls' man pages. The caller's capability has been checked.
 // Locking: none is held by the caller; level mount_ns is taken. Context: threads.
 #pragma once
+#include "mem/text.hpp"
 #include "vfs/lookup.hpp"
 
 namespace auk::vfs {
@@ -77,10 +78,9 @@ void wait_for_dead_mounts();
 /// Somebody mounted something on the dentry, as seen in this namespace.
 bool is_mountpoint_in(const Dentry& d, MountNamespace& space);
 
-class Text;
 /// The text of /proc/PID/mountinfo, as seen from a root. ENOMEM.
-Result<void> write_mountinfo(MountNamespace& space, const Path& root, Text& out);
+Result<void> write_mountinfo(MountNamespace& space, const Path& root, mem::Text& out);
 /// That of /proc/PID/mounts.
-Result<void> write_mounts(MountNamespace& space, const Path& root, Text& out);
+Result<void> write_mounts(MountNamespace& space, const Path& root, mem::Text& out);
 
 }  // namespace auk::vfs

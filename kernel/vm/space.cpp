@@ -87,6 +87,7 @@ Result<void> AddressSpace::charge(VmaFlags& flags, u64 pages, const Allowance& a
 void AddressSpace::count(VmaFlags flags, u64 pages, bool more) {
   const u64 change = more ? pages : -pages;
   sizes_.total += change;
+  sizes_.peak = std::max(sizes_.peak, sizes_.total);
   if (flags.has(VmaFlag::stack))
     sizes_.stack += change;
   else if (is_private_writable(flags))

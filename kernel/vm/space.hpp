@@ -71,6 +71,7 @@ struct SpaceLayout {
 /// Pages that areas cover, as /proc/PID/status counts them.
 struct AreaSizes {
   u64 total = 0, data = 0, stack = 0, executable = 0, locked = 0, accounted = 0;
+  u64 peak = 0;  ///< of total
 };
 
 /// One area, as others see it.

@@ -187,6 +187,15 @@ static inline int closed_descriptor(void) {
   return file;
 }
 
+// A variable of the whole guest: other TESTs come after this one.
+static inline void set_sysctl(char const* name, char const* value) {
+  char path[128];
+  snprintf(path, sizeof path, "/proc/sys/%s", name);
+  int const file = (int)NEED(open(path, O_WRONLY));
+  NEED(write(file, value, strlen(value)));
+  close(file);
+}
+
 // No longer root, for this process.
 static inline void become_nobody(void) {
   NEED(setgroups(0, NULL));

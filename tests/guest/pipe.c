@@ -310,14 +310,6 @@ TEST(named_meeting) {
 }
 
 // --- capacity ---------------------------------------------------------------------------------
-static void set_variable(char const* name, char const* value) {
-  char path[64];
-  snprintf(path, sizeof path, "/proc/sys/fs/%s", name);
-  int const file = (int)NEED(open(path, O_WRONLY));
-  NEED(write(file, value, strlen(value)));
-  close(file);
-}
-
 static long variable(char const* name) {
   char path[64], text[32] = "";
   snprintf(path, sizeof path, "/proc/sys/fs/%s", name);
@@ -405,7 +397,7 @@ TEST(users_have_limits) {
   IS(variable("pipe-user-pages-hard"), 0);
   int const file = (int)NEED(open("/proc/sys/fs/pipe-max-size", O_RDWR));
   FAILS(write(file, "x", 1), EINVAL);
-  set_variable("pipe-max-size", "5000");
+  set_sysctl("fs/pipe-max-size", "5000");
   IS(variable("pipe-max-size"), 8192);
   IS(IN_CHILD({
        become_nobody();
@@ -420,8 +412,8 @@ TEST(users_have_limits) {
   NEED(pipe(p));
   IS(fcntl(p[0], F_GETPIPE_SZ), 65536);
   IS(fcntl(p[0], F_SETPIPE_SZ, 1 << 17), 1 << 17);
-  set_variable("pipe-max-size", "1048576");
-  set_variable("pipe-user-pages-soft", "40");
+  set_sysctl("fs/pipe-max-size", "1048576");
+  set_sysctl("fs/pipe-user-pages-soft", "40");
   IS(IN_CHILD({
        become_nobody();
        int q[4][2];
@@ -447,8 +439,8 @@ TEST(users_have_limits) {
        }
      }),
      0);
-  set_variable("pipe-user-pages-soft", "16384");
-  set_variable("pipe-user-pages-hard", "17");
+  set_sysctl("fs/pipe-user-pages-soft", "16384");
+  set_sysctl("fs/pipe-user-pages-hard", "17");
   IS(IN_CHILD({
        become_nobody();
        int q[2][2];
@@ -457,5 +449,5 @@ TEST(users_have_limits) {
        if (pipe(q[1]) >= 0 || errno != ENFILE) _exit(2);
      }),
      0);
-  set_variable("pipe-user-pages-hard", "0");
+  set_sysctl("fs/pipe-user-pages-hard", "0");
 }

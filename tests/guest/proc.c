@@ -356,6 +356,33 @@ TEST(status) {
   load("/proc/self/status");
   OK(strcmp(value("Cpus_allowed_list"), "0") == 0);
   IS(strtoul(value("Cpus_allowed"), NULL, 16), 1);
+  OK(has("1\nMems_allowed_list:\t0\n"));
+  IS(atoi(value("NStgid")), getpid());
+  IS(atoi(value("NSpid")), getpid());
+  IS(atoi(value("NSpgid")), getpgid(0));
+  IS(atoi(value("NSsid")), getsid(0));
+  IS(atoi(value("VmSwap")), 0);
+  IS(atoi(value("VmPin")), 0);
+}
+
+TEST(most_memory) {
+  enum { SIZE = 64 << 20, KIB = SIZE / 1024 };
+  load("/proc/self/status");
+  long const size = atol(value("VmSize")), peak = atol(value("VmPeak"));
+  OK(peak >= size);
+  void* const at = mmap(NULL, SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  NEED(at == MAP_FAILED ? -1 : 0);
+  load("/proc/self/status");
+  IS(atol(value("VmSize")), size + KIB);
+  IS(atol(value("VmPeak")), size + KIB);
+  NEED(munmap(at, SIZE));
+  load("/proc/self/status");
+  IS(atol(value("VmSize")), size);
+  IS(atol(value("VmPeak")), size + KIB);
+  // A child begins anew.
+  IS(IN_CHILD(load("/proc/self/status");
+              _exit(atol(value("VmPeak")) == atol(value("VmSize")) ? 0 : 1)),
+     0);
 }
 
 TEST(descriptors) {
@@ -1150,4 +1177,17 @@ TEST(numbers_of_devices) {
   OK(has("\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n"));
   OK(has("\n136 pts\n"));
   OK(has("\n\nBlock devices:\n"));
+}
+
+TEST(terminals) {
+  OK(load("/proc/consoles") > 0);
+  OK(strcmp(text, "ttyS0                -W- (EC  p a)    4:64\n") == 0);
+  OK(load("/proc/tty/drivers") > 0);
+  OK(strncmp(text, "/dev/tty             /dev/tty        5       0 system:/dev/tty\n", 62) == 0);
+  OK(has("\n/dev/console         /dev/console    5       1 system:console\n"));
+  OK(has("\n/dev/ptmx            /dev/ptmx       5       2 system\n"));
+  OK(has("\nserial               /dev/ttyS       4 64-95 serial\n"));
+  OK(has("\npty_slave            /dev/pts      136 0-1048575 pty:slave\n"));
+  OK(load("/proc/tty/ldiscs") > 0);
+  OK(strncmp(text, "n_tty       0\n", 14) == 0);
 }

@@ -3,21 +3,12 @@
 
 enum { ALICE = 1001, BOB = 1002 };
 
-/// A setting while a TEST runs; others run after it.
-static void set(char const* name, char const* value) {
-  char path[64];
-  snprintf(path, sizeof path, "/proc/sys/fs/protected_%s", name);
-  int const file = (int)NEED(open(path, O_WRONLY));
-  NEED(write(file, value, strlen(value)));
-  close(file);
-}
-
 static void set_all(char const* symlinks, char const* hardlinks, char const* fifos,
                     char const* regular) {
-  set("symlinks", symlinks);
-  set("hardlinks", hardlinks);
-  set("fifos", fifos);
-  set("regular", regular);
+  set_sysctl("fs/protected_symlinks", symlinks);
+  set_sysctl("fs/protected_hardlinks", hardlinks);
+  set_sysctl("fs/protected_fifos", fifos);
+  set_sysctl("fs/protected_regular", regular);
 }
 
 static void as(uid_t user) {
@@ -97,7 +88,7 @@ TEST(links) {
   NEED(symlink("sticky/link", "to_link"));
   give("to_link", BOB);
   IS(FOR(BOB, open("to_link", O_RDONLY)), EACCES);
-  set("symlinks", "0");
+  set_sysctl("fs/protected_symlinks", "0");
   IS(FOR(BOB, open("sticky/link", O_RDONLY)), 0);
   IS(FOR(BOB, open("to_link", O_RDONLY)), 0);
   set_all("1", "1", "0", "0");
@@ -129,7 +120,7 @@ TEST(names) {
   IS(FOR(ALICE, link("own", "place/8")), EPERM);
   IS(FOR(BOB, link("readable", "place/7")), EEXIST);
   IS(link("fifo", "place/9"), 0);
-  set("hardlinks", "0");
+  set_sysctl("fs/protected_hardlinks", "0");
   IS(FOR(BOB, link("readable", "place/10")), 0);
   IS(FOR(BOB, link("fifo", "place/11")), 0);
   set_all("1", "1", "0", "0");

@@ -11,3 +11,4 @@ auk_unit(bus SOURCES acpi_test.cpp fw_cfg_test.cpp mptable_test.cpp qemu_test.cp
 auk_unit(mem SOURCES boot_memory_test.cpp box_test.cpp buddy_test.cpp machine.cpp pages_test.cpp
          slab_test.cpp threads_test.cpp vmalloc_test.cpp USES mem)
 auk_unit(vm SOURCES area_tree_test.cpp folio_tree_test.cpp ../mem/machine.cpp USES vm mem)
+auk_unit(dev SOURCES object_test.cpp ../mem/machine.cpp USES dev mem)

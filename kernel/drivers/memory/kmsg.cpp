@@ -72,7 +72,7 @@ class KmsgFile final : public io::File {
   Result<void> stat(io::FileStat& s) override { return vfs::stat_opened(*this, s); }
 };
 
-void put_escaped(vfs::Text& out, std::string_view text) {
+void put_escaped(mem::Text& out, std::string_view text) {
   for (const char c : text) {
     const auto u = static_cast<u8>(c);
     constexpr u8 del = 127;
@@ -93,7 +93,7 @@ Result<usize> KmsgFile::read(io::IoBuf& buf) {
       kernel_log::Buffer memory;
       core::LogRecord r;
       if (p->reader.next(memory, r)) {
-        vfs::Text text;
+        mem::Text text;
         text.print("{},{},{},-;", u32{r.facility} * 8 + static_cast<u32>(r.level), r.number,
                    r.time_ns / 1000);
         put_escaped(text, r.text);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/init_graph.hpp"
+#include "dev/device.hpp"
 #include "drivers/memory/kmsg.hpp"
 #include "random/random.hpp"
 #include "vfs/device.hpp"
@@ -100,22 +101,23 @@ class Driver final : public vfs::CharDriver {
 };
 constinit Driver driver;
 
-constexpr u32 for_all = vfs::mode::character | 0666;
-constexpr u64 number_of(Minor m) { return vfs::make_device(major, static_cast<u32>(m)); }
-constinit std::array<vfs::DeviceNode, 6> nodes{{
-    {"null", for_all, number_of(Minor::null)},
-    {"zero", for_all, number_of(Minor::zero)},
-    {"full", for_all, number_of(Minor::full)},
-    {"random", for_all, number_of(Minor::random)},
-    {"urandom", for_all, number_of(Minor::urandom)},
-    {"kmsg", vfs::mode::character | 0644, number_of(Minor::kmsg)},
-}};
+constinit dev::Subsystem mem_class("mem", dev::Subsystem::Kind::device_class);
 
 void setup() {
   vfs::register_char_driver(driver);
-  for (vfs::DeviceNode& n : nodes) vfs::register_device_node(n);
+  mem_class.setup();
+  constexpr u32 for_all = vfs::mode::character | 0666;
+  const auto add = [](std::string_view name, Minor m, u32 mode) {
+    dev::add_device(mem_class, name, dev::make_number(major, static_cast<u32>(m)), mode);
+  };
+  add("null", Minor::null, for_all);
+  add("zero", Minor::zero, for_all);
+  add("full", Minor::full, for_all);
+  add("random", Minor::random, for_all);
+  add("urandom", Minor::urandom, for_all);
+  add("kmsg", Minor::kmsg, vfs::mode::character | 0644);
 }
-INIT_TASK(memory_devices, "", "memory_devices", setup);
+INIT_TASK(memory_devices, "devices", "memory_devices", setup);
 
 }  // namespace
 }  // namespace auk::drivers::memory

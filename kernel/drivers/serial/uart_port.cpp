@@ -5,6 +5,7 @@
 #include "bus/legacy_irq.hpp"
 #include "core/init_graph.hpp"
 #include "core/log.hpp"
+#include "dev/device.hpp"
 #include "drivers/serial/uart8250.hpp"
 #include "generated/uapi/termios.hpp"
 #include "machine/isa/port.hpp"
@@ -161,21 +162,83 @@ class SharedLine final : public irq::Handler {
 };
 constinit std::array<SharedLine, 2> lines{SharedLine{4}, SharedLine{3}};
 
+constexpr u64 number_of(u32 line) {
+  constexpr u32 major = 4, first_minor = 64;
+  return dev::make_number(major, first_minor + line);
+}
+
+/// A port below /sys. Linux Documentation/ABI/testing/sysfs-tty.
+class PortDevice final : public dev::Device {
+  const UartPort& port_;
+  const u32 line_;
+  void dispose() override { mem::destroy(this); }
+  static std::array<const dev::Attribute*, 6> const files;
+
+ public:
+  PortDevice(const UartPort& port, u32 line)
+      : Device(tty::terminal_class(), files, number_of(line), vfs::mode::character | 0600),
+        port_(port),
+        line_(line) {}
+  ~PortDevice() = default;
+  const UartPort& port() const { return port_; }
+  u32 line() const { return line_; }
+};
+
+template <auto show> using Shown = dev::Shown<PortDevice, show>;
+constexpr Shown<[](const PortDevice& d, mem::Text& out) { out.print("{}\n", d.line()); }>
+    line_file("line");
+constexpr Shown<[](const PortDevice& d, mem::Text& out) {
+  out.print("0x{:X}\n", u32{d.port().address()});
+}>
+    port_file("port");
+constexpr Shown<[](const PortDevice& d, mem::Text& out) { out.print("{}\n", u32{d.port().irq()}); }>
+    irq_file("irq");
+constexpr Shown<[](const PortDevice&, mem::Text& out) {
+  constexpr u32 port_16550a = 4;
+  out.print("{}\n", port_16550a);
+}>
+    type_file("type");
+constexpr Shown<[](const PortDevice&, mem::Text& out) { out.print("{}\n", 16 * base_speed); }>
+    clock_file("uartclk");
+constexpr Shown<[](const PortDevice& d, mem::Text& out) {
+  out.put(d.line() == console_number() ? "Y\n" : "N\n");
+}>
+    console_file("console");
+constexpr std::array<const dev::Attribute*, 6> PortDevice::files{
+    &line_file, &port_file, &irq_file, &type_file, &clock_file, &console_file};
+
+class PlatformDevice final : public dev::Device {
+  void dispose() override { mem::destroy(this); }
+  void put_event(mem::Text& out) const override { out.put("MODALIAS=platform:serial8250\n"); }
+
+ public:
+  PlatformDevice() : Device(dev::platform_bus(), {}) {}
+  ~PlatformDevice() = default;
+};
+
+/// What the ports stand in; null without memory.
+dev::Object* add_platform_device() {
+  Result<Ref<PlatformDevice>> made = mem::make_ref<PlatformDevice>(ALLOC_SITE);
+  if (!made.ok()) return nullptr;
+  const Ref<PlatformDevice> d = made.take();
+  return d->attach("serial8250").ok() ? d.get() : nullptr;
+}
+
 void setup_ports() {
+  dev::Object* const platform_device = add_platform_device();
   std::array<bool, lines.size()> wanted{};
   for (u32 n = 0; n < ports.size(); ++n) {
     UartPort& p = ports[n];
     if (!p.is_there()) continue;
-    constexpr u32 major = 4, first_minor = 64;
     Result<Ref<tty::HardwareTty>> made =
-        mem::make_ref<tty::HardwareTty>(ALLOC_SITE, p, vfs::make_device(major, first_minor + n));
+        mem::make_ref<tty::HardwareTty>(ALLOC_SITE, p, number_of(n));
     if (!made.ok()) return core::log_err("serial: out of memory for ttyS{}", n);
     const Ref<tty::Tty> tty(made.take());
     if (!tty::add_terminal(tty, n == console_number()).ok()) return;
-    const char name[] = {'t', 't', 'y', 'S', static_cast<char>('0' + n), '\0'};
-    Result<mem::Box<vfs::DeviceNode>> node = mem::Box<vfs::DeviceNode>::make(
-        ALLOC_SITE, name, vfs::mode::character | 0600, vfs::make_device(major, first_minor + n));
-    if (node.ok()) vfs::register_device_node(*node.take().release());
+    std::array<char, 8> memory;
+    Writer name(memory);
+    format_to(name, "ttyS{}", n);
+    dev::add_device(name.text(), mem::make_ref<PortDevice>(ALLOC_SITE, p, n), platform_device);
     // A port's terminal lives for ever.
     p.start(*Ref<tty::Tty>(tty).release());
     for (usize i = 0; i < lines.size(); ++i) wanted[i] = wanted[i] || lines[i].irq() == p.irq();
@@ -189,7 +252,7 @@ void setup_ports() {
       core::log_err("serial: no interrupt {}: {}", u32{lines[i].irq()}, r.error());
   }
 }
-INIT_TASK(serial_ports, "", "terminals", setup_ports);
+INIT_TASK(serial_ports, "terminal_class", "terminals", setup_ports);
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 // Terminals as files: who opens which number.
 #include "base/list.hpp"
+#include "core/init_graph.hpp"
 #include "drivers/tty/tty.hpp"
 #include "generated/uapi/fcntl.hpp"
 #include "vfs/device.hpp"
@@ -54,7 +55,7 @@ class SerialNumbers final : public vfs::CharDriver {
   static constexpr u32 major = 4, first = 64, count = 192;
   constexpr SerialNumbers() : CharDriver("ttyS", major, first, count) {}
   Result<Ref<io::File>> open(const vfs::Path&, u32 minor, u32 flags) override {
-    return open_file(TRY(find(vfs::make_device(major, minor))), flags, true);
+    return open_file(TRY(find(dev::make_number(major, minor))), flags, true);
   }
 };
 
@@ -90,10 +91,26 @@ class ConsoleNumber final : public vfs::CharDriver {
 constinit SerialNumbers serial_numbers;
 constinit OwnTerminal own_terminal;
 constinit ConsoleNumber console_number;
-constinit bool registered = false;
-constinit vfs::DeviceNode own_node("tty", vfs::mode::character | 0666, vfs::make_device(5, 0));
-constinit vfs::DeviceNode console_node("console", vfs::mode::character | 0600,
-                                       vfs::make_device(5, 1));
+constinit dev::Subsystem tty_class("tty", dev::Subsystem::Kind::device_class);
+
+/// The terminals that are consoles.
+constexpr dev::Shown<dev::Device,
+                     [](const dev::Device&, mem::Text& out) {
+                       if (const std::optional<u64> device = console_device())
+                         out.print("ttyS{}\n", dev::minor_of(*device) - SerialNumbers::first);
+                     }>
+    active("active");
+constexpr std::array<const dev::Attribute*, 1> console_attributes{&active};
+
+class ConsoleDevice final : public dev::Device {
+  void dispose() override { mem::destroy(this); }
+
+ public:
+  ConsoleDevice()
+      : Device(tty_class, console_attributes, dev::make_number(5, 1), vfs::mode::character | 0600) {
+  }
+  ~ConsoleDevice() = default;
+};
 
 }  // namespace
 
@@ -111,6 +128,12 @@ Result<Ref<io::File>> open_file(Ref<Tty> tty, u32 flags, bool may_take_control, 
   return Ref<io::File>(std::move(f));
 }
 
+std::optional<u64> console_device() {
+  auto t = terminals.lock();
+  if (t->console == nullptr) return std::nullopt;
+  return t->console->device();
+}
+
 Result<void> add_terminal(Ref<Tty> tty, bool is_console) {
   mem::Box<Entry> e = TRY(mem::Box<Entry>::make(ALLOC_SITE));
   e->tty = std::move(tty);
@@ -120,13 +143,23 @@ Result<void> add_terminal(Ref<Tty> tty, bool is_console) {
     e->next = t->first;
     t->first = e.release();
   }
-  if (std::exchange(registered, true)) return {};
+  return {};
+}
+
+dev::Subsystem& terminal_class() { return tty_class; }
+
+namespace {
+
+void setup() {
   vfs::register_char_driver(serial_numbers);
   vfs::register_char_driver(own_terminal);
   vfs::register_char_driver(console_number);
-  vfs::register_device_node(own_node);
-  vfs::register_device_node(console_node);
-  return {};
+  tty_class.setup();
+  dev::add_device(tty_class, "tty", dev::make_number(5, 0), vfs::mode::character | 0666);
+  dev::add_device("console", mem::make_ref<ConsoleDevice>(ALLOC_SITE));
 }
+INIT_TASK(terminal_class, "devices", "terminal_class", setup);
+
+}  // namespace
 
 }  // namespace auk::drivers::tty

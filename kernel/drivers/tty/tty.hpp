@@ -10,6 +10,7 @@
 // Differences from Linux: one line discipline.
 #pragma once
 #include "core/spin.hpp"
+#include "dev/device.hpp"
 #include "drivers/tty/line.hpp"
 #include "drivers/tty/turn.hpp"
 #include "io/file.hpp"
@@ -156,6 +157,12 @@ class HardwareTty final : public Tty {
 /// A file on a terminal, opened with the flags of open(2). A console's outlives hang-ups.
 Result<Ref<io::File>> open_file(Ref<Tty> tty, u32 flags, bool may_take_control,
                                 bool is_console = false);
+
+/// What terminals are devices of, from the task "terminal_class" on.
+dev::Subsystem& terminal_class();
+
+/// The number of the terminal that is the console, if one is.
+std::optional<u64> console_device();
 
 /// Makes a terminal findable as (major, minor) and, if `is_console`, as /dev/console. ENOMEM.
 Result<void> add_terminal(Ref<Tty> tty, bool is_console);

@@ -114,7 +114,7 @@ Result<Ref<vfs::Superblock>> Instance::make(const Options& o) {
                        {.mode = vfs::mode::character | o.ptmx_mode,
                         .uid = who.fsuid,
                         .gid = who.fsgid,
-                        .raw_device = vfs::make_device(ptmx_major, ptmx_minor),
+                        .raw_device = dev::make_number(ptmx_major, ptmx_minor),
                         .number = ptmx_number},
                        {}));
   return Ref<vfs::Superblock>(std::move(super));
@@ -280,7 +280,7 @@ class PtmxNumber final : public vfs::CharDriver {
  private:
   static Result<Ref<io::File>> make(const Ref<Instance>& instance, u32 index, u32 flags) {
     Ref<Pty> pty =
-        TRY(mem::make_ref<Pty>(ALLOC_SITE, index, vfs::make_device(terminal_major, index)));
+        TRY(mem::make_ref<Pty>(ALLOC_SITE, index, dev::make_number(terminal_major, index)));
     Ref<vfs::Dentry> entry = TRY(instance->add_terminal(pty));
     Result<Ref<MasterFile>> f = mem::make_ref<MasterFile>(ALLOC_SITE, flags, instance, pty, entry);
     if (!f.ok()) {
@@ -291,8 +291,6 @@ class PtmxNumber final : public vfs::CharDriver {
   }
 };
 constinit PtmxNumber ptmx_driver;
-constinit vfs::DeviceNode ptmx_node("ptmx", vfs::mode::character | 0666,
-                                    vfs::make_device(ptmx_major, ptmx_minor));
 
 /// Terminals are opened by their names only: a number that somebody made a node of says nothing of
 /// the instance.
@@ -316,9 +314,10 @@ void setup() {
   vfs::register_file_system(kind);
   vfs::register_char_driver(ptmx_driver);
   vfs::register_char_driver(terminal_numbers);
-  vfs::register_device_node(ptmx_node);
+  dev::add_device(drivers::tty::terminal_class(), "ptmx", dev::make_number(ptmx_major, ptmx_minor),
+                  vfs::mode::character | 0666);
 }
-INIT_TASK(devpts, "", "devpts", setup);
+INIT_TASK(devpts, "terminal_class", "devpts", setup);
 
 }  // namespace
 }  // namespace auk::fs::devpts

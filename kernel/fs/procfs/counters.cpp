@@ -24,12 +24,12 @@ class StatNode final : public ShortText {
   static Times times_of(CpuId cpu) {
     return {.use = proc::cpu_use(cpu), .idle_ns = sched::idle_time_ns(cpu)};
   }
-  static void put_times(vfs::Text& out, const Times& t) {
+  static void put_times(mem::Text& out, const Times& t) {
     constexpr u64 tick_ns = 10'000'000;
     out.print(" {} {} {} {} 0 0 0 0 0 0\n", t.use.user_ns / tick_ns, t.use.nice_ns / tick_ns,
               t.use.system_ns / tick_ns, t.idle_ns / tick_ns);
   }
-  static void put_softirqs(vfs::Text& out) {
+  static void put_softirqs(mem::Text& out) {
     std::array<u64, sched::softirq_count> runs{};
     u64 all = 0;
     for (usize i = 0; i < runs.size(); ++i)
@@ -40,7 +40,7 @@ class StatNode final : public ShortText {
     for (const u64 n : runs) out.print(" {}", n);
     out.put('\n');
   }
-  Result<void> write(const Subject&, vfs::Text& out) const override {
+  Result<void> write(const Subject&, mem::Text& out) const override {
     Times all;
     core::online_cpus.each([&](CpuId cpu) { all.add(times_of(cpu)); });
     out.put("cpu ");
@@ -64,78 +64,60 @@ class StatNode final : public ShortText {
 constexpr StatNode stat;
 
 /// A CPU's column of counts in the tables of interrupts and softirqs.
-void put_cpu_names(vfs::Text& out, usize indent) {
+void put_cpu_names(mem::Text& out, usize indent) {
   out.repeat(' ', indent);
   core::online_cpus.each([&](CpuId cpu) { out.print("CPU{:<8}", cpu.value); });
   out.put('\n');
 }
 
-class SoftirqsNode final : public ShortText {
-  Result<void> write(const Subject&, vfs::Text& out) const override {
-    constexpr std::array<std::string_view, sched::softirq_count> names{
-        "HI",       "TIMER",   "NET_TX", "NET_RX",  "BLOCK",
-        "IRQ_POLL", "TASKLET", "SCHED",  "HRTIMER", "RCU"};
-    put_cpu_names(out, 20);
-    for (usize i = 0; i < names.size(); ++i) {
-      out.print("{:>12}:", names[i]);
-      core::online_cpus.each([&](CpuId cpu) {
-        out.print(" {:10}", sched::softirq_runs(static_cast<sched::Softirq>(i), cpu));
-      });
-      out.put('\n');
-    }
-    return {};
+constexpr KernelText<[](mem::Text& out) {
+  constexpr std::array<std::string_view, sched::softirq_count> names{
+      "HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "TASKLET", "SCHED", "HRTIMER", "RCU"};
+  put_cpu_names(out, 20);
+  for (usize i = 0; i < names.size(); ++i) {
+    out.print("{:>12}:", names[i]);
+    core::online_cpus.each([&](CpuId cpu) {
+      out.print(" {:10}", sched::softirq_runs(static_cast<sched::Softirq>(i), cpu));
+    });
+    out.put('\n');
   }
+}>
+    softirqs("softirqs");
 
- public:
-  constexpr SoftirqsNode() : ShortText("softirqs", 0444) {}
-};
-constexpr SoftirqsNode softirqs;
+void put_counts(mem::Text& out, core::PerCpu<u64>& count) {
+  core::online_cpus.each([&](CpuId cpu) { out.print("{:10} ", count.on(cpu)); });
+}
 
-class InterruptsNode final : public ShortText {
-  static void put_counts(vfs::Text& out, core::PerCpu<u64>& count) {
-    core::online_cpus.each([&](CpuId cpu) { out.print("{:10} ", count.on(cpu)); });
+constexpr KernelText<[](mem::Text& out) {
+  put_cpu_names(out, 11);
+  irq::Line line;
+  for (u32 gsi = 0; irq::next_line(gsi, line); gsi = line.gsi + 1) {
+    out.print("{:3}: ", line.gsi);
+    core::online_cpus.each(
+        [&](CpuId cpu) { out.print("{:10} ", line.counts[cpu.value].load_relaxed()); });
+    out.print(" {:>8} {:3}-{:8}  {}\n", line.controller, line.input,
+              line.trigger == irq::Trigger::edge ? "edge" : "fasteoi", line.handler);
   }
-  Result<void> write(const Subject&, vfs::Text& out) const override {
-    put_cpu_names(out, 11);
-    irq::Line line;
-    for (u32 gsi = 0; irq::next_line(gsi, line); gsi = line.gsi + 1) {
-      out.print("{:3}: ", line.gsi);
-      core::online_cpus.each(
-          [&](CpuId cpu) { out.print("{:10} ", line.counts[cpu.value].load_relaxed()); });
-      out.print(" {:>8} {:3}-{:8}  {}\n", line.controller, line.input,
-                line.trigger == irq::Trigger::edge ? "edge" : "fasteoi", line.handler);
-    }
-    out.put("LOC: ");
-    put_counts(out, core::timer_interrupts);
-    out.put("  Local timer interrupts\nRES: ");
-    put_counts(out, core::reschedule_interrupts);
-    out.put("  Rescheduling interrupts\nCAL: ");
-    put_counts(out, core::call_interrupts);
-    out.put("  Function call interrupts\n");
-    return {};
+  out.put("LOC: ");
+  put_counts(out, core::timer_interrupts);
+  out.put("  Local timer interrupts\nRES: ");
+  put_counts(out, core::reschedule_interrupts);
+  out.put("  Rescheduling interrupts\nCAL: ");
+  put_counts(out, core::call_interrupts);
+  out.put("  Function call interrupts\n");
+}>
+    interrupts("interrupts");
+
+constexpr KernelText<[](mem::Text& out) {
+  constexpr u64 one = u64{1} << sched::load_bits;
+  for (const u64 average : sched::load_averages()) {
+    // To the nearest hundredth.
+    const u64 hundredths = (average * 100 + one / 2) / one;
+    out.print("{}.{:02} ", hundredths / 100, hundredths % 100);
   }
-
- public:
-  constexpr InterruptsNode() : ShortText("interrupts", 0444) {}
-};
-constexpr InterruptsNode interrupts;
-
-class LoadavgNode final : public ShortText {
-  Result<void> write(const Subject&, vfs::Text& out) const override {
-    constexpr u64 one = u64{1} << sched::load_bits;
-    for (const u64 average : sched::load_averages()) {
-      // To the nearest hundredth.
-      const u64 hundredths = (average * 100 + one / 2) / one;
-      out.print("{}.{:02} ", hundredths / 100, hundredths % 100);
-    }
-    out.print("{}/{} {}\n", sched::runnable_threads(), proc::thread_count(), ident::last_pid());
-    return {};
-  }
-
- public:
-  constexpr LoadavgNode() : ShortText("loadavg", 0444) {}
-};
-constexpr LoadavgNode loadavg;
+  out.print("{}/{} {}\n", sched::runnable_threads(), proc::thread_count(), ident::last_pid());
+}>
+    loadavg("loadavg");
 
 }  // namespace
 

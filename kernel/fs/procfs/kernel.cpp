@@ -8,87 +8,52 @@
 namespace auk::fs::procfs {
 namespace {
 
-class CmdlineNode final : public ShortText {
-  Result<void> write(const Subject&, vfs::Text& out) const override {
-    out.put(core::command_line());
-    out.put('\n');
-    return {};
-  }
+constexpr KernelText<[](mem::Text& out) {
+  out.put(core::command_line());
+  out.put('\n');
+}>
+    cmdline("cmdline");
 
- public:
-  constexpr CmdlineNode() : ShortText("cmdline", 0444) {}
-};
-constexpr CmdlineNode cmdline;
+constexpr KernelText<[](mem::Text& out) {
+  // None of them lives on a block device.
+  for (const auto* f = vfs::next_file_system(nullptr); f != nullptr; f = vfs::next_file_system(f))
+    out.print("nodev\t{}\n", f->name());
+}>
+    filesystems("filesystems");
 
-class FilesystemsNode final : public ShortText {
-  Result<void> write(const Subject&, vfs::Text& out) const override {
-    // None of them lives on a block device.
-    for (const auto* f = vfs::next_file_system(nullptr); f != nullptr; f = vfs::next_file_system(f))
-      out.print("nodev\t{}\n", f->name());
-    return {};
-  }
+constexpr KernelText<[](mem::Text& out) {
+  out.put("Character devices:\n");
+  for (const auto* d = vfs::next_char_driver(nullptr); d != nullptr; d = vfs::next_char_driver(d))
+    out.print("{:3} {}\n", d->major_number(), d->name());
+  out.put("\nBlock devices:\n");
+}>
+    devices("devices");
 
- public:
-  constexpr FilesystemsNode() : ShortText("filesystems", 0444) {}
-};
-constexpr FilesystemsNode filesystems;
+constexpr KernelText<[](mem::Text& out) {
+  out.put("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
+}>
+    swaps("swaps");
 
-class DevicesNode final : public ShortText {
-  Result<void> write(const Subject&, vfs::Text& out) const override {
-    out.put("Character devices:\n");
-    for (const auto* d = vfs::next_char_driver(nullptr); d != nullptr; d = vfs::next_char_driver(d))
-      out.print("{:3} {}\n", d->major_number(), d->name());
-    out.put("\nBlock devices:\n");
-    return {};
-  }
+void put_seconds(mem::Text& out, u64 ns) {
+  constexpr u64 second = 1'000'000'000, hundredth = 10'000'000;
+  out.print("{}.{:02}", ns / second, ns % second / hundredth);
+}
 
- public:
-  constexpr DevicesNode() : ShortText("devices", 0444) {}
-};
-constexpr DevicesNode devices;
+constexpr KernelText<[](mem::Text& out) {
+  u64 idle_ns = 0;
+  core::online_cpus.each([&](CpuId c) { idle_ns += sched::idle_time_ns(c); });
+  put_seconds(out, core::clock_ns());
+  out.put(' ');
+  put_seconds(out, idle_ns);
+  out.put('\n');
+}>
+    uptime("uptime");
 
-class SwapsNode final : public ShortText {
-  Result<void> write(const Subject&, vfs::Text& out) const override {
-    out.put("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n");
-    return {};
-  }
-
- public:
-  constexpr SwapsNode() : ShortText("swaps", 0444) {}
-};
-constexpr SwapsNode swaps;
-
-class UptimeNode final : public ShortText {
-  static void put_seconds(vfs::Text& out, u64 ns) {
-    constexpr u64 second = 1'000'000'000, hundredth = 10'000'000;
-    out.print("{}.{:02}", ns / second, ns % second / hundredth);
-  }
-  Result<void> write(const Subject&, vfs::Text& out) const override {
-    u64 idle_ns = 0;
-    core::online_cpus.each([&](CpuId c) { idle_ns += sched::idle_time_ns(c); });
-    put_seconds(out, core::clock_ns());
-    out.put(' ');
-    put_seconds(out, idle_ns);
-    out.put('\n');
-    return {};
-  }
-
- public:
-  constexpr UptimeNode() : ShortText("uptime", 0444) {}
-};
-constexpr UptimeNode uptime;
-
-class VersionNode final : public ShortText {
-  Result<void> write(const Subject&, vfs::Text& out) const override {
-    out.print("Linux version {} (auk) (clang " __clang_version__ ") {}\n", core::release,
-              core::version);
-    return {};
-  }
-
- public:
-  constexpr VersionNode() : ShortText("version", 0444) {}
-};
-constexpr VersionNode version;
+constexpr KernelText<[](mem::Text& out) {
+  out.print("Linux version {} (auk) (clang " __clang_version__ ") {}\n", core::release,
+            core::version);
+}>
+    version("version");
 
 }  // namespace
 

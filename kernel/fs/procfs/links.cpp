@@ -123,7 +123,7 @@ constexpr DescriptorLink descriptor_link;
 /// fdinfo/N.
 class DescriptorInfo final : public ShortText {
   Result<void> check_reader(const Subject& s) const override { return check_look(s); }
-  Result<void> write(const Subject& s, vfs::Text& out) const override {
+  Result<void> write(const Subject& s, mem::Text& out) const override {
     const Ref<Task> t = TRY(thread_of(s));
     bool closes = false;
     const Ref<io::File> file =

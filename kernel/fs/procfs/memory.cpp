@@ -165,7 +165,7 @@ class AuxvNode final : public RangeNode {
 constexpr AuxvNode auxiliary;
 
 class StatmNode final : public ShortText {
-  Result<void> write(const Subject& s, vfs::Text& out) const override {
+  Result<void> write(const Subject& s, mem::Text& out) const override {
     Result<Ref<Task>> t = thread_of(s);
     const Ref<AddressSpace> space = t.ok() ? t.take()->space_of() : Ref<AddressSpace>();
     if (!space) {
@@ -200,7 +200,7 @@ class MapsFile final : public vfs::ReportFile {
     if (a.start <= l.stack_start && a.end >= l.stack_start) return "[stack]";
     return {};
   }
-  static void put_name(vfs::Text& out, std::string_view name) {
+  static void put_name(mem::Text& out, std::string_view name) {
     if (name.empty()) return;
     constexpr usize column = 73;
     const usize at = out.text().size();
@@ -208,7 +208,7 @@ class MapsFile final : public vfs::ReportFile {
     out.put_escaped(name, "\n");
   }
   /// A file may stand deeper than any path that can be given: then with more room.
-  static Result<void> try_path(vfs::Text& out, const vfs::Path& p, usize size) {
+  static Result<void> try_path(mem::Text& out, const vfs::Path& p, usize size) {
     constexpr usize most = usize{1} << 20;
     auto* const room = static_cast<char*>(TRY(mem::allocate(ALLOC_SITE, size)));
     bool reachable = false;
@@ -219,12 +219,12 @@ class MapsFile final : public vfs::ReportFile {
     if (path.ok()) return {};
     return size < most ? try_path(out, p, most) : path.error();
   }
-  static Result<void> put_path(vfs::Text& out, const vfs::Path& p) {
+  static Result<void> put_path(mem::Text& out, const vfs::Path& p) {
     TRY(try_path(out, p, vfs::path_max));
     if (p.inode().links.load_relaxed() == 0) out.put(" (deleted)");
     return {};
   }
-  static void put_area(vfs::Text& out, const vm::AreaView& a) {
+  static void put_area(mem::Text& out, const vm::AreaView& a) {
     const auto right = [&](vm::VmaFlag f, char c) { return a.flags.has(f) ? c : '-'; };
     const bool is_shared = a.flags.has(vm::VmaFlag::shared);
     // Linux has a file for shared memory without a name.
@@ -236,10 +236,10 @@ class MapsFile final : public vfs::ReportFile {
     out.print("{:08x}-{:08x} {}{}{}{} {:08x} {:02x}:{:02x} {} ", a.start.value, a.end.value,
               right(vm::VmaFlag::read, 'r'), right(vm::VmaFlag::write, 'w'),
               right(vm::VmaFlag::execute, 'x'), is_shared ? 's' : 'p',
-              a.backing || is_shared ? a.page_offset * page_size : u64{0},
-              vfs::device_major(id.device), vfs::device_minor(id.device), id.inode);
+              a.backing || is_shared ? a.page_offset * page_size : u64{0}, dev::major_of(id.device),
+              dev::minor_of(id.device), id.inode);
   }
-  Result<bool> write_record(u64& key, vfs::Text& out) override {
+  Result<bool> write_record(u64& key, mem::Text& out) override {
     const Ref<AddressSpace> space = space_of(subject_, space_);
     if (!space) return false;
     const std::optional<vm::AreaView> area = space->area_from(UserAddr(key));

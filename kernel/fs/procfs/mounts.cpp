@@ -11,10 +11,10 @@ class MountText : public ShortText {
   using ShortText::ShortText;
   ~MountText() = default;
   virtual Result<void> write_seen(vfs::MountNamespace& space, const vfs::Path& root,
-                                  vfs::Text& out) const = 0;
+                                  mem::Text& out) const = 0;
 
  private:
-  Result<void> write(const Subject& s, vfs::Text& out) const final {
+  Result<void> write(const Subject& s, mem::Text& out) const final {
     const Ref<Task> t = TRY(thread_of(s));
     const vfs::Path root =
         TRY(t->inspect(&Task::fs, [](vfs::FsContext& f) { return Result<vfs::Path>(f.root()); }));
@@ -28,7 +28,7 @@ class MountText : public ShortText {
 
 class MountInfoNode final : public MountText {
   Result<void> write_seen(vfs::MountNamespace& space, const vfs::Path& root,
-                          vfs::Text& out) const override {
+                          mem::Text& out) const override {
     return vfs::write_mountinfo(space, root, out);
   }
 
@@ -37,7 +37,7 @@ class MountInfoNode final : public MountText {
 };
 class MountsNode final : public MountText {
   Result<void> write_seen(vfs::MountNamespace& space, const vfs::Path& root,
-                          vfs::Text& out) const override {
+                          mem::Text& out) const override {
     return vfs::write_mounts(space, root, out);
   }
 

@@ -167,7 +167,7 @@ class TextFile final : public vfs::ReportFile {
   const TextNode& node_;
   const Subject subject_;
   void dispose() override { mem::destroy(this); }
-  Result<bool> write_record(u64& key, vfs::Text& out) override {
+  Result<bool> write_record(u64& key, mem::Text& out) override {
     return node_.write_record(subject_, key, out);
   }
 
@@ -227,7 +227,7 @@ Result<Ref<io::File>> TextNode::open(const Subject& s, u32 flags) const {
   return Ref<io::File>(TRY(mem::make_ref<TextFile>(ALLOC_SITE, flags, *this, s)));
 }
 
-Result<bool> ShortText::write_record(const Subject& s, u64& key, vfs::Text& out) const {
+Result<bool> ShortText::write_record(const Subject& s, u64& key, mem::Text& out) const {
   if (std::exchange(key, 1) != 0) return false;
   TRY(write(s, out));
   return true;

@@ -106,7 +106,7 @@ class TextNode : public Node {
 
  public:
   /// As vfs::ReportFile::write_record().
-  virtual Result<bool> write_record(const Subject& s, u64& key, vfs::Text& out) const = 0;
+  virtual Result<bool> write_record(const Subject& s, u64& key, mem::Text& out) const = 0;
   /// write(2) at the file. EINVAL, EIO.
   virtual Result<usize> store(const Subject& s, io::IoBuf&) const {
     return s.pid ? Errno::einval : Errno::eio;
@@ -119,10 +119,22 @@ class ShortText : public TextNode {
  protected:
   using TextNode::TextNode;
   ~ShortText() = default;
-  virtual Result<void> write(const Subject& s, vfs::Text& out) const = 0;
+  virtual Result<void> write(const Subject& s, mem::Text& out) const = 0;
 
  public:
-  Result<bool> write_record(const Subject& s, u64& key, vfs::Text& out) const final;
+  Result<bool> write_record(const Subject& s, u64& key, mem::Text& out) const final;
+};
+
+/// One that speaks of the kernel, whoever asks.
+template <auto put> class KernelText final : public ShortText {
+  Result<void> write(const Subject&, mem::Text& out) const override {
+    put(out);
+    return {};
+  }
+
+ public:
+  constexpr explicit KernelText(std::string_view name, u32 rights = 0444)
+      : ShortText(name, rights) {}
 };
 
 // subject.cpp
@@ -161,6 +173,9 @@ extern const Node* const swaps_node;
 extern const Node* const uptime_node;
 extern const Node* const version_node;
 extern const Node* const kmsg_node;
+// tty.cpp
+extern const Node* const consoles_node;
+extern const Node* const tty_node;
 // sys.cpp
 extern const Node* const sys_node;
 // The directories.

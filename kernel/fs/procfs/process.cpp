@@ -26,7 +26,7 @@ StateName state_of(Group& g, Task* t) {
 namespace {
 
 class CommNode final : public ShortText {
-  Result<void> write(const Subject& s, vfs::Text& out) const override {
+  Result<void> write(const Subject& s, mem::Text& out) const override {
     Result<Ref<Task>> t = thread_of(s);
     if (t.ok()) {
       out.print("{}\n", t.take()->name());
@@ -76,13 +76,13 @@ constexpr std::array<LimitRow, uapi::rlim_nlimits> limit_rows{{
 }};
 
 class LimitsNode final : public ShortText {
-  static void put_limit(vfs::Text& out, u64 n) {
+  static void put_limit(mem::Text& out, u64 n) {
     if (n == uapi::rlim_infinity)
       out.print("{:20} ", "unlimited");
     else
       out.print("{:<20} ", n);
   }
-  Result<void> write(const Subject& s, vfs::Text& out) const override {
+  Result<void> write(const Subject& s, mem::Text& out) const override {
     const Ref<Group> g = TRY(process_of(s));
     const proc::Limits limits = *g->limits.lock();
     out.put("Limit                     Soft Limit           Hard Limit           Units     \n");
@@ -102,7 +102,7 @@ class LimitsNode final : public ShortText {
 constexpr LimitsNode limits_node;
 
 class OomScoreAdj final : public ShortText {
-  Result<void> write(const Subject& s, vfs::Text& out) const override {
+  Result<void> write(const Subject& s, mem::Text& out) const override {
     const Ref<Group> g = TRY(process_of(s));
     i32 adj = 0;
     {
@@ -134,7 +134,7 @@ class OomScoreAdj final : public ShortText {
 constexpr OomScoreAdj oom_score_adj_node;
 
 class OomScore final : public ShortText {
-  Result<void> write(const Subject& s, vfs::Text& out) const override {
+  Result<void> write(const Subject& s, mem::Text& out) const override {
     const Ref<Group> g = TRY(process_of(s));
     out.print("{}\n", proc::oom::score(*g));
     return {};
@@ -147,7 +147,7 @@ constexpr OomScore oom_score_node;
 
 class PersonalityNode final : public ShortText {
   Result<void> check_reader(const Subject& s) const override { return check_look(s); }
-  Result<void> write(const Subject& s, vfs::Text& out) const override {
+  Result<void> write(const Subject& s, mem::Text& out) const override {
     const Ref<Task> t = TRY(thread_of(s));
     out.print("{:08x}\n", t->personality);
     return {};

@@ -46,11 +46,14 @@ constinit const Node* const mounts_pointer = &mounts_link;
 class Root final : public Directory {
   // Linux's order: by length, then by letters; the two links to oneself stand last.
   Nodes nodes() const override {
-    static constexpr std::array<const Node* const*, 18> list{
-        &sys_node,         &kmsg_node,    &kernel_stat_node,    &swaps_node,    &mounts_pointer,
-        &uptime_node,      &vmstat_node,  &kernel_cmdline_node, &cpuinfo_node,  &devices_node,
-        &loadavg_node,     &meminfo_node, &version_node,        &softirqs_node, &interrupts_node,
-        &filesystems_node, &self_pointer, &thread_self_pointer};
+    static constexpr std::array<const Node* const*, 20> list{
+        &sys_node,         &tty_node,           &kmsg_node,
+        &kernel_stat_node, &swaps_node,         &mounts_pointer,
+        &uptime_node,      &vmstat_node,        &kernel_cmdline_node,
+        &cpuinfo_node,     &devices_node,       &loadavg_node,
+        &meminfo_node,     &version_node,       &consoles_node,
+        &softirqs_node,    &interrupts_node,    &filesystems_node,
+        &self_pointer,     &thread_self_pointer};
     return list;
   }
   // Linux's number for the first process.

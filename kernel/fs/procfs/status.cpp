@@ -4,6 +4,7 @@
 #include "base/math.hpp"
 #include "fs/procfs/process.hpp"
 #include "generated/uapi/personality.hpp"
+#include "mem/set_text.hpp"
 #include "proc/usage.hpp"
 #include "vfs/device.hpp"
 
@@ -25,8 +26,8 @@ struct Snapshot {
 
 /// new_encode_dev(): the device number as 32 bits.
 u32 short_device(u64 d) {
-  const u32 minor = vfs::device_minor(d);
-  return (minor & 0xff) | vfs::device_major(d) << 8 | (minor & ~u32{0xff}) << 12;
+  const u32 minor = dev::minor_of(d);
+  return (minor & 0xff) | dev::major_of(d) << 8 | (minor & ~u32{0xff}) << 12;
 }
 
 Snapshot snapshot(Group& g, const Task* t) {
@@ -105,7 +106,7 @@ Result<About> look_at(const Subject& s) {
 }
 
 class StatNode final : public ShortText {
-  static void put_memory(const About& a, vfs::Text& out) {
+  static void put_memory(const About& a, mem::Text& out) {
     const u64 limit = a.group->limit(uapi::rlimit_rss);
     if (!a.space) {
       out.print(" 0 0 {} 0 0 0", limit);
@@ -117,7 +118,7 @@ class StatNode final : public ShortText {
               limit, open ? l.code_start.value : u64{1}, open ? l.code_end.value : u64{1},
               open ? l.stack_start.value : u64{0});
   }
-  static void put_layout(const About& a, vfs::Text& out) {
+  static void put_layout(const About& a, mem::Text& out) {
     if (!a.space || !a.is_open) {
       out.put(" 0 0 0 0 0 0 0");
       return;
@@ -133,7 +134,7 @@ class StatNode final : public ShortText {
     const bool fixed = (a.task->personality & u32{uapi::addr_no_randomize}) != 0;
     return (s.has_execed ? 0 : fork_no_exec) | (fixed ? 0 : randomized);
   }
-  Result<void> write(const Subject& subject, vfs::Text& out) const override {
+  Result<void> write(const Subject& subject, mem::Text& out) const override {
     const About a = TRY(look_at(subject));
     Group& g = *a.group;
     const Snapshot s = snapshot(g, a.task.get());
@@ -170,26 +171,28 @@ class StatNode final : public ShortText {
 constexpr StatNode stat;
 
 class StatusNode final : public ShortText {
-  static void put_ids(vfs::Text& out, const ident::Cred& c) {
+  static void put_ids(mem::Text& out, const ident::Cred& c) {
     out.print("Uid:\t{}\t{}\t{}\t{}\nGid:\t{}\t{}\t{}\t{}\n", c.uid, c.euid, c.suid, c.fsuid, c.gid,
               c.egid, c.sgid, c.fsgid);
   }
-  static void put_groups(vfs::Text& out, const ident::Cred& c) {
+  static void put_groups(mem::Text& out, const ident::Cred& c) {
     out.put("Groups:\t");
     for (u32 i = 0; i < c.group_count; ++i) out.print("{}{}", i == 0 ? "" : " ", c.groups[i]);
     out.put(" \n");
   }
-  static void put_kib(vfs::Text& out, std::string_view name, u64 pages) {
+  static void put_kib(mem::Text& out, std::string_view name, u64 pages) {
     out.print("{}:\t{:8} kB\n", name, pages * (page_size / kib));
   }
-  static void put_memory(vfs::Text& out, const About& a) {
+  static void put_memory(mem::Text& out, const About& a) {
     if (!a.space) return;
     const vm::AreaSizes z = a.space->sizes();
     const u64 resident = a.space->resident_pages();
     const u64 own = std::min(a.space->resident_anonymous_pages(), resident);
     const u64 text = code_pages(a.space->layout());
+    put_kib(out, "VmPeak", z.peak);
     put_kib(out, "VmSize", z.total);
     put_kib(out, "VmLck", z.locked);
+    put_kib(out, "VmPin", 0);
     put_kib(out, "VmHWM", a.space->peak_resident_pages());
     put_kib(out, "VmRSS", resident);
     put_kib(out, "RssAnon", own);
@@ -198,41 +201,24 @@ class StatusNode final : public ShortText {
     put_kib(out, "VmStk", z.stack);
     put_kib(out, "VmExe", std::min(text, z.executable));
     put_kib(out, "VmLib", z.executable - std::min(text, z.executable));
+    put_kib(out, "VmSwap", 0);
   }
-  static void put_capabilities(vfs::Text& out, const ident::Cred& c) {
+  static void put_capabilities(mem::Text& out, const ident::Cred& c) {
     out.print("CapInh:\t{:016x}\nCapPrm:\t{:016x}\nCapEff:\t{:016x}\nCapBnd:\t{:016x}\n"
               "CapAmb:\t{:016x}\n",
               c.inheritable, c.permitted, c.effective, c.bounding, c.ambient);
   }
-  static void put_cpus(vfs::Text& out, const Task& t) {
-    // Words of 32 bits, the highest first.
+  static void put_cpus(mem::Text& out, const Task& t) {
     const u32 count = core::possible_cpus;
+    const auto may_run = [&t](u32 cpu) { return t.may_run_on(CpuId(cpu)); };
     out.put("Cpus_allowed:\t");
-    for (u32 word = (count + 31) / 32; word-- > 0;) {
-      u32 bits = 0;
-      for (u32 i = 0; i < 32 && word * 32 + i < count; ++i)
-        if (t.may_run_on(CpuId(word * 32 + i))) bits |= u32{1} << i;
-      const u32 width = word == (count + 31) / 32 - 1 ? (count - word * 32 + 3) / 4 : 8;
-      std::array<char, 8> digits{};
-      for (u32 i = 0; i < width; ++i)
-        digits[i] = "0123456789abcdef"[bits >> 4 * (width - 1 - i) & 0xf];
-      out.put({digits.data(), width});
-      if (word > 0) out.put(',');
-    }
+    mem::put_mask(out, count, may_run);
     out.put("\nCpus_allowed_list:\t");
-    bool first = true;
-    for (u32 i = 0; i < count; ++i) {
-      if (!t.may_run_on(CpuId(i))) continue;
-      u32 last = i;
-      while (last + 1 < count && t.may_run_on(CpuId(last + 1))) ++last;
-      out.print("{}{}", first ? "" : ",", i);
-      if (last > i) out.print("-{}", last);
-      first = false;
-      i = last;
-    }
-    out.put('\n');
+    mem::put_list(out, count, may_run);
+    // All memory is one node.
+    out.put("\nMems_allowed:\t1\nMems_allowed_list:\t0\n");
   }
-  static void put_signals(vfs::Text& out, const About& a, const Snapshot& s,
+  static void put_signals(mem::Text& out, const About& a, const Snapshot& s,
                           const ident::Cred* cred) {
     out.print("Threads:\t{}\n", std::max<u32>(s.threads, 1));
     out.print("SigQ:\t{}/{}\n", cred == nullptr ? 0 : cred->user->signals.load_relaxed(),
@@ -241,7 +227,7 @@ class StatusNode final : public ShortText {
               "SigCgt:\t{:016x}\n",
               s.pending, s.shared_pending, s.blocked, s.ignored, s.caught);
   }
-  Result<void> write(const Subject& subject, vfs::Text& out) const override {
+  Result<void> write(const Subject& subject, mem::Text& out) const override {
     const About a = TRY(look_at(subject));
     Group& g = *a.group;
     const Snapshot s = snapshot(g, a.task.get());
@@ -266,6 +252,8 @@ class StatusNode final : public ShortText {
       out.print("Uid:\t{}\t{}\t{}\t{}\n", g.uid, g.uid, g.uid, g.uid);
     out.print("FDSize:\t{}\n", files);
     if (cred) put_groups(out, *cred);
+    out.print("NStgid:\t{}\nNSpid:\t{}\nNSpgid:\t{}\nNSsid:\t{}\n", g.number(), a.number,
+              s.process_group, s.session);
     out.put("Kthread:\t0\n");
     put_memory(out, a);
     put_signals(out, a, s, cred.get());

@@ -45,7 +45,7 @@ std::optional<Child> child_of(u32 index, std::string_view prefix, u32 depth) {
 }
 
 class VariableNode final : public ShortText {
-  Result<void> write(const Subject& s, vfs::Text& out) const override {
+  Result<void> write(const Subject& s, mem::Text& out) const override {
     std::array<char, Sysctl::max_text> text;
     Writer value(text);
     variable_of(s).show(value);

@@ -2,20 +2,21 @@
 //
 // Purpose: a program finds /dev filled. Source: Linux Documentation/admin-guide/devices.txt, and
 // CONFIG_DEVTMPFS.
-// Data model: one file system for all mounts, made at the first one from the nodes that drivers
-// have registered; it stays, with what programs made in it. Otherwise a tmpfs. Context: threads.
+// Data model: one file system for all mounts, made at the first one from the devices there are; it
+// stays, with what programs made in it. Otherwise a tmpfs. Context: threads.
 #include "core/init_graph.hpp"
+#include "dev/device.hpp"
 #include "fs/tmpfs/tmpfs.hpp"
-#include "vfs/device.hpp"
 
 namespace auk::fs::tmpfs {
 namespace {
 
 /// Nobody else sees the directory yet.
-Result<void> add_node(vfs::Dentry& dir, const vfs::DeviceNode& n) {
+Result<void> add_node(vfs::Dentry& dir, const dev::Device& d) {
   Ref<vfs::Dentry> entry = TRY(vfs::Dentry::create());
-  mem::Box<vfs::Name> name = TRY(vfs::Name::create(dir, *entry, n.name()));
-  entry->set_inode(TRY(dir.inode().create(*entry, {.mode = n.mode(), .raw_device = n.number()})));
+  mem::Box<vfs::Name> name = TRY(vfs::Name::create(dir, *entry, d.name()));
+  entry->set_inode(
+      TRY(dir.inode().create(*entry, {.mode = d.mode(), .raw_device = d.device_number()})));
   vfs::link_dentry(dir, *entry, std::move(name));
   return {};
 }
@@ -27,9 +28,11 @@ class Devtmpfs final : public vfs::SingleFileSystem {
     return make_super(name(), o);
   }
   Result<void> fill(vfs::Superblock& super) override {
-    for (const vfs::DeviceNode* n = vfs::next_device_node(nullptr); n != nullptr;
-         n = vfs::next_device_node(n))
-      TRY(add_node(super.root(), *n));
+    for (const bool is_block : {false, true}) {
+      u64 place = 0;
+      while (const Ref<dev::Device> d = dev::next_with_node(place, is_block))
+        TRY(add_node(super.root(), *d));
+    }
     return {};
   }
 

@@ -78,6 +78,8 @@ inline void irq_restore(IrqFlags f) {
 
 void wait_for_interrupt();
 [[noreturn]] void halt_forever();
+/// What programs know the counter of timestamp() as.
+inline constexpr std::string_view timestamp_name = "host";
 u64 timestamp();
 u64 hardware_entropy();
 

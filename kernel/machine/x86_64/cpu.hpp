@@ -37,6 +37,8 @@ inline void wait_for_interrupt() { asm volatile("sti; hlt" ::: "memory"); }
   for (;;) asm volatile("cli; hlt");
 }
 
+/// What programs know the counter of timestamp() as.
+inline constexpr std::string_view timestamp_name = "tsc";
 /// A monotonic cycle counter; its rate is found by time calibration.
 inline u64 timestamp() { return x86::rdtsc(); }
 

@@ -47,6 +47,12 @@ inline CpuidRegs cpuid(u32 leaf, u32 sub = 0) {
   return r;
 }
 
+/// A leaf that the CPU may not have: zeros then.
+inline CpuidRegs leaf(u32 number, u32 sub = 0) {
+  constexpr u32 kind = 0x80000000;
+  return number > cpuid(number & kind).a ? CpuidRegs{} : cpuid(number, sub);
+}
+
 inline u64 rdmsr(u32 index) {
   u32 lo, hi;
   asm volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(index));

@@ -5,13 +5,12 @@
 // not listed; nor are Linux's own notes on what it works around.
 // Source: Intel SDM volume 2, CPUID; AMD64 Architecture Programmer's Manual volume 3, appendix E.
 #include <algorithm>
-#include <bit>
 
-#include "base/math.hpp"
 #include "core/clock.hpp"
 #include "core/cpu_mask.hpp"
 #include "fs/procfs/node.hpp"
 #include "irq/irq.hpp"
+#include "machine/isa/topology.hpp"
 #include "machine/isa/x86.hpp"
 
 namespace auk::fs::procfs {
@@ -21,10 +20,7 @@ namespace x86 = machine::x86;
 
 constexpr u32 extended = 0x80000000;
 
-x86::CpuidRegs leaf(u32 number, u32 sub = 0) {
-  const u32 most = x86::cpuid(number & extended).a;
-  return number > most ? x86::CpuidRegs{} : x86::cpuid(number, sub);
-}
+using x86::leaf;
 
 /// The bits of one register, in the order in which Linux lists registers. Names are separated by
 /// spaces; "-" is a bit without a name, or one that is not shown.
@@ -70,7 +66,7 @@ constexpr std::array<FeatureWord, 7> words_behind{{
      "tsxldtrk - - - - - - avx512_fp16 - - - - flush_l1d arch_capabilities"},
 }};
 
-void put_features(vfs::Text& out, std::span<const FeatureWord> words) {
+void put_features(mem::Text& out, std::span<const FeatureWord> words) {
   for (const FeatureWord& w : words) {
     u32 bits = leaf(w.leaf, w.sub).*w.which;
     for (std::string_view names = w.names; !names.empty(); bits >>= 1) {
@@ -83,40 +79,12 @@ void put_features(vfs::Text& out, std::span<const FeatureWord> words) {
   }
 }
 
-/// How an APIC's number is put together.
-struct Topology {
-  u32 thread_bits = 0, package_bits = 0;
-
-  u32 package(u32 apic) const { return apic >> package_bits; }
-  u32 core(u32 apic) const { return (apic & ((u32{1} << package_bits) - 1)) >> thread_bits; }
-};
-
-Topology topology() {
-  constexpr u32 shift_mask = 31;
-  if (const auto threads = leaf(0xb, 0); threads.b != 0)
-    return {threads.a & shift_mask, leaf(0xb, 1).a & shift_mask};
-  constexpr u32 has_threads = 1U << 28;
-  if ((leaf(1).d & has_threads) == 0) return {};
-  const u32 logical = std::max(leaf(1).b >> 16 & 0xff, 1U);
-  const u32 by_intel = (leaf(4).a >> 26) + 1, by_amd = (leaf(extended + 8).c & 0xff) + 1;
-  const u32 cores = std::max(by_intel, by_amd);
-  const u32 package_bits = ilog2(std::bit_ceil(logical));
-  const u32 core_bits = std::min(ilog2(std::bit_ceil(cores)), package_bits);
-  return {package_bits - core_bits, package_bits};
-}
-
 /// Of the last level, in KiB.
 u32 cache_kib() {
-  constexpr u32 type_mask = 31;
   u64 last = 0;
-  for (u32 sub = 0; sub < 16; ++sub) {
-    const auto l = leaf(4, sub);
-    if ((l.a & type_mask) == 0) break;
-    constexpr u32 ten_bits = 0x3ff;
-    last =
-        (u64{l.b >> 22} + 1) * ((l.b >> 12 & ten_bits) + 1) * ((l.b & 0xfff) + 1) * (u64{l.c} + 1);
-  }
-  return last != 0 ? static_cast<u32>(last / kib) : leaf(extended + 6).c >> 16;
+  for (u32 i = 0; const std::optional<machine::CpuCache> c = machine::cache(i); ++i)
+    last = c->size();
+  return static_cast<u32>(last / kib);
 }
 
 void put_text(std::span<char> to, usize at, u32 v) {
@@ -124,7 +92,7 @@ void put_text(std::span<char> to, usize at, u32 v) {
 }
 
 class CpuinfoNode final : public TextNode {
-  static void put_kind(vfs::Text& out) {
+  static void put_kind(mem::Text& out) {
     std::array<char, 12> vendor;
     const auto zero = leaf(0);
     put_text(vendor, 0, zero.b);
@@ -152,8 +120,8 @@ class CpuinfoNode final : public TextNode {
         std::string_view(vendor.data(), vendor.size()), family, model,
         name.empty() ? std::string_view("unknown") : name, signature & 15);
   }
-  static void put_place(vfs::Text& out, u32 cpu) {
-    const Topology t = topology();
+  static void put_place(mem::Text& out, u32 cpu) {
+    const machine::Topology t = machine::topology();
     const u32 apic = irq::address_of(CpuId(cpu));
     u32 siblings = 0, cores = 0;
     for (u32 i = 0; i < core::possible_cpus; ++i) {
@@ -164,7 +132,7 @@ class CpuinfoNode final : public TextNode {
       bool is_first = true;
       for (u32 k = 0; k < i; ++k) {
         const u32 earlier = irq::address_of(CpuId(k));
-        if (earlier >> t.thread_bits == other >> t.thread_bits) is_first = false;
+        if (t.is_same_core(earlier, other)) is_first = false;
       }
       cores += is_first ? 1 : 0;
     }
@@ -172,7 +140,7 @@ class CpuinfoNode final : public TextNode {
               t.package(apic), siblings, t.core(apic), cores);
     out.print("apicid\t\t: {}\ninitial apicid\t: {}\n", apic, apic);
   }
-  Result<bool> write_record(const Subject&, u64& key, vfs::Text& out) const override {
+  Result<bool> write_record(const Subject&, u64& key, mem::Text& out) const override {
     while (key < core::possible_cpus && !core::online_cpus.has(CpuId(static_cast<u32>(key)))) ++key;
     if (key >= core::possible_cpus) return false;
     const auto cpu = static_cast<u32>(key++);

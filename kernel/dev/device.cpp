@@ -1,0 +1,220 @@
+#include "dev/device.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "core/init_graph.hpp"
+#include "core/log.hpp"
+
+namespace auk::dev {
+namespace {
+
+constexpr u32 type_mask = 0170000, type_block = 0060000, rights_mask = 07777;
+constexpr u32 usual_rights = 0600;
+
+struct Places {
+  Object *buses, *classes, *by_number, *char_numbers, *block_numbers, *devices, *system,
+      *without_parent;
+};
+constinit Places places{};
+constinit Atomic<u64> events{0};
+constinit Subsystem platform("platform", Subsystem::Kind::bus);
+
+/// Asks for an event about a device, as if it had just happened.
+class EventAttribute final : public Attribute {
+  bool is_shown_;
+
+ public:
+  constexpr EventAttribute(u32 rights, bool is_shown)
+      : Attribute("uevent", rights),
+        is_shown_(is_shown) {}
+  Result<void> show(const Object& o, mem::Text& out) const override;
+  Result<void> store(Object&, std::string_view text) const override {
+    constexpr std::array<std::string_view, 8> actions{"add",    "remove",  "change", "move",
+                                                      "online", "offline", "bind",   "unbind"};
+    text = trim(text);
+    // What stands behind the action is for those who listen.
+    const std::string_view action = text.substr(0, std::min(text.find(' '), text.size()));
+    if (std::ranges::find(actions, action) == actions.end()) return Errno::einval;
+    (void)events.fetch_add_relaxed(1);
+    return {};
+  }
+};
+constexpr EventAttribute device_event(0644, true);
+constexpr EventAttribute empty_event(0644, false);
+constexpr EventAttribute bus_event(0200, false);
+
+constexpr Shown<Device,
+                [](const Device& d, mem::Text& out) {
+                  out.print("{}:{}\n", major_of(d.device_number()), minor_of(d.device_number()));
+                }>
+    number_attribute("dev");
+
+constexpr std::array<const Attribute*, 1> without_number{&device_event};
+constexpr std::array<const Attribute*, 2> with_number{&device_event, &number_attribute};
+constexpr std::array<const Attribute*, 1> of_bus{&bus_event};
+constexpr std::array<const Attribute*, 1> of_system_place{&empty_event};
+
+/// /sys/devices/system/NAME: its own files and one of all.
+class SystemPlace final : public Object {
+  void dispose() override { mem::destroy(this); }
+
+ public:
+  explicit SystemPlace(Attributes own) : Object(own, of_system_place) {}
+  ~SystemPlace() = default;
+};
+
+}  // namespace
+
+struct DeviceFiles {
+  static void put_event(const Device& d, mem::Text& out) { d.put_event(out); }
+};
+
+namespace {
+
+Result<void> EventAttribute::show(const Object& o, mem::Text& out) const {
+  if (!is_shown_) return {};
+  const auto& d = static_cast<const Device&>(o);
+  if (d.device_number() != 0) {
+    out.print("MAJOR={}\nMINOR={}\nDEVNAME={}\n", major_of(d.device_number()),
+              minor_of(d.device_number()), d.name());
+    if (const u32 rights = d.mode() & rights_mask; rights != usual_rights)
+      out.print("DEVMODE=0{:o}\n", rights);
+  }
+  DeviceFiles::put_event(d, out);
+  return {};
+}
+
+}  // namespace
+
+void Subsystem::setup(Object* home) {
+  home_ = home;
+  place_ = add_place(is_class() ? places.classes : places.buses, name_,
+                     is_class() ? Attributes() : Attributes(of_bus));
+  list_ = is_class() ? place_ : add_place(place_, "devices");
+  if (kind_ != Kind::system || places.system == nullptr) return;
+  Result<Ref<SystemPlace>> made = mem::make_ref<SystemPlace>(ALLOC_SITE, attributes_);
+  if (!made.ok()) return core::log_err("dev: no memory for {}", name_);
+  const Ref<SystemPlace> place = made.take();
+  if (places.system->add(name_, *place).ok()) home_ = place.get();
+}
+
+/// A place in a directory, made when it is first asked for.
+static Result<Object*> place_in(Object& directory, std::string_view name) {
+  Result<Found> there = directory.find(name);
+  if (there.ok()) return (*there).object.get();
+  const Ref<Place> fresh = TRY(mem::make_ref<Place>(ALLOC_SITE, Attributes()));
+  const Result<void> added = directory.add(name, *fresh);
+  if (added.ok()) return fresh.get();
+  // Somebody else was quicker.
+  if (added.error() == Errno::eexist) return TRY(directory.find(name)).object.get();
+  return added.error();
+}
+
+Result<Object*> Subsystem::home() {
+  if (home_ != nullptr) return home_;
+  if (places.without_parent == nullptr) return Errno::enomem;
+  return is_class() ? place_in(*places.without_parent, name_) : Result<Object*>(places.devices);
+}
+
+Device::Device(Subsystem& subsystem, Attributes own, u64 number, u32 mode)
+    : Object(own, number != 0 ? Attributes(with_number) : Attributes(without_number)),
+      subsystem_(subsystem),
+      number_(number),
+      mode_(mode) {}
+
+static Object* number_place(u32 mode) {
+  return (mode & type_mask) == type_block ? places.block_numbers : places.char_numbers;
+}
+
+static std::string_view put_number(std::span<char> memory, u64 number) {
+  Writer out(memory);
+  format_to(out, "{}:{}", major_of(number), minor_of(number));
+  return out.text();
+}
+
+Result<void> Device::add_links(Object* parent) {
+  if (subsystem_.list() == nullptr) return Errno::enomem;
+  TRY(add_link("subsystem", *subsystem_.place()));
+  if (parent != nullptr && subsystem_.is_class()) TRY(add_link("device", *parent));
+  TRY(subsystem_.list()->add_link(name(), *this));
+  if (number_ == 0) return {};
+  std::array<char, 24> memory;
+  return number_place(mode_)->add_link(put_number(memory, number_), *this);
+}
+
+Result<void> Device::attach(std::string_view name, Object* parent) {
+  Object* directory = parent;
+  if (parent == nullptr)
+    directory = TRY(subsystem_.home());
+  else if (subsystem_.is_class())
+    directory = TRY(place_in(*parent, subsystem_.name()));
+  TRY(directory->add(name, *this));
+  const Result<void> linked = add_links(parent);
+  if (!linked.ok()) detach();
+  if (linked.ok()) (void)events.fetch_add_relaxed(1);
+  return linked;
+}
+
+void Device::detach() {
+  if (subsystem_.list() != nullptr) subsystem_.list()->remove_link(name());
+  std::array<char, 24> memory;
+  if (number_ != 0) number_place(mode_)->remove_link(put_number(memory, number_));
+  remove();
+}
+
+namespace {
+
+class PlainDevice final : public Device {
+  void dispose() override { mem::destroy(this); }
+
+ public:
+  PlainDevice(Subsystem& subsystem, u64 number, u32 mode) : Device(subsystem, {}, number, mode) {}
+  ~PlainDevice() = default;
+};
+
+}  // namespace
+
+Subsystem& platform_bus() { return platform; }
+
+void add_made_device(std::string_view name, Ref<Device> device, Object* parent) {
+  if (!device || !device->attach(name, parent).ok())
+    core::log_err("dev: {} could not be added", name);
+}
+
+void add_device(Subsystem& subsystem, std::string_view name, u64 number, u32 mode) {
+  add_device(name, mem::make_ref<PlainDevice>(ALLOC_SITE, subsystem, number, mode));
+}
+
+Ref<Device> next_with_node(u64& place, bool is_block) {
+  Object* const numbers = is_block ? places.block_numbers : places.char_numbers;
+  if (numbers == nullptr) return {};
+  Ref<Object> o = numbers->next_target(place);
+  return Ref<Device>::adopt(static_cast<Device*>(o.release()));
+}
+
+u64 last_event() { return events.load_relaxed(); }
+
+namespace {
+
+void setup() {
+  Object* const top = root();
+  places.buses = add_place(top, "bus");
+  places.classes = add_place(top, "class");
+  places.by_number = add_place(top, "dev");
+  places.char_numbers = add_place(places.by_number, "char");
+  places.block_numbers = add_place(places.by_number, "block");
+  places.devices = add_place(top, "devices");
+  places.system = add_place(places.devices, "system");
+  places.without_parent = add_place(places.devices, "virtual");
+  platform.setup(add_place(places.devices, "platform"));
+  (void)add_place(top, "block");
+  (void)add_place(top, "firmware");
+  (void)add_place(top, "fs");
+  (void)add_place(top, "module");
+}
+INIT_TASK(devices, "dev", "devices", setup);
+
+}  // namespace
+
+}  // namespace auk::dev
