@@ -27,6 +27,20 @@ SYSCTL(warn_panics);
 SYSCTL(most_oopses);
 SYSCTL(most_warnings);
 
+/// What a report of a bug should tell: Linux Documentation/admin-guide/tainted-kernels.rst.
+class TaintedSysctl final : public Sysctl {
+ public:
+  constexpr TaintedSysctl() : Sysctl("kernel/tainted", false) {}
+  void show(Writer& out) const override {
+    constexpr u32 oopsed = 1 << 7, warned = 1 << 9;
+    format_to(out, "{}",
+              (oopses.load_relaxed() != 0 ? oopsed : 0) |
+                  (warnings.load_relaxed() != 0 ? warned : 0));
+  }
+};
+constinit TaintedSysctl tainted;
+SYSCTL(tainted);
+
 bool set_oops(std::string_view v) {
   if (v == "panic") panic_on_oops.store_relaxed(1);
   return v == "panic";

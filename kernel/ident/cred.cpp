@@ -1,10 +1,27 @@
 #include "ident/cred.hpp"
 
+#include "core/sysctl.hpp"
+
 #include <algorithm>
 
 #include "core/sysctl.hpp"
 
 namespace auk::ident {
+namespace {
+
+// Every id has a place wherever it is told: what does not fit is shown as nobody's, once it exists.
+constexpr u64 nobody = 65534;
+constinit core::ConstantSysctl overflow_user("kernel/overflowuid", nobody);
+constinit core::ConstantSysctl overflow_group("kernel/overflowgid", nobody);
+constinit core::ConstantSysctl overflow_owner("fs/overflowuid", nobody);
+constinit core::ConstantSysctl overflow_owning_group("fs/overflowgid", nobody);
+SYSCTL(overflow_user);
+SYSCTL(overflow_group);
+SYSCTL(overflow_owner);
+SYSCTL(overflow_owning_group);
+
+}  // namespace
+
 namespace {
 
 constinit core::ConstantSysctl cap_last_cap("kernel/cap_last_cap", u64{cap_count - 1});

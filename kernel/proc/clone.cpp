@@ -130,6 +130,7 @@ Result<u32> clone(Task& me, const CloneArgs& args) {
   if (me.has_too_many_threads(cred) && !cred.has(ident::Cap::sys_resource) &&
       !cred.has(ident::Cap::sys_admin))
     return Errno::eagain;
+  if (thread_count() > most_threads.load_relaxed()) return Errno::eagain;
   me.exceeds_threads = false;
   Ref<ident::Pid> pid = TRY(ident::allocate_pid());
   const u32 number = pid->number();

@@ -1,4 +1,5 @@
 #include "proc/exec.hpp"
+#include "proc/usage.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -544,6 +545,7 @@ void set_default_limits(Limits& l) {
   // Linux's rule: all stacks of kernel threads may take an eighth of the memory.
   constexpr u64 stack_pages = 4;
   const u64 threads = mem::count_pages().managed / (8 * stack_pages);
+  most_threads.store_relaxed(static_cast<i64>(threads));
   set(uapi::rlimit_stack, 8 * mib, uapi::rlim_infinity);
   set(uapi::rlimit_core, 0, uapi::rlim_infinity);
   set(uapi::rlimit_nproc, threads / 2, threads / 2);

@@ -1,5 +1,6 @@
 #include "proc/task.hpp"
 
+#include "core/sysctl.hpp"
 #include "machine/isa/fpu.hpp"
 #include "proc/usage.hpp"
 
@@ -11,6 +12,14 @@ namespace {
 // 64-byte alignment for the vector registers comes from the size class.
 constexpr usize vector_alignment = 64;
 constinit Atomic<u32> threads{0};
+}  // namespace
+
+constinit Atomic<i64> most_threads{0};
+namespace {
+// From Linux's fewest to what a futex can name.
+constinit core::NumberSysctl most_threads_variable("kernel/threads-max", most_threads, 20,
+                                                   0x3fffffff);
+SYSCTL(most_threads_variable);
 }  // namespace
 
 u32 thread_count() { return threads.load_relaxed(); }

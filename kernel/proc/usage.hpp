@@ -22,5 +22,7 @@ uapi::rusage to_rusage(const Usage& u);
 vm::Allowance memory_allowance(Task& t);
 /// Threads that exist.
 u32 thread_count();
+/// kernel.threads-max, which nobody exceeds.
+extern Atomic<i64> most_threads;
 
 }  // namespace auk::proc

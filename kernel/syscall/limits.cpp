@@ -168,11 +168,13 @@ class VersionSysctl final : public core::Sysctl {
 constinit NameSysctl hostname("kernel/hostname", &Names::node);
 constinit NameSysctl domainname("kernel/domainname", &Names::domain);
 constinit core::ConstantSysctl ostype("kernel/ostype", std::string_view("Linux"));
+constinit core::ConstantSysctl arch("kernel/arch", machine::name);
 constinit VersionSysctl osrelease("kernel/osrelease", true);
 constinit VersionSysctl osversion("kernel/version", false);
 SYSCTL(hostname);
 SYSCTL(domainname);
 SYSCTL(ostype);
+SYSCTL(arch);
 SYSCTL(osrelease);
 SYSCTL(osversion);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/sysctl.hpp"
 #include "generated/uapi/ioctl.hpp"
 #include "io/anon_file.hpp"
 #include "uapi/inotify.hpp"
@@ -13,7 +14,18 @@ namespace {
 
 constexpr io::FileKind kind_of_inotify{"inotify"};
 // Linux's defaults of /proc/sys/fs/inotify.
-constexpr u32 most_instances = 128, most_watches = 8192, most_events = 16384;
+// Of a user: open files, and watches in all of them. Of a file: events that wait.
+constinit Atomic<i64> most_instances{128}, most_watches{8192}, most_events{16384};
+constexpr i64 any_number = 0x7fffffff;
+constinit core::NumberSysctl instances_variable("fs/inotify/max_user_instances", most_instances, 0,
+                                                any_number);
+constinit core::NumberSysctl watches_variable("fs/inotify/max_user_watches", most_watches, 0,
+                                              any_number);
+constinit core::NumberSysctl events_variable("fs/inotify/max_queued_events", most_events, 0,
+                                             any_number);
+SYSCTL(instances_variable);
+SYSCTL(watches_variable);
+SYSCTL(events_variable);
 
 constexpr u32 bit(int flag) { return static_cast<u32>(flag); }
 constexpr u32 is_directory_bit = bit(uapi::in_isdir);
@@ -23,8 +35,8 @@ constexpr u32 kept =
 constexpr u32 events_mask = bit(uapi::in_all_events) | bit(uapi::in_unmount);
 constexpr usize name_unit = sizeof(uapi::inotify_event);
 
-bool charge(Atomic<u32>& count, u32 most) {
-  if (count.fetch_add_relaxed(1) < most) return true;
+bool charge(Atomic<u32>& count, const Atomic<i64>& most) {
+  if (count.fetch_add_relaxed(1) < most.load_relaxed()) return true;
   (void)count.fetch_sub_relaxed(1);
   return false;
 }
@@ -54,6 +66,7 @@ class Inotify final : public RefCounted<Inotify> {
     bool is_closed = false;
   };
   Ref<ident::User> user_;
+  const i64 most_events_ = most_events.load_relaxed();
   core::Guarded<core::level::inotify, State, core::SpinPreemptOff> state_;
   sched::WaitQueue readers_;
 
@@ -154,7 +167,7 @@ void Inotify::push(i32 number, u32 mask, u32 cookie, std::string_view name) {
     const bool repeats = last != nullptr && fresh != nullptr && last->head.wd == number &&
                          last->head.mask == mask && mask != bit(uapi::in_ignored) &&
                          last->text() == name;
-    const bool overflows = fresh == nullptr || s->queued >= most_events;
+    const bool overflows = fresh == nullptr || i64{s->queued} >= most_events_;
     const bool is_known =
         overflows && last != nullptr && last->head.mask == bit(uapi::in_q_overflow);
     if (!s->is_closed && fresh != nullptr && !repeats && !is_known) {

@@ -221,7 +221,8 @@ class MountNamespace final : public RefCounted<MountNamespace> {
   friend class MountTable;
 
  public:
-  static constexpr u32 most_mounts = 100'000;
+  /// fs.mount-max.
+  static Atomic<i64> most_mounts;
   // The lock of the tree guards these; the root is read under RCU as well.
   Atomic<Mount*> root{nullptr};
   List<Mount, &Mount::space_node> mounts;

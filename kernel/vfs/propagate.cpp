@@ -7,6 +7,7 @@
 // Locking: level mount_ns held throughout.
 #include <algorithm>
 
+#include "core/sysctl.hpp"
 #include "vfs/mount_table.hpp"
 
 namespace auk::vfs {
@@ -201,12 +202,21 @@ Result<Ref<Mount>> copy_tree(MountTable& table, Mount& top, Dentry& root, Relati
   return result;
 }
 
+constinit Atomic<i64> MountNamespace::most_mounts{100'000};
+
+namespace {
+constinit core::NumberSysctl most_mounts_variable("fs/mount-max", MountNamespace::most_mounts, 1,
+                                                  0x7fffffff);
+SYSCTL(most_mounts_variable);
+}  // namespace
+
 Result<void> attach_tree(MountTable& table, Mount& source, const Spot& at, MountNamespace& space,
                          bool is_move) {
   mem::Box<Attachment> place =
       TRY(mem::Box<Attachment>::make(ALLOC_SITE, *at.mount, Ref<Dentry>(*at.dentry), source));
   const u32 size = size_of(source);
-  if (!is_move && space.count + size > MountNamespace::most_mounts) return Errno::enospc;
+  if (!is_move && i64{space.count} + size > MountNamespace::most_mounts.load_relaxed())
+    return Errno::enospc;
   Plan plan(table);
   if (at.mount->group != nullptr) {
     for (Mount* m = &source; m != nullptr; m = MountTable::next(*m, source))
@@ -214,7 +224,8 @@ Result<void> attach_tree(MountTable& table, Mount& source, const Spot& at, Mount
     Hearers hearers;
     TRY(hearers.each(*at.mount, &source, [&](Mount& to, PeerGroup* from) -> Result<void> {
       if (to.space() == nullptr || !is_under(*at.dentry, to.root())) return {};
-      if (to.space()->count + size > MountNamespace::most_mounts) return Errno::enospc;
+      if (i64{to.space()->count} + size > MountNamespace::most_mounts.load_relaxed())
+        return Errno::enospc;
       return plan.add(to, from, *at.dentry);
     }));
   }

@@ -737,3 +737,22 @@ TEST(unmounting_under_walks) {
     IS(waitpid(walkers[i], NULL, 0), walkers[i]);
   }
 }
+
+TEST(namespaces_have_limits) {
+  NEED(unshare(CLONE_NEWNS));
+  NEED(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+  int mounts = 0;
+  FILE* const file = fopen("/proc/self/mountinfo", "r");
+  for (int c; (c = fgetc(file)) != EOF;) mounts += c == '\n';
+  fclose(file);
+  NEED(mkdir("a", 0755));
+  char most[20];
+  snprintf(most, sizeof most, "%d", mounts + 2);
+  set_sysctl("fs/mount-max", most);
+  WORKS(mount("one", "a", "tmpfs", 0, NULL));
+  WORKS(mount("two", "a", "tmpfs", 0, NULL));
+  FAILS(mount("three", "a", "tmpfs", 0, NULL), ENOSPC);
+  NEED(umount("a"));
+  WORKS(mount("three", "a", "tmpfs", 0, NULL));
+  set_sysctl("fs/mount-max", "100000");
+}

@@ -338,3 +338,48 @@ TEST(waits) {
   IS(read(notify, buffer, sizeof buffer), 32);
   ktap_status_of(child);
 }
+
+TEST(users_have_limits) {
+  set_sysctl("fs/inotify/max_user_watches", "3");
+  IS(IN_CHILD({
+       become_nobody();
+       int const file = inotify_init();
+       char const* const places[] = {"/", "/tmp", "/proc", "/dev"};
+       for (int i = 0; i < 3; ++i)
+         if (inotify_add_watch(file, places[i], IN_OPEN) < 0) _exit(1);
+       if (inotify_add_watch(file, places[3], IN_OPEN) >= 0 || errno != ENOSPC) _exit(2);
+       if (inotify_rm_watch(file, 1) != 0) _exit(3);
+       if (inotify_add_watch(file, places[3], IN_OPEN) < 0) _exit(4);
+     }),
+     0);
+  set_sysctl("fs/inotify/max_user_watches", "8192");
+  set_sysctl("fs/inotify/max_user_instances", "2");
+  IS(IN_CHILD({
+       become_nobody();
+       if (inotify_init() < 0 || inotify_init() < 0) _exit(1);
+       if (inotify_init() >= 0 || errno != EMFILE) _exit(2);
+     }),
+     0);
+  set_sysctl("fs/inotify/max_user_instances", "128");
+  set_sysctl("fs/inotify/max_queued_events", "3");
+  int const file = (int)NEED(inotify_init1(IN_NONBLOCK));
+  set_sysctl("fs/inotify/max_queued_events", "16384");
+  NEED(mkdir("watched", 0755));
+  NEED(inotify_add_watch(file, "watched", IN_CREATE));
+  for (int i = 0; i < 6; ++i) {
+    char name[20];
+    snprintf(name, sizeof name, "watched/%d", i);
+    close(make_file(name, ""));
+  }
+  char events[1000];
+  ssize_t const size = NEED(read(file, events, sizeof events));
+  int count = 0, overflows = 0;
+  for (ssize_t at = 0; at < size;) {
+    struct inotify_event const* const e = (void*)(events + at);
+    ++count;
+    overflows += e->mask == IN_Q_OVERFLOW && e->wd == -1;
+    at += (ssize_t)(sizeof *e + e->len);
+  }
+  IS(count, 4);
+  IS(overflows, 1);
+}

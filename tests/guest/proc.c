@@ -802,6 +802,12 @@ TEST(variables) {
   load("/proc/sys/kernel/ngroups_max");
   OK(strcmp(text, "65536\n") == 0);
   OK(load("/proc/sys/kernel/osrelease") > 3);
+  load("/proc/sys/kernel/arch");
+  OK(strcmp(text, "x86_64\n") == 0);
+  load("/proc/sys/kernel/tainted");
+  OK(strcmp(text, "0\n") == 0);
+  load("/proc/sys/kernel/overflowuid");
+  OK(strcmp(text, "65534\n") == 0);
   struct stat s;
   WORKS(stat("/proc/sys", &s));
   IS(s.st_mode, S_IFDIR | 0555);

@@ -576,3 +576,36 @@ TEST(limit_of_threads_at_exec) {
   IS(errno_of_exec_as(4244, 0, 0), ENOENT);
   end(other);
 }
+
+TEST(there_are_only_so_many) {
+  char text[100] = "";
+  int const load = (int)NEED(open("/proc/loadavg", O_RDONLY));
+  NEED(read(load, text, sizeof text - 1));
+  long const threads = atol(strchr(text, '/') + 1);
+  int const limit = (int)NEED(open("/proc/sys/kernel/threads-max", O_RDWR));
+  char before[20] = "";
+  NEED(read(limit, before, sizeof before - 1));
+  OK(atol(before) > threads);
+  snprintf(text, sizeof text, "%ld", threads + 5 > 20 ? threads + 5 : 20);
+  set_sysctl("kernel/threads-max", text);
+  enum { MOST = 100 };
+  pid_t children[MOST];
+  int count = 0, error = 0;
+  for (; count < MOST; ++count) {
+    children[count] = fork();
+    if (children[count] < 0) {
+      error = errno;
+      break;
+    }
+    if (children[count] == 0)
+      for (;;) pause();
+  }
+  set_sysctl("kernel/threads-max", before);
+  // Not even root has more; others come and go meanwhile.
+  IS(error, EAGAIN);
+  OK(count > 0 && count < 40);
+  for (int i = 0; i < count; ++i) {
+    kill(children[i], SIGKILL);
+    ktap_status_of(children[i]);
+  }
+}
