@@ -99,22 +99,27 @@ void Subsystem::setup(Object* home) {
   if (places.system->add(name_, *place).ok()) home_ = place.get();
 }
 
-/// A place in a directory, made when it is first asked for.
-static Result<Object*> place_in(Object& directory, std::string_view name) {
-  Result<Found> there = directory.find(name);
-  if (there.ok()) return (*there).object.get();
-  const Ref<Place> fresh = TRY(mem::make_ref<Place>(ALLOC_SITE, Attributes()));
-  const Result<void> added = directory.add(name, *fresh);
-  if (added.ok()) return fresh.get();
-  // Somebody else was quicker.
-  if (added.error() == Errno::eexist) return TRY(directory.find(name)).object.get();
-  return added.error();
+/// A place in a directory, made when it is first asked for. EEXIST: the name is something else's.
+static Result<Ref<Object>> place_in(Object& directory, std::string_view name) {
+  for (;;) {
+    if (Result<Found> there = directory.find(name); there.ok()) {
+      const Found f = there.take();
+      if (f.attribute != nullptr || f.is_link) return Errno::eexist;
+      return f.object;
+    }
+    const Ref<Place> fresh = TRY(mem::make_ref<Place>(ALLOC_SITE, Attributes()));
+    const Result<void> added = directory.add(name, *fresh);
+    if (added.ok()) return Ref<Object>(fresh);
+    // Otherwise somebody else was quicker.
+    if (added.error() != Errno::eexist) return added.error();
+  }
 }
 
-Result<Object*> Subsystem::home() {
-  if (home_ != nullptr) return home_;
+Result<Ref<Object>> Subsystem::home() {
+  if (home_ != nullptr) return Ref<Object>(*home_);
   if (places.without_parent == nullptr) return Errno::enomem;
-  return is_class() ? place_in(*places.without_parent, name_) : Result<Object*>(places.devices);
+  return is_class() ? place_in(*places.without_parent, name_)
+                    : Result<Ref<Object>>(Ref<Object>(*places.devices));
 }
 
 Device::Device(Subsystem& subsystem, Attributes own, u64 number, u32 mode)
@@ -139,16 +144,18 @@ Result<void> Device::add_links(Object* parent) {
   if (parent != nullptr && subsystem_.is_class()) TRY(add_link("device", *parent));
   TRY(subsystem_.list()->add_link(name(), *this));
   if (number_ == 0) return {};
+  if (number_place(mode_) == nullptr) return Errno::enomem;
   std::array<char, 24> memory;
   return number_place(mode_)->add_link(put_number(memory, number_), *this);
 }
 
 Result<void> Device::attach(std::string_view name, Object* parent) {
-  Object* directory = parent;
+  Ref<Object> directory;
   if (parent == nullptr)
     directory = TRY(subsystem_.home());
-  else if (subsystem_.is_class())
-    directory = TRY(place_in(*parent, subsystem_.name()));
+  else
+    directory =
+        subsystem_.is_class() ? TRY(place_in(*parent, subsystem_.name())) : Ref<Object>(*parent);
   TRY(directory->add(name, *this));
   const Result<void> linked = add_links(parent);
   if (!linked.ok()) detach();
@@ -157,9 +164,10 @@ Result<void> Device::attach(std::string_view name, Object* parent) {
 }
 
 void Device::detach() {
-  if (subsystem_.list() != nullptr) subsystem_.list()->remove_link(name());
+  if (subsystem_.list() != nullptr) subsystem_.list()->remove_link(name(), *this);
   std::array<char, 24> memory;
-  if (number_ != 0) number_place(mode_)->remove_link(put_number(memory, number_));
+  if (Object* const numbers = number_place(mode_); number_ != 0 && numbers != nullptr)
+    numbers->remove_link(put_number(memory, number_), *this);
   remove();
 }
 
@@ -189,8 +197,9 @@ void add_device(Subsystem& subsystem, std::string_view name, u64 number, u32 mod
 Ref<Device> next_with_node(u64& place, bool is_block) {
   Object* const numbers = is_block ? places.block_numbers : places.char_numbers;
   if (numbers == nullptr) return {};
-  Ref<Object> o = numbers->next_target(place);
-  return Ref<Device>::adopt(static_cast<Device*>(o.release()));
+  while (Ref<Object> o = numbers->next_target(place))
+    if (!o->is_removed()) return Ref<Device>::adopt(static_cast<Device*>(o.release()));
+  return {};
 }
 
 u64 last_event() { return events.load_relaxed(); }

@@ -44,7 +44,7 @@ class Subsystem {
   /// What holds the links to its devices.
   Object* list() const { return list_; }
   /// Where those stand that have no parent. ENOMEM.
-  Result<Object*> home();
+  Result<Ref<Object>> home();
   /// /sys/devices/system/NAME.
   Object* system_place() const { return home_; }
   bool is_class() const { return kind_ == Kind::device_class; }

@@ -62,12 +62,12 @@ Result<void> Object::add_link(std::string_view name, Object& target) {
   return {};
 }
 
-void Object::remove_link(std::string_view name) {
+void Object::remove_link(std::string_view name, const Object& target) {
   mem::Box<Entry> gone;
   {
     auto entries = entries_.lock();
     const auto at = entries->by_name.find(name, Entry::ByName());
-    if (at == entries->by_name.end() || !at->is_link_) return;
+    if (at == entries->by_name.end() || !at->is_link_ || &at->target_ != &target) return;
     gone = mem::Box<Entry>::adopt(&*at);
     entries->by_place.erase(entries->by_place.iterator_to(*gone));
     entries->by_name.erase(at);
@@ -142,21 +142,24 @@ Ref<Object> Object::next_target(u64& place) {
   return Ref<Object>(at->target_);
 }
 
-Rights Object::rights_of(const Attribute* attribute) {
-  auto entries = entries_.lock();
-  for (const ChangedRights* c = entries->changed; c != nullptr; c = c->next)
-    if (c->attribute == attribute) return c->rights;
-  if (attribute != nullptr) return {.mode = attribute->rights()};
-  constexpr u32 of_root = 0555, of_others = 0755;
-  return {.mode = directory_ ? of_others : of_root};
+Rights Object::rights_of(const Found& what) {
+  {
+    auto entries = entries_.lock();
+    for (const ChangedRights* c = entries->changed; c != nullptr; c = c->next)
+      if (c->number == what.number) return c->rights;
+  }
+  constexpr u32 of_root = 0555, of_places = 0755, of_links = 0777;
+  if (what.is_link) return {.mode = of_links};
+  if (what.attribute != nullptr) return {.mode = what.attribute->rights()};
+  return {.mode = directory_ ? of_places : of_root};
 }
 
-Result<void> Object::set_rights(const Attribute* attribute, const Rights& r) {
+Result<void> Object::set_rights(const Found& what, const Rights& r) {
   mem::Box<ChangedRights> fresh =
-      TRY(mem::Box<ChangedRights>::make(ALLOC_SITE, ChangedRights{attribute, r}));
+      TRY(mem::Box<ChangedRights>::make(ALLOC_SITE, ChangedRights{what.number, r}));
   auto entries = entries_.lock();
   for (ChangedRights* c = entries->changed; c != nullptr; c = c->next)
-    if (c->attribute == attribute) {
+    if (c->number == what.number) {
       c->rights = r;
       return {};
     }

@@ -100,9 +100,9 @@ struct Rights {
 };
 
 class Object : public RefCounted<Object> {
-  /// Of a file, or of the object itself, that somebody has changed.
+  /// Of a file, of the object itself, or of a link to it, that somebody has changed.
   struct ChangedRights {
-    const Attribute* attribute;
+    u64 number;
     Rights rights;
     ChangedRights* next = nullptr;  ///< owned
   };
@@ -140,8 +140,8 @@ class Object : public RefCounted<Object> {
   /// Hangs a fresh object, or a link, into this one. EEXIST, ENOENT: this one was removed, ENOMEM.
   Result<void> add(std::string_view name, Object& fresh);
   Result<void> add_link(std::string_view name, Object& target);
-  /// Nothing happens if there is no such link.
-  void remove_link(std::string_view name);
+  /// Nothing happens if there is no such link to the target.
+  void remove_link(std::string_view name, const Object& target);
   /// Takes this object out of the tree, with all that is below.
   void remove();
   bool is_removed() { return entries_.lock()->removed; }
@@ -164,10 +164,10 @@ class Object : public RefCounted<Object> {
   /// the end.
   Ref<Object> next_target(u64& place);
 
-  /// Of a file, or with null of the object itself.
-  Rights rights_of(const Attribute* attribute);
+  /// Of what was found, which leads to this object.
+  Rights rights_of(const Found& what);
   /// ENOMEM.
-  Result<void> set_rights(const Attribute* attribute, const Rights& r);
+  Result<void> set_rights(const Found& what, const Rights& r);
 };
 
 /// Where it stands below the root: "/devices/virtual/mem/null". Nothing for the root.

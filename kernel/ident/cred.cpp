@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "core/sysctl.hpp"
-
 namespace auk::ident {
 namespace {
 

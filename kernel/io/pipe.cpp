@@ -41,7 +41,16 @@ class Pipe final : public RefCounted<Pipe> {
   static void free_pages(Ring& r) {
     for (byte*& p : r.pages) mem::free(std::exchange(p, nullptr));
   }
-  u64 used() const { return head_.load_seq_cst() - tail_.load_seq_cst(); }
+  /// Both without the lock: a reader that empties the ring moves them one after the other.
+  u64 used() const {
+    const u64 head = head_.load_seq_cst(), tail = tail_.load_seq_cst();
+    return head > tail ? head - tail : 0;
+  }
+  u64 room() const {
+    const u64 head = head_.load_seq_cst(), tail = align_down(tail_.load_seq_cst(), page_size);
+    const u64 taken = head > tail ? head - tail : 0, all = capacity();
+    return all > taken ? all - taken : 0;
+  }
   static void use(Ring& r, std::span<byte*> pages);
   Result<void> charge(u64 pages, const PipeMaker& who);
 
@@ -134,14 +143,17 @@ Result<void> Pipe::charge(u64 pages, const PipeMaker& who) {
 Result<void> Pipe::set_maker(const PipeMaker& who) {
   u64 pages = usual_pages;
   if (!who.may_exceed_size) pages = std::min(pages, most_bytes.load_relaxed() / page_size);
-  if (!charge(pages, who).ok()) {
-    // A user who has many may still have small ones, unless they are too many by all means.
-    pages = std::min<u64>(pages, least_pages);
-    const u64 all = who.user->pipe_pages.fetch_add_relaxed(pages) + pages;
-    if (exceeds(all, hard_limit)) {
-      (void)who.user->pipe_pages.fetch_sub_relaxed(pages);
-      return Errno::enfile;
-    }
+  Atomic<u64>& count = who.user->pipe_pages;
+  u64 all = count.fetch_add_relaxed(pages) + pages;
+  if (exceeds(all, soft_limit) && !who.may_exceed_limits) {
+    // A user who has many may still have small ones.
+    const u64 fewer = std::min<u64>(pages, least_pages);
+    all = count.fetch_sub_relaxed(pages - fewer) - (pages - fewer);
+    pages = fewer;
+  }
+  if (exceeds(all, hard_limit) && !who.may_exceed_limits) {
+    (void)count.fetch_sub_relaxed(pages);
+    return Errno::enfile;
   }
   auto r = ring_.lock();
   payer_ = who.user;
@@ -153,7 +165,9 @@ Result<void> Pipe::set_maker(const PipeMaker& who) {
 /// The bytes that wait stay where they are: their pages move to their new places.
 void Pipe::use(Ring& r, std::span<byte*> pages) {
   for (u64 at = align_down(r.tail, page_size); at < r.head; at += page_size)
-    pages[at / page_size & (pages.size() - 1)] = page_of(r, at);
+    pages[at / page_size & (pages.size() - 1)] = std::exchange(page_of(r, at), nullptr);
+  // One that a write could not fill.
+  free_pages(r);
   if (r.pages.data() != r.few.data()) mem::free(static_cast<void*>(r.pages.data()));
   r.few = {};
   r.pages = pages;
@@ -163,13 +177,16 @@ Result<u64> Pipe::resize(u32 size, const PipeMaker& who) {
   const std::optional<u64> bytes = rounded(size);
   if (!bytes) return Errno::einval;
   const u64 count = *bytes / page_size;
+  const auto may_have = [&](u64 before) {
+    return *bytes <= before || *bytes <= most_bytes.load_relaxed() || who.may_exceed_size;
+  };
+  if (!may_have(capacity())) return Errno::eperm;
   auto* const slots = static_cast<byte**>(TRY(mem::allocate(ALLOC_SITE, count * sizeof(byte*))));
   std::fill_n(slots, count, nullptr);
   const auto change = [&]() -> Result<void> {
     auto r = ring_.lock();
     const u64 before = r->pages.size();
-    if (count > before && *bytes > most_bytes.load_relaxed() && !who.may_exceed_size)
-      return Errno::eperm;
+    if (!may_have(before * page_size)) return Errno::eperm;
     if (align_up(r->head, page_size) - align_down(r->tail, page_size) > *bytes) return Errno::ebusy;
     const u64 counted = payer_ ? before : 0;
     if (count > counted) {
@@ -241,12 +258,14 @@ Result<usize> Pipe::write(IoBuf& buf, bool nonblocking) {
       // All or nothing up to PIPE_BUF.
       const u64 room = capacity() - (r->head - align_down(r->tail, page_size));
       const bool whole = total <= pipe_buf && room < total;
+      bool no_memory = false;
       while (!whole && buf.left() > 0 && r->head - align_down(r->tail, page_size) < capacity()) {
         byte*& page = page_of(*r, r->head);
         const usize inside = r->head % page_size;
         if (page == nullptr) {
           Result<void*> fresh = mem::allocate(ALLOC_SITE, page_size);
-          if (!fresh.ok()) return done > 0 ? Result<usize>(done) : Errno::enomem;
+          no_memory = !fresh.ok();
+          if (no_memory) break;
           page = static_cast<byte*>(fresh.take());
         }
         const usize n = std::min<u64>(buf.left(), page_size - inside);
@@ -261,15 +280,12 @@ Result<usize> Pipe::write(IoBuf& buf, bool nonblocking) {
       }
       head_.store_seq_cst(r->head);
       if (done > 0) readable_.wake_all();
+      if (no_memory) return done > 0 ? Result<usize>(done) : Errno::enomem;
       if (buf.left() == 0) return done;
     }
     if (nonblocking) return done > 0 ? Result<usize>(done) : Errno::eagain;
     const u64 wanted = total <= pipe_buf ? total : 1;
-    const auto is_ready = [&] {
-      return capacity() - (head_.load_seq_cst() - align_down(tail_.load_seq_cst(), page_size)) >=
-                 wanted ||
-             readers_.load_seq_cst() == 0;
-    };
+    const auto is_ready = [&] { return room() >= wanted || readers_.load_seq_cst() == 0; };
     if (sched::wait_interruptible(writable_, is_ready) == sched::WaitResult::interrupted)
       return done > 0 ? Result<usize>(done) : restart::sys;
   }
@@ -321,9 +337,7 @@ PollEvents Pipe::poll(PollTable* table, Sides sides, u32 missed) {
   PollEvents e;
   if (sides.has(Side::write)) {
     if (table != nullptr) table->watch(writable_);
-    if (capacity() - (head_.load_seq_cst() - align_down(tail_.load_seq_cst(), page_size)) >=
-        pipe_buf)
-      e = PollEvents(PollEvent::out) | PollEvent::write_normal;
+    if (room() >= pipe_buf) e = PollEvents(PollEvent::out) | PollEvent::write_normal;
     if (!has_readers()) e |= PollEvent::error;
   }
   if (sides.has(Side::read)) {

@@ -145,6 +145,9 @@ class Reclaimer final : public mem::Reclaimer {
       give_back_caches();
       return true;
     }
+    // Nobody dies for large pieces.
+    constexpr unsigned most_order = 3;
+    if (order > most_order) return false;
     // Enough is free, only not in one piece: nobody's death would help for sure.
     const mem::PageCounts pages = mem::count_pages();
     if (order > 0 && pages.free > 8 * (mem::reserved_pages() + (u64{1} << order))) return false;

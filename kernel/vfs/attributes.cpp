@@ -11,6 +11,8 @@ Result<void> change_mode(const Asker& who, const Path& at, u32 mode) {
   Inode& inode = at.inode();
   // The mode of a link is nobody's business.
   if (inode.is_link()) return Errno::eopnotsupp;
+  // Rights are looked at and changed as one.
+  auto changing = inode.lock.lock();
   if (!owns(who, inode)) return Errno::eperm;
   mode &= 07777;
   if (!who.cred.has(Cap::fsetid) && !who.cred.is_in_group(inode.gid.load_relaxed()))
@@ -24,6 +26,7 @@ Result<void> change_owner(const Asker& who, const Path& at, u32 uid, u32 gid) {
   WriteAccess write;
   TRY(write.begin(*at.mount));
   Inode& inode = at.inode();
+  auto changing = inode.lock.lock();
   constexpr u32 same = ~u32{0};
   const bool privileged = who.cred.has(Cap::chown);
   if (uid != same && !privileged &&

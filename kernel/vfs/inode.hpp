@@ -154,7 +154,7 @@ class Inode : public RefCounted<Inode>, public core::RcuHead {
     touch(false);
   }
   virtual void fill_stat(io::FileStat& s) const;
-  /// chmod(2), chown(2): mode without type. ENOMEM.
+  /// chmod(2), chown(2): mode without type. The inode's lock is held. ENOMEM.
   virtual Result<void> set_rights(u32 rights, u32 new_uid, u32 new_gid);
 
   virtual u64 size_without_pages() const { return 0; }

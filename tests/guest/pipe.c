@@ -1,6 +1,8 @@
 // Pipes, and waiting for descriptors: poll, select.
 #include "ktap.h"
 
+#include <sys/sysinfo.h>
+
 #include <sys/select.h>
 
 static int ends[2];
@@ -362,33 +364,93 @@ TEST(changes_of_capacity) {
 TEST(what_waits_stays_in_order) {
   int p[2];
   NEED(pipe(p));
+  static unsigned char bytes[1 << 16];
   unsigned char next = 0, expected = 0;
-  long inside = 0;
+  long inside = 0, out = 0;
   bool right = true;
-  int const sizes[] = {16, 2, 64, 4, 1, 256, 8, 32, 16};
-  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) {
-    // Neither begin nor end stand where a page begins.
+  int changes = 0;
+  // Pages; those that are too few for what waits are refused.
+  int const sizes[] = {16, 8, 64, 4, 16, 2, 256, 8, 32, 16, 4, 128};
+  int const sizes_count = sizeof sizes / sizeof *sizes;
+  for (int i = 0; i < 5 * sizes_count; ++i) {
+    // Most of what goes in comes out: neither begin nor end stand where a page begins, and the ring
+    // turns.
     for (int k = 0; k < 3; ++k) {
-      unsigned char bytes[1500];
-      for (size_t b = 0; b < sizeof bytes; ++b) bytes[b] = next++;
-      NEED(write(p[1], bytes, sizeof bytes));
-      inside += sizeof bytes;
+      for (int n = 0; n < 1500; ++n) bytes[n] = next++;
+      NEED(write(p[1], bytes, 1500));
+      inside += 1500;
     }
-    int const n = fcntl(p[0], F_SETPIPE_SZ, sizes[i] * 4096);
-    right &= n == sizes[i] * 4096 || (sizes[i] == 1 && n == -1 && errno == EBUSY);
-    // 800 bytes more than were written go out each time, as long as there are such.
-    long const out = inside > 5300 ? 5300 : inside;
-    unsigned char bytes[5300];
-    long got = 0;
-    while (got < out) {
-      ssize_t const m = read(p[0], bytes + got, (size_t)(out - got));
-      if (m <= 0) break;
-      got += m;
-    }
-    for (long b = 0; b < got; ++b) right &= bytes[b] == expected++;
+    long const wanted = i % sizes_count == sizes_count - 1 ? inside - 100 : 3700;
+    ssize_t const got = read(p[0], bytes, (size_t)wanted);
+    right &= got == wanted;
+    for (ssize_t n = 0; n < got; ++n) right &= bytes[n] == expected++;
     inside -= got;
+    out += got;
+    right &= out % 4096 != 0;
+    int const size = sizes[i % sizes_count] * 4096;
+    // Room for another round must be left.
+    if (size < inside + 3 * 4096) continue;
+    right &= fcntl(p[0], F_SETPIPE_SZ, size) == size;
+    ++changes;
   }
   OK(right);
+  OK(changes > 30);
+}
+
+TEST(what_cannot_be_read_is_not_kept) {
+  int p[2];
+  NEED(pipe(p));
+  // A page was ready for it.
+  FAILS(write(p[1], BAD_POINTER, 1), EFAULT);
+  IS(fcntl(p[0], F_SETPIPE_SZ, 8192), 8192);
+  IS(write(p[1], "x", 1), 1);
+  IS(fcntl(p[0], F_SETPIPE_SZ, 65536), 65536);
+  char byte = 0;
+  IS(read(p[0], &byte, 1), 1);
+  IS(byte, 'x');
+}
+
+TEST(nothing_is_lost) {
+  enum { ROUNDS = 20000 };
+  int p[2];
+  NEED(pipe(p));
+  struct sysinfo before, after;
+  NEED(sysinfo(&before));
+  int done = 0;
+  for (int i = 0; i < ROUNDS; ++i) {
+    if (write(p[1], BAD_POINTER, 1) >= 0 || errno != EFAULT) break;
+    done += fcntl(p[0], F_SETPIPE_SZ, i % 2 ? 65536 : 8192) > 0;
+  }
+  NEED(sysinfo(&after));
+  IS(done, ROUNDS);
+  // A page of each round would be 80 MB.
+  OK(before.freeram < after.freeram + (20ul << 20));
+}
+
+/// Says by its end that room came. A poll before it tells the parent nothing of when it sleeps.
+static pid_t wait_for_room(int end, bool by_poll) {
+  pid_t const child = (pid_t)NEED(fork());
+  if (child == 0) {
+    struct pollfd out = {.fd = end, .events = POLLOUT};
+    if (by_poll) _exit(poll(&out, 1, 30000) == 1 ? 0 : 1);
+    fcntl(end, F_SETFL, 0);
+    _exit(write(end, "x", 1) == 1 ? 0 : 1);
+  }
+  return child;
+}
+
+TEST(room_wakes_who_waits) {
+  int p[2];
+  for (int by_poll = 0; by_poll < 2; ++by_poll) {
+    NEED(pipe(p));
+    fill(p[1]);
+    pid_t const child = wait_for_room(p[1], by_poll != 0);
+    usleep(200000);
+    IS(fcntl(p[0], F_SETPIPE_SZ, 1 << 17), 1 << 17);
+    IS(ktap_status_of(child), 0);
+    close(p[0]);
+    close(p[1]);
+  }
 }
 
 TEST(users_have_limits) {
@@ -440,7 +502,7 @@ TEST(users_have_limits) {
      }),
      0);
   set_sysctl("fs/pipe-user-pages-soft", "16384");
-  set_sysctl("fs/pipe-user-pages-hard", "17");
+  set_sysctl("fs/pipe-user-pages-hard", "20");
   IS(IN_CHILD({
        become_nobody();
        int q[2][2];

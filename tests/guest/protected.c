@@ -17,14 +17,17 @@ static void as(uid_t user) {
   NEED(setresuid(user, user, user));
 }
 
+static int ended(int status) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
 /// What a call ends with for a user: 0 or an errno.
 #define FOR(user, expression)                                                                      \
-  (IN_CHILD({                                                                                      \
-     as(user);                                                                                     \
-     errno = 0;                                                                                    \
-     _exit((expression) >= 0 ? 0 : errno);                                                         \
-   }) >>                                                                                           \
-   8)
+  ended(IN_CHILD({                                                                                 \
+    as(user);                                                                                      \
+    errno = 0;                                                                                     \
+    _exit((expression) >= 0 ? 0 : errno);                                                          \
+  }))
 
 /// A directory of `owner`.
 static void make_place(char const* name, uid_t owner, mode_t mode) {

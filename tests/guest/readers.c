@@ -98,7 +98,8 @@ static int read_by_several(char const* path, int rounds, long least_files) {
     if ((readers[i] = fork()) == 0) {
       struct Sum sum = {0};
       for (int round = 0; round < rounds; ++round) read_all(AT_FDCWD, path, 0, false, &sum);
-      _exit(told(&sum) || sum.files < least_files || sum.bytes < least_files);
+      _exit(told(&sum) || sum.files < least_files || sum.bytes < least_files ||
+            sum.files + sum.links == 0);
     }
   for (int i = 0; i < READERS; ++i) bad += ktap_status_of(readers[i]) != 0;
   return bad;

@@ -249,6 +249,14 @@ TEST(rights_stay) {
   WORKS(stat(path, &s));
   IS(s.st_mode, S_IFREG | 0444);
   IS(s.st_uid, 0);
+  snprintf(path, sizeof path, "/tmp/rights_stay.%d/sys/class/mem/full", getpid());
+  WORKS(lchown(path, NOBODY, 7));
+  WORKS(lstat(path, &s));
+  IS(s.st_uid, NOBODY);
+  IS(s.st_mode, S_IFLNK | 0777);
+  WORKS(stat(path, &s));
+  IS(s.st_uid, 0);
+  WORKS(lchown(path, 0, 0));
   snprintf(path, sizeof path, "/tmp/rights_stay.%d/sys/class/tty", getpid());
   WORKS(chmod(path, 0700));
   WORKS(stat(path, &s));

@@ -99,8 +99,7 @@ class SysInode final : public vfs::Inode {
   ~SysInode() = default;
   /// `directory`: where the link stands.
   static Result<Ref<Inode>> make(SysSuper& super, const dev::Found& what, const Object& directory) {
-    dev::Rights r{.mode = 0777};
-    if (!what.is_link) r = what.object->rights_of(what.attribute);
+    const dev::Rights r = what.object->rights_of(what);
     u32 kind = vfs::mode::directory;
     if (what.is_link)
       kind = vfs::mode::link;
@@ -122,8 +121,7 @@ class SysInode final : public vfs::Inode {
     return what_.attribute == nullptr ? 0 : what_.attribute->size();
   }
   Result<void> set_rights(u32 rights, u32 new_uid, u32 new_gid) override {
-    if (is_link()) return Errno::eperm;
-    TRY(object().set_rights(what_.attribute, {rights, new_uid, new_gid}));
+    TRY(object().set_rights(what_, {rights, new_uid, new_gid}));
     return Inode::set_rights(rights, new_uid, new_gid);
   }
   std::string_view target() const override { return target_.text(); }

@@ -16,7 +16,10 @@ constexpr u32 group_execute = 010;
 void follow_file(Task& me, const io::File& file, Cred& c) {
   const vfs::Path* const at = vfs::path_of(file);
   if (at == nullptr || me.no_new_privs || (at->mount->flags() & u64{uapi::ms_nosuid}) != 0) return;
-  const vfs::Inode& inode = at->inode();
+  vfs::Inode& inode = at->inode();
+  if ((inode.mode.load_relaxed() & (vfs::mode::set_uid | vfs::mode::set_gid)) == 0) return;
+  // Bits and owners that belong together.
+  auto still = inode.lock.lock();
   const u32 m = inode.mode.load_relaxed();
   if ((m & vfs::mode::set_uid) != 0) c.euid = inode.uid.load_relaxed();
   // Without the group's right to execute the bit once meant mandatory locks.

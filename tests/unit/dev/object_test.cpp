@@ -117,7 +117,9 @@ TEST_F(ObjectTest, numbers_are_never_used_twice) {
     }
     Result<Found> link = root->find("link");
     EXPECT_TRUE(numbers.insert((*link).number).second);
-    root->remove_link("link");
+    root->remove_link("link", *root);
+    EXPECT_TRUE(root->find("link").ok());
+    root->remove_link("link", t);
     t.remove();
   }
 }
@@ -194,16 +196,24 @@ TEST_F(ObjectTest, a_listing_goes_on_where_it_was) {
 
 TEST_F(ObjectTest, rights_are_kept) {
   Thing& t = add(*root, "t", 0, two_files);
-  EXPECT_EQ(root->rights_of(nullptr).mode, 0555U);
-  EXPECT_EQ(t.rights_of(nullptr).mode, 0755U);
-  EXPECT_EQ(t.rights_of(&value_file).mode, 0444U);
-  ASSERT_TRUE(t.set_rights(&value_file, {.mode = 0600, .uid = 5, .gid = 6}).ok());
-  ASSERT_TRUE(t.set_rights(nullptr, {.mode = 0700}).ok());
-  ASSERT_TRUE(t.set_rights(&value_file, {.mode = 0640, .uid = 5, .gid = 7}).ok());
-  EXPECT_EQ(t.rights_of(&value_file).gid, 7U);
-  EXPECT_EQ(t.rights_of(&value_file).mode, 0640U);
-  EXPECT_EQ(t.rights_of(&other_file).mode, 0444U);
-  EXPECT_EQ(t.rights_of(nullptr).mode, 0700U);
+  ASSERT_TRUE(root->add_link("link", t).ok());
+  const auto found = [](Object& at, std::string_view name) { return at.find(name).take(); };
+  const Found itself = found(*root, "t"), value = found(t, "value"), other = found(t, "other"),
+              link = found(*root, "link"), top{.object = Ref<Object>(root), .number = 1};
+  EXPECT_EQ(root->rights_of(top).mode, 0555U);
+  EXPECT_EQ(t.rights_of(itself).mode, 0755U);
+  EXPECT_EQ(t.rights_of(value).mode, 0444U);
+  EXPECT_EQ(t.rights_of(link).mode, 0777U);
+  ASSERT_TRUE(t.set_rights(value, {.mode = 0600, .uid = 5, .gid = 6}).ok());
+  ASSERT_TRUE(t.set_rights(itself, {.mode = 0700}).ok());
+  ASSERT_TRUE(t.set_rights(value, {.mode = 0640, .uid = 5, .gid = 7}).ok());
+  ASSERT_TRUE(t.set_rights(link, {.mode = 0777, .uid = 9}).ok());
+  EXPECT_EQ(t.rights_of(value).gid, 7U);
+  EXPECT_EQ(t.rights_of(value).mode, 0640U);
+  EXPECT_EQ(t.rights_of(other).mode, 0444U);
+  EXPECT_EQ(t.rights_of(itself).mode, 0700U);
+  EXPECT_EQ(t.rights_of(link).uid, 9U);
+  root->remove_link("link", t);
   t.remove();
 }
 
@@ -226,7 +236,7 @@ void disturb(u32 cpu, Object& root) {
       case 0:
       case 1: (void)at.add(name, *make_thing(i, two_files)); break;
       case 2: (void)at.add_link(name, root); break;
-      case 3: at.remove_link(name); break;
+      case 3: at.remove_link(name, root); break;
       case 4:
         if (random() % 16 == 0) at.remove();
         break;
