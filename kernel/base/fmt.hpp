@@ -2,11 +2,11 @@
 //
 // Purpose: messages for people. `{}` takes the next argument; a spec after a colon may hold `#`
 // (0x before hex), `0` (fill with zeros), a width, and `x`, `X` or `o`; strings are padded on the
-// right, or on the left with `>`, and numbers the other way round, with `<`. Data model: arguments
-// are erased into a small array of tagged words, so one formatter serves all. Context: any, NMI
-// included. Differences from Linux: no format letters to get wrong, and no way to print a kernel
-// pointer: pointers have no formatter (reliability: kernel addresses never reach a log by
-// accident).
+// right, or on the left with `>`, and numbers the other way round, with `<`.
+// Data model: arguments are erased into a small array of tagged words, so one formatter serves all.
+// Context: any, NMI included.
+// Differences from Linux: no format letters to get wrong, and no way to print a kernel pointer:
+// pointers have no formatter (reliability: kernel addresses never reach a log by accident).
 #pragma once
 #include <array>
 #include <concepts>

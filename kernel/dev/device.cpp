@@ -13,8 +13,7 @@ constexpr u32 type_mask = 0170000, type_block = 0060000, rights_mask = 07777;
 constexpr u32 usual_rights = 0600;
 
 struct Places {
-  Object *buses, *classes, *by_number, *char_numbers, *block_numbers, *devices, *system,
-      *without_parent;
+  Object *buses, *classes, *char_numbers, *block_numbers, *devices, *system, *without_parent;
 };
 constinit Places places{};
 constinit Atomic<u64> events{0};
@@ -28,7 +27,18 @@ class EventAttribute final : public Attribute {
   constexpr EventAttribute(u32 rights, bool is_shown)
       : Attribute("uevent", rights),
         is_shown_(is_shown) {}
-  Result<void> show(const Object& o, mem::Text& out) const override;
+  Result<void> show(const Object& o, mem::Text& out) const override {
+    if (!is_shown_) return {};
+    const auto& d = static_cast<const Device&>(o);
+    if (d.device_number() != 0) {
+      out.print("MAJOR={}\nMINOR={}\nDEVNAME={}\n", major_of(d.device_number()),
+                minor_of(d.device_number()), d.name());
+      if (const u32 rights = d.mode() & rights_mask; rights != usual_rights)
+        out.print("DEVMODE=0{:o}\n", rights);
+    }
+    d.put_event(out);
+    return {};
+  }
   Result<void> store(Object&, std::string_view text) const override {
     constexpr std::array<std::string_view, 8> actions{"add",    "remove",  "change", "move",
                                                       "online", "offline", "bind",   "unbind"};
@@ -63,27 +73,6 @@ class SystemPlace final : public Object {
   explicit SystemPlace(Attributes own) : Object(own, of_system_place) {}
   ~SystemPlace() = default;
 };
-
-}  // namespace
-
-struct DeviceFiles {
-  static void put_event(const Device& d, mem::Text& out) { d.put_event(out); }
-};
-
-namespace {
-
-Result<void> EventAttribute::show(const Object& o, mem::Text& out) const {
-  if (!is_shown_) return {};
-  const auto& d = static_cast<const Device&>(o);
-  if (d.device_number() != 0) {
-    out.print("MAJOR={}\nMINOR={}\nDEVNAME={}\n", major_of(d.device_number()),
-              minor_of(d.device_number()), d.name());
-    if (const u32 rights = d.mode() & rights_mask; rights != usual_rights)
-      out.print("DEVMODE=0{:o}\n", rights);
-  }
-  DeviceFiles::put_event(d, out);
-  return {};
-}
 
 }  // namespace
 
@@ -144,9 +133,10 @@ Result<void> Device::add_links(Object* parent) {
   if (parent != nullptr && subsystem_.is_class()) TRY(add_link("device", *parent));
   TRY(subsystem_.list()->add_link(name(), *this));
   if (number_ == 0) return {};
-  if (number_place(mode_) == nullptr) return Errno::enomem;
+  Object* const numbers = number_place(mode_);
+  if (numbers == nullptr) return Errno::enomem;
   std::array<char, 24> memory;
-  return number_place(mode_)->add_link(put_number(memory, number_), *this);
+  return numbers->add_link(put_number(memory, number_), *this);
 }
 
 Result<void> Device::attach(std::string_view name, Object* parent) {
@@ -210,9 +200,9 @@ void setup() {
   Object* const top = root();
   places.buses = add_place(top, "bus");
   places.classes = add_place(top, "class");
-  places.by_number = add_place(top, "dev");
-  places.char_numbers = add_place(places.by_number, "char");
-  places.block_numbers = add_place(places.by_number, "block");
+  Object* const by_number = add_place(top, "dev");
+  places.char_numbers = add_place(by_number, "char");
+  places.block_numbers = add_place(by_number, "block");
   places.devices = add_place(top, "devices");
   places.system = add_place(places.devices, "system");
   places.without_parent = add_place(places.devices, "virtual");

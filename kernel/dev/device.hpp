@@ -51,7 +51,6 @@ class Subsystem {
 };
 
 class Device : public Object {
-  friend struct DeviceFiles;
   Subsystem& subsystem_;
   u64 number_;
   u32 mode_;
@@ -60,15 +59,14 @@ class Device : public Object {
 
  protected:
   ~Device() = default;
-  /// Lines of its own in `uevent`, each with a newline.
-  virtual void put_event(mem::Text&) const {}
 
  public:
   /// `mode`: type and rights of its node in devtmpfs; 0 if it has no number.
   Device(Subsystem& subsystem, Attributes own, u64 number = 0, u32 mode = 0);
-  Subsystem& subsystem() const { return subsystem_; }
   u64 device_number() const { return number_; }
   u32 mode() const { return mode_; }
+  /// Lines of its own in `uevent`, each with a newline.
+  virtual void put_event(mem::Text&) const {}
   /// Without a parent it stands where its subsystem has such. EEXIST, ENOMEM.
   Result<void> attach(std::string_view name, Object* parent = nullptr);
   void detach();

@@ -18,10 +18,6 @@ SYSCTL(overflow_group);
 SYSCTL(overflow_owner);
 SYSCTL(overflow_owning_group);
 
-}  // namespace
-
-namespace {
-
 constinit core::ConstantSysctl cap_last_cap("kernel/cap_last_cap", u64{cap_count - 1});
 constinit core::ConstantSysctl ngroups_max("kernel/ngroups_max", u64{Cred::max_groups});
 SYSCTL(cap_last_cap);

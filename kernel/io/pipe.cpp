@@ -52,7 +52,7 @@ class Pipe final : public RefCounted<Pipe> {
     return all > taken ? all - taken : 0;
   }
   static void use(Ring& r, std::span<byte*> pages);
-  Result<void> charge(u64 pages, const PipeMaker& who);
+  static Result<void> charge(ident::User& payer, u64 pages, bool may_exceed_limits);
 
  public:
   explicit Pipe(u64 inode, u32 uid = 0, u32 gid = 0) : inode_(inode), uid_(uid), gid_(gid) {}
@@ -131,11 +131,11 @@ bool exceeds(u64 pages, const Atomic<i64>& limit) {
 
 }  // namespace
 
-/// Has the maker pay for so many pages. EPERM: those of the user are too many.
-Result<void> Pipe::charge(u64 pages, const PipeMaker& who) {
-  Atomic<u64>& count = who.user->pipe_pages;
+/// Has a user pay for so many pages. EPERM: those of the user are too many.
+Result<void> Pipe::charge(ident::User& payer, u64 pages, bool may_exceed_limits) {
+  Atomic<u64>& count = payer.pipe_pages;
   const u64 all = count.fetch_add_relaxed(pages) + pages;
-  if (who.may_exceed_limits || (!exceeds(all, soft_limit) && !exceeds(all, hard_limit))) return {};
+  if (may_exceed_limits || (!exceeds(all, soft_limit) && !exceeds(all, hard_limit))) return {};
   (void)count.fetch_sub_relaxed(pages);
   return Errno::eperm;
 }
@@ -190,10 +190,9 @@ Result<u64> Pipe::resize(u32 size, const PipeMaker& who) {
     if (align_up(r->head, page_size) - align_down(r->tail, page_size) > *bytes) return Errno::ebusy;
     const u64 counted = payer_ ? before : 0;
     if (count > counted) {
-      const PipeMaker payer{.user = payer_ ? payer_ : who.user,
-                            .may_exceed_limits = who.may_exceed_limits || count <= before};
-      TRY(charge(count - counted, payer));
-      payer_ = payer.user;
+      const Ref<ident::User> payer = payer_ ? payer_ : who.user;
+      TRY(charge(*payer, count - counted, who.may_exceed_limits || count <= before));
+      payer_ = payer;
     } else {
       (void)payer_->pipe_pages.fetch_sub_relaxed(counted - count);
     }

@@ -1,5 +1,4 @@
 #include "proc/exec.hpp"
-#include "proc/usage.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -21,6 +20,7 @@
 #include "proc/exit.hpp"
 #include "proc/futex.hpp"
 #include "proc/isa/hardware.hpp"
+#include "proc/usage.hpp"
 #include "proc/vdso.hpp"
 #include "random/random.hpp"
 #include "vfs/operations.hpp"

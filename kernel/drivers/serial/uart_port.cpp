@@ -163,8 +163,7 @@ class SharedLine final : public irq::Handler {
 constinit std::array<SharedLine, 2> lines{SharedLine{4}, SharedLine{3}};
 
 constexpr u64 number_of(u32 line) {
-  constexpr u32 major = 4, first_minor = 64;
-  return dev::make_number(major, first_minor + line);
+  return dev::make_number(tty::serial_major, tty::first_serial_minor + line);
 }
 
 /// A port below /sys. Linux Documentation/ABI/testing/sysfs-tty.
@@ -209,11 +208,11 @@ constexpr std::array<const dev::Attribute*, 6> PortDevice::files{
 
 class PlatformDevice final : public dev::Device {
   void dispose() override { mem::destroy(this); }
-  void put_event(mem::Text& out) const override { out.put("MODALIAS=platform:serial8250\n"); }
 
  public:
   PlatformDevice() : Device(dev::platform_bus(), {}) {}
   ~PlatformDevice() = default;
+  void put_event(mem::Text& out) const override { out.put("MODALIAS=platform:serial8250\n"); }
 };
 
 /// What the ports stand in; null without memory.

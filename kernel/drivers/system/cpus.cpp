@@ -2,7 +2,6 @@
 // Source: Linux Documentation/ABI/testing/sysfs-devices-system-cpu.
 #include "drivers/system/cpus.hpp"
 #include "core/config.hpp"
-#include "core/cpu_mask.hpp"
 #include "core/init_graph.hpp"
 #include "core/log.hpp"
 #include "dev/device.hpp"
@@ -15,8 +14,6 @@ namespace {
 
 using dev::Attribute;
 using dev::Object;
-
-bool is_online(u32 cpu) { return core::online_cpus.has(CpuId(cpu)); }
 
 /// The CPUs for which `has` is true, as a line.
 template <class F> void put_cpus(mem::Text& out, F has) {

@@ -1,6 +1,5 @@
 // /sys/devices/system/node: all memory is one node, and all CPUs are near it.
 // Source: Linux Documentation/ABI/stable/sysfs-devices-node, admin-guide/mm/numaperf.rst.
-#include "core/cpu_mask.hpp"
 #include "core/init_graph.hpp"
 #include "core/log.hpp"
 #include "dev/device.hpp"
@@ -26,7 +25,6 @@ constexpr std::array<const Attribute*, 5> files_of_all{&possible, &online, &has_
                                                        &has_normal_memory};
 constinit dev::Subsystem nodes("node", dev::Subsystem::Kind::system, files_of_all);
 
-bool is_online(u32 cpu) { return core::online_cpus.has(CpuId(cpu)); }
 constexpr Shown<[](const Object&, mem::Text& out) {
   mem::put_list(out, core::possible_cpus, is_online);
   out.put('\n');

@@ -52,10 +52,10 @@ Result<Ref<Tty>> find(u64 device) {
 
 class SerialNumbers final : public vfs::CharDriver {
  public:
-  static constexpr u32 major = 4, first = 64, count = 192;
-  constexpr SerialNumbers() : CharDriver("ttyS", major, first, count) {}
+  static constexpr u32 count = 192;
+  constexpr SerialNumbers() : CharDriver("ttyS", serial_major, first_serial_minor, count) {}
   Result<Ref<io::File>> open(const vfs::Path&, u32 minor, u32 flags) override {
-    return open_file(TRY(find(dev::make_number(major, minor))), flags, true);
+    return open_file(TRY(find(dev::make_number(serial_major, minor))), flags, true);
   }
 };
 
@@ -97,7 +97,7 @@ constinit dev::Subsystem tty_class("tty", dev::Subsystem::Kind::device_class);
 constexpr dev::Shown<dev::Device,
                      [](const dev::Device&, mem::Text& out) {
                        if (const std::optional<u64> device = console_device())
-                         out.print("ttyS{}\n", dev::minor_of(*device) - SerialNumbers::first);
+                         out.print("ttyS{}\n", dev::minor_of(*device) - first_serial_minor);
                      }>
     active("active");
 constexpr std::array<const dev::Attribute*, 1> console_attributes{&active};

@@ -161,6 +161,8 @@ Result<Ref<io::File>> open_file(Ref<Tty> tty, u32 flags, bool may_take_control,
 /// What terminals are devices of, from the task "terminal_class" on.
 dev::Subsystem& terminal_class();
 
+/// Of the device numbers of ttyS0 and its like.
+inline constexpr u32 serial_major = 4, first_serial_minor = 64;
 /// The number of the terminal that is the console, if one is.
 std::optional<u64> console_device();
 

@@ -164,28 +164,35 @@ constinit const Node* const oom_score_pointer = &oom_score_node;
 constinit const Node* const oom_score_adj_pointer = &oom_score_adj_node;
 constinit const Node* const personality_pointer = &personality_node;
 
+/// What a process and a thread both have, behind what stands first.
+template <usize count>
+constexpr auto with_common(const std::array<const Node* const*, count>& first) {
+  constexpr std::array<const Node* const*, 17> common{&fdinfo_node,
+                                                      &environ_node,
+                                                      &status_node,
+                                                      &personality_pointer,
+                                                      &limits_pointer,
+                                                      &comm_pointer,
+                                                      &cmdline_node,
+                                                      &stat_node,
+                                                      &statm_node,
+                                                      &maps_node,
+                                                      &cwd_node,
+                                                      &root_link_node,
+                                                      &exe_node,
+                                                      &mounts_node,
+                                                      &mountinfo_node,
+                                                      &oom_score_pointer,
+                                                      &oom_score_adj_pointer};
+  std::array<const Node* const*, count + common.size()> all{};
+  std::ranges::copy(common, std::ranges::copy(first, all.begin()).out);
+  return all;
+}
+
 /// task/TID.
 class ThreadDirectory final : public Directory {
   Nodes nodes() const override {
-    static constexpr std::array<const Node* const*, 19> list{&fd_node,
-                                                             &auxv_node,
-                                                             &fdinfo_node,
-                                                             &environ_node,
-                                                             &status_node,
-                                                             &personality_pointer,
-                                                             &limits_pointer,
-                                                             &comm_pointer,
-                                                             &cmdline_node,
-                                                             &stat_node,
-                                                             &statm_node,
-                                                             &maps_node,
-                                                             &cwd_node,
-                                                             &root_link_node,
-                                                             &exe_node,
-                                                             &mounts_node,
-                                                             &mountinfo_node,
-                                                             &oom_score_pointer,
-                                                             &oom_score_adj_pointer};
+    static constexpr auto list = with_common(std::array{&fd_node, &auxv_node});
     return list;
   }
 
@@ -232,26 +239,7 @@ constinit const Node* const task_pointer = &task_directory;
 
 class ProcessDirectory final : public Directory {
   Nodes nodes() const override {
-    static constexpr std::array<const Node* const*, 20> list{&auxv_node,
-                                                             &task_pointer,
-                                                             &fd_node,
-                                                             &fdinfo_node,
-                                                             &environ_node,
-                                                             &status_node,
-                                                             &personality_pointer,
-                                                             &limits_pointer,
-                                                             &comm_pointer,
-                                                             &cmdline_node,
-                                                             &stat_node,
-                                                             &statm_node,
-                                                             &maps_node,
-                                                             &cwd_node,
-                                                             &root_link_node,
-                                                             &exe_node,
-                                                             &mounts_node,
-                                                             &mountinfo_node,
-                                                             &oom_score_pointer,
-                                                             &oom_score_adj_pointer};
+    static constexpr auto list = with_common(std::array{&auxv_node, &task_pointer, &fd_node});
     return list;
   }
 

@@ -6,7 +6,8 @@
 namespace auk::fs::procfs {
 namespace {
 
-constexpr u32 serial_major = 4, first_serial_minor = 64;
+using drivers::tty::first_serial_minor;
+using drivers::tty::serial_major;
 
 constexpr KernelText<[](mem::Text& out) {
   const std::optional<u64> device = drivers::tty::console_device();
