@@ -2,13 +2,18 @@
 """Turns linked kernel images into what boots.
 
   image.py tables PASS1 TABLES_S GRAPH_TXT   symbol table and init order, read from the first link
-  image.py finish PASS2 SETUP VMLINUX BZIMAGE sorts tables, writes both images
+  image.py finish PASS2 SETUP UNPACK VMLINUX BZIMAGE   sorts tables, writes both images
 """
 import re
 import struct
 import subprocess
 import sys
 
+PAGE = 4096
+# In kernel/boot/x86_64/unpack.S.
+UNPACKED_AT = 0x1f0
+# Bytes of the protocol's structure of that name.
+KERNEL_INFO = 16
 
 class Elf:
     """The little of a 64-bit ELF file that image building needs."""
@@ -180,7 +185,31 @@ def sort_exception_table(elf):
         struct.pack_into("<ii", elf.data, elf.offset(start) + 8 * n, insn - at, fixup - at - 4)
 
 
-def finish(pass2, setup_path, vmlinux, bzimage):
+def only_segment(path):
+    """The bytes of the one segment of a 32-bit or 64-bit ELF file."""
+    data = open(path, "rb").read()
+    if data[4] == 1:
+        phoff, = struct.unpack_from("<I", data, 28)
+        _, off, _, _, filesz = struct.unpack_from("<IIIII", data, phoff)
+    else:
+        phoff, = struct.unpack_from("<Q", data, 32)
+        _, _, off, _, _, filesz = struct.unpack_from("<IIQQQQ", data, phoff)
+    return bytearray(data[off:off + filesz])
+
+
+def compressed(flat, unpacker):
+    """`unpacker` with the image behind it, and where in memory it puts the image."""
+    packed = subprocess.run(["lz4", "-l", "-12", "-c", "-"], input=flat, capture_output=True,
+                            check=True).stdout
+    # A block of no bytes is the end.
+    whole = unpacker + packed + bytes(4)
+    whole += bytes(-len(whole) % 16)
+    unpacked_at = (len(whole) + KERNEL_INFO + PAGE - 1) // PAGE * PAGE
+    struct.pack_into("<I", whole, UNPACKED_AT, unpacked_at)
+    return whole, unpacked_at, len(packed)
+
+
+def finish(pass2, setup_path, unpack_path, vmlinux, bzimage):
     elf = Elf(pass2)
     sort_exception_table(elf)
     # Loaders look for ET_EXEC; the image relocates itself.
@@ -193,24 +222,22 @@ def finish(pass2, setup_path, vmlinux, bzimage):
     flat = bytearray(end - base)
     for off, _, pa, filesz, _ in elf.segments:
         flat[pa - base:pa - base + filesz] = elf.data[off:off + filesz]
-    flat += bytes(-len(flat) % 16)
 
-    setup_elf = open(setup_path, "rb").read()
-    phoff, = struct.unpack_from("<I", setup_elf, 28)
-    _, off, _, _, filesz = struct.unpack_from("<IIIII", setup_elf, phoff)
-    setup = bytearray(setup_elf[off:off + filesz])
+    unpacker = only_segment(unpack_path)
+    whole, unpacked_at, packed_bytes = compressed(flat, unpacker)
+    setup = only_segment(setup_path)
     room = (setup[0x1f1] + 1) * 512
     if len(setup) > room:
         raise SystemExit("image.py: the real-mode part does not fit into its sectors")
     setup += bytes(room - len(setup))
-    # kernel_info lies at the end of the flat part: "LToP", size, total size, setup_type_max.
-    kernel_info = len(flat)
-    flat += struct.pack("<4sIII", b"LToP", 16, 16, 0)
-    struct.pack_into("<I", setup, 0x1f4, (len(flat) + 15) // 16)
-    struct.pack_into("<I", setup, 0x260, memory_end - base)
+    # kernel_info lies at the end: "LToP", size, total size, setup_type_max.
+    kernel_info = len(whole)
+    whole += struct.pack("<4sIII", b"LToP", KERNEL_INFO, KERNEL_INFO, 0)
+    struct.pack_into("<I", setup, 0x1f4, len(whole) // 16)
+    struct.pack_into("<II", setup, 0x248, len(unpacker), packed_bytes)
+    struct.pack_into("<I", setup, 0x260, unpacked_at + memory_end - base)
     struct.pack_into("<I", setup, 0x268, kernel_info)
-    flat += bytes(-len(flat) % 16)
-    open(bzimage, "wb").write(setup + flat)
+    open(bzimage, "wb").write(setup + whole)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 // Loaded at any segment; offsets are relative to it. QEMU, GRUB linux16 and SeaBIOS come in here.
 // Source: Linux Documentation/arch/x86/boot.rst; ACPI specification 15.1 (INT 15h, E820h).
   .code16
-  .section .setup, "ax"
+  .section .flat, "ax"
   .globl _start
 _start:
   // A boot sector that nobody boots from any more.
@@ -46,7 +46,7 @@ xloadflags: .word 0x0001 /* XLF_KERNEL_64 */
 cmdline_size: .long 4095
 hardware_subarch: .long 0
 hardware_subarch_data: .quad 0
-payload_offset: .long 0
+payload_offset: .long 0 /* patched, as the next: a file of `lz4 -l` */
 payload_length: .long 0
 setup_data: .quad 0
 pref_address: .quad AUK_LOAD_PHYS
