@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 
-PAGE = 4096
+LARGE_PAGE = 2 << 20
 # In kernel/boot/x86_64/unpack.S.
 UNPACKED_AT = 0x1f0
 # Bytes of the protocol's structure of that name.
@@ -204,7 +204,8 @@ def compressed(flat, unpacker):
     # A block of no bytes is the end.
     whole = unpacker + packed + bytes(4)
     whole += bytes(-len(whole) % 16)
-    unpacked_at = (len(whole) + KERNEL_INFO + PAGE - 1) // PAGE * PAGE
+    # Congruent with where it is loaded: without KASLR the addresses are those of vmlinux.
+    unpacked_at = (len(whole) + KERNEL_INFO + LARGE_PAGE - 1) // LARGE_PAGE * LARGE_PAGE
     struct.pack_into("<I", whole, UNPACKED_AT, unpacked_at)
     return whole, unpacked_at, len(packed)
 
