@@ -17,6 +17,7 @@ struct Places {
 };
 constinit Places places{};
 constinit Atomic<u64> events{0};
+constinit Atomic<NodeWatcher*> node_watcher{nullptr};
 constinit Subsystem platform("platform", Subsystem::Kind::bus);
 
 /// Asks for an event about a device, as if it had just happened.
@@ -36,6 +37,7 @@ class EventAttribute final : public Attribute {
       if (const u32 rights = d.mode() & rights_mask; rights != usual_rights)
         out.print("DEVMODE=0{:o}\n", rights);
     }
+    if (!d.driver().empty()) out.print("DRIVER={}\n", d.driver());
     d.put_event(out);
     return {};
   }
@@ -81,6 +83,7 @@ void Subsystem::setup(Object* home) {
   place_ = add_place(is_class() ? places.classes : places.buses, name_,
                      is_class() ? Attributes() : Attributes(of_bus));
   list_ = is_class() ? place_ : add_place(place_, "devices");
+  if (!is_class()) drivers_ = add_place(place_, "drivers");
   if (kind_ != Kind::system || places.system == nullptr) return;
   Result<Ref<SystemPlace>> made = mem::make_ref<SystemPlace>(ALLOC_SITE, attributes_);
   if (!made.ok()) return core::log_err("dev: no memory for {}", name_);
@@ -109,6 +112,11 @@ Result<Ref<Object>> Subsystem::home() {
   if (places.without_parent == nullptr) return Errno::enomem;
   return is_class() ? place_in(*places.without_parent, name_)
                     : Result<Ref<Object>>(Ref<Object>(*places.devices));
+}
+
+Result<Ref<Object>> Subsystem::driver_place(std::string_view driver) {
+  if (drivers_ == nullptr) return Errno::enomem;
+  return place_in(*drivers_, driver);
 }
 
 Device::Device(Subsystem& subsystem, Attributes own, u64 number, u32 mode)
@@ -148,9 +156,26 @@ Result<void> Device::attach(std::string_view name, Object* parent) {
         subsystem_.is_class() ? TRY(place_in(*parent, subsystem_.name())) : Ref<Object>(*parent);
   TRY(directory->add(name, *this));
   const Result<void> linked = add_links(parent);
-  if (!linked.ok()) detach();
-  if (linked.ok()) (void)events.fetch_add_relaxed(1);
-  return linked;
+  if (!linked.ok()) {
+    detach();
+    return linked;
+  }
+  (void)events.fetch_add_relaxed(1);
+  NodeWatcher* const watcher = node_watcher.load_acquire();
+  if (number_ != 0 && watcher != nullptr) watcher->added(*this);
+  return {};
+}
+
+Result<void> Device::set_driver(const std::string_view& name) {
+  driver_.store_release(&name);
+  const Ref<Object> place = TRY(subsystem_.driver_place(name));
+  TRY(add_link("driver", *place));
+  return place->add_link(this->name(), *this);
+}
+
+std::string_view Device::driver() const {
+  const std::string_view* const name = driver_.load_acquire();
+  return name == nullptr ? std::string_view() : *name;
 }
 
 void Device::detach() {
@@ -158,6 +183,11 @@ void Device::detach() {
   std::array<char, 24> memory;
   if (Object* const numbers = number_place(mode_); number_ != 0 && numbers != nullptr)
     numbers->remove_link(put_number(memory, number_), *this);
+  NodeWatcher* const watcher = node_watcher.load_acquire();
+  if (number_ != 0 && watcher != nullptr) watcher->removed(*this);
+  if (!driver().empty())
+    if (Result<Ref<Object>> place = subsystem_.driver_place(driver()); place.ok())
+      place.take()->remove_link(name(), *this);
   remove();
 }
 
@@ -172,6 +202,8 @@ class PlainDevice final : public Device {
 };
 
 }  // namespace
+
+void set_node_watcher(NodeWatcher& w) { node_watcher.store_release(&w); }
 
 Subsystem& platform_bus() { return platform; }
 

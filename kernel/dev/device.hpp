@@ -28,6 +28,7 @@ class Subsystem {
   Attributes attributes_;
   Object* place_ = nullptr;
   Object* list_ = nullptr;
+  Object* drivers_ = nullptr;
   Object* home_ = nullptr;
 
  public:
@@ -43,6 +44,8 @@ class Subsystem {
   Object* place() const { return place_; }
   /// What holds the links to its devices.
   Object* list() const { return list_; }
+  /// /sys/bus/NAME/drivers/DRIVER, made when it is first asked for. ENOMEM.
+  Result<Ref<Object>> driver_place(std::string_view driver);
   /// Where those stand that have no parent. ENOMEM.
   Result<Ref<Object>> home();
   /// /sys/devices/system/NAME.
@@ -54,6 +57,7 @@ class Device : public Object {
   Subsystem& subsystem_;
   u64 number_;
   u32 mode_;
+  Atomic<const std::string_view*> driver_{nullptr};
 
   Result<void> add_links(Object* parent);
 
@@ -65,6 +69,10 @@ class Device : public Object {
   Device(Subsystem& subsystem, Attributes own, u64 number = 0, u32 mode = 0);
   u64 device_number() const { return number_; }
   u32 mode() const { return mode_; }
+  /// Of a device on a bus: who drives it, for ever from now on. ENOMEM: nobody can see it.
+  Result<void> set_driver(const std::string_view& name);
+  /// Nothing: nobody drives it.
+  std::string_view driver() const;
   /// Lines of its own in `uevent`, each with a newline.
   virtual void put_event(mem::Text&) const {}
   /// Without a parent it stands where its subsystem has such. EEXIST, ENOMEM.
@@ -83,6 +91,18 @@ void add_device(std::string_view name, Result<Ref<T>> made, Object* parent = nul
 }
 /// A device that has nothing but a number.
 void add_device(Subsystem& subsystem, std::string_view name, u64 number, u32 mode);
+
+/// Hears of devices that have a node. Context: threads, without locks.
+class NodeWatcher {
+ public:
+  virtual void added(const Device& d) = 0;
+  virtual void removed(const Device& d) = 0;
+
+ protected:
+  ~NodeWatcher() = default;
+};
+/// The one there is, for ever; at boot.
+void set_node_watcher(NodeWatcher& w);
 
 /// Those that have a node, by age: the first one at a place or behind it. Null at the end.
 Ref<Device> next_with_node(u64& place, bool is_block);

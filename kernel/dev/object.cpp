@@ -116,7 +116,8 @@ const Attribute* Object::attribute(usize i) const {
 
 Result<Found> Object::find(std::string_view name) {
   for (usize i = 0; const Attribute* a = attribute(i); ++i)
-    if (a->name() == name) return Found{Ref<Object>(*this), a, false, number() + 1 + i};
+    if (a->name() == name && a->is_there(*this))
+      return Found{Ref<Object>(*this), a, false, number() + 1 + i};
   auto entries = entries_.lock();
   const auto at = entries->by_name.find(name, Entry::ByName());
   if (at == entries->by_name.end()) return Errno::enoent;

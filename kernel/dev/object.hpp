@@ -38,6 +38,8 @@ class Attribute {
   std::string_view name() const { return name_; }
   /// The rights of its file, at first.
   u32 rights() const { return rights_; }
+  /// False: this object has no such file now.
+  virtual bool is_there(const Object&) const { return true; }
   /// As stat(2) has it.
   virtual u64 size() const { return page_size; }
   /// The file's whole content. The errors of read(2).

@@ -33,6 +33,9 @@ class CharDriver {
 
 /// For ever.
 void register_char_driver(CharDriver& d);
+/// Likewise, under a major number that nobody has: a driver is made with 0 as its own. EBUSY: all
+/// are taken.
+Result<void> register_with_any_major(CharDriver& d);
 /// By their numbers; the first one behind null.
 const CharDriver* next_char_driver(const CharDriver* d);
 /// ENXIO when nobody serves the number.

@@ -34,6 +34,8 @@ class SingleFileSystem : public FileSystem {
   Result<Ref<Superblock>> open(std::string_view source, std::string_view options) final;
   /// Once there is one.
   Mount& hidden_mount() { return **mount_.lock(); }
+  /// Null: nobody has mounted it yet.
+  Mount* hidden_mount_if_any() { return *mount_.lock(); }
 
  protected:
   ~SingleFileSystem() = default;

@@ -88,7 +88,7 @@ template <class F> Result<void> unless_mounted(const Asker& who, F operation) {
     Ref<Dentry> point;
     const Result<void> r = operation(point);
     if (!point) return r.ok() ? Result<void>() : Result<void>(r.error());
-    if (is_mountpoint_in(*point, *who.space)) return Errno::ebusy;
+    if (who.space != nullptr && is_mountpoint_in(*point, *who.space)) return Errno::ebusy;
     unmount_from(*point);
   }
 }

@@ -166,8 +166,8 @@ Result<void> SysInode::read_dir(vfs::Dentry& dir, u64& position, io::DirSink& si
     const usize i = position - first_file;
     const Attribute* const a = object().attribute(i);
     if (a == nullptr) break;
-    if (!sink.add(a->name(), object().number() + 1 + i, type_regular,
-                  static_cast<i64>(position + 1)))
+    if (a->is_there(object()) && !sink.add(a->name(), object().number() + 1 + i, type_regular,
+                                           static_cast<i64>(position + 1)))
       return {};
   }
   position = std::max(position, files_end);
