@@ -81,7 +81,7 @@ auk_module(mem SOURCES alloc_site.cpp boot_memory.cpp buddy.cpp folio.cpp kernel
 auk_module(vm SOURCES area_tree.cpp folio_tree.cpp USES mem core machine base)
 auk_module(dev SOURCES object.cpp USES mem core machine base)
 auk_module(bus SOURCES acpi/fadt.cpp acpi/hpet.cpp acpi/madt.cpp acpi/rsdp.cpp acpi/sleep.cpp
-           acpi/tables.cpp fw_cfg.cpp mptable.cpp virtio/queue.cpp USES core machine base)
+           acpi/tables.cpp fw_cfg.cpp mptable.cpp pci/header.cpp virtio/queue.cpp USES core machine base)
 auk_module(proc SOURCES exec/elf.cpp exec/script.cpp USES core machine base)
 auk_module(boot SOURCES x86_64/protocol.cpp USES core machine base)
 

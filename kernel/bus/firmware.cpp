@@ -42,6 +42,7 @@ void read_acpi(PhysReader& reader, PhysAddr hint) {
     core::log_info("ACPI: {} {} {} bytes, revision {}{}", t->signature(), t->at, t->bytes.size(),
                    t->revision(), t->checksum_ok ? "" : ", wrong checksum");
     if (t->signature() == "APIC") firmware.madt = t->bytes;
+    if (t->signature() == "MCFG") firmware.mcfg = t->bytes;
     if (t->signature() == "FACP") firmware.fadt = acpi::parse_fadt(t->bytes);
   }
   if (firmware.fadt)

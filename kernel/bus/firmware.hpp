@@ -10,6 +10,7 @@
 
 #include "bus/acpi/fadt.hpp"
 #include "bus/acpi/madt.hpp"
+#include "bus/acpi/mcfg.hpp"
 #include "bus/acpi/sleep.hpp"
 #include "bus/mptable.hpp"
 #include "core/handover.hpp"
@@ -20,7 +21,7 @@ struct Firmware {
   bool has_acpi = false;
   std::optional<acpi::Fadt> fadt;
   std::optional<acpi::SleepTypes> s5;
-  std::span<const byte> madt;
+  std::span<const byte> madt, mcfg;
   std::optional<MpTable> mp;
 
   /// Calls `f(apic_id)` for each CPU that may be started.

@@ -1,5 +1,6 @@
 #include "irq/irq.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "base/annotations.hpp"
@@ -126,6 +127,18 @@ class Registry {
 void add_controller(ControllerRange& range) {
   auto t = tables.lock();
   t->controllers.push_back(range);
+}
+
+void add_numbered(ControllerRange& range) {
+  auto t = tables.lock();
+  range.first = 0;
+  for (const ControllerRange& r : t->controllers)
+    range.first = std::max(range.first, r.first + r.count);
+  t->controllers.push_back(range);
+}
+
+machine::InterruptMessage message_for(Route route) {
+  return machine::interrupt_message(address_of(route.cpu), route.vector);
 }
 
 void set_cpu_addresses(std::span<const u32> addresses) { cpu_addresses = addresses; }

@@ -17,6 +17,7 @@
 #include "base/list.hpp"
 #include "base/result.hpp"
 #include "base/types.hpp"
+#include "machine/isa/message.hpp"
 
 namespace auk::irq {
 
@@ -68,6 +69,9 @@ struct ControllerRange {
 };
 /// Boot CPU, before the first request. `range` stays for ever.
 void add_controller(ControllerRange& range);
+/// The same for inputs that no table numbers, such as those of a device that sends messages:
+/// `first` is set to the next free number.
+void add_numbered(ControllerRange& range);
 
 /// Connects `handler` to a global interrupt number. ENODEV: no controller has it; ENOSPC: no vector
 /// is left; EBUSY: it is in use with another trigger; ENOMEM.
@@ -75,7 +79,7 @@ Result<void> request(u32 gsi, Trigger trigger, Polarity polarity, Handler& handl
 /// The handler does not run any more when this returns.
 void release(u32 gsi, Handler& handler);
 
-/// From the entry path, after the end of interrupt: runs the handlers of a vector on this CPU.
+/// From the entry path, before the end of interrupt: runs the handlers of a vector on this CPU.
 void dispatch(unsigned vector);
 
 /// What is known of an interrupt in use.
@@ -87,6 +91,9 @@ struct Line {
 };
 /// The first one from `gsi` on. False: there is none.
 bool next_line(u32 gsi, Line& out);
+
+/// What a device writes, and where, to interrupt as `route` says.
+machine::InterruptMessage message_for(Route route);
 
 /// How controllers address CPUs, by their numbers. Once at boot; the array stays.
 void set_cpu_addresses(std::span<const u32> addresses);

@@ -128,6 +128,12 @@ std::span<const byte> firmware_bytes(PhysAddr pa, u64 size) {
   return {range.take()->as<const byte>(pa.value & page_mask), size};
 }
 
+bool is_any_memory(PhysAddr pa, u64 size) {
+  for (u64 at = align_down(pa.value, page_size); at < pa.value + size; at += page_size)
+    if (at < direct_map_size && translate(to_virt(PhysAddr(at)))) return true;
+  return false;
+}
+
 bool is_guard_page(VirtAddr va) {
   if (va < address_map.vmalloc || va >= address_map.vmalloc_end || translate(va)) return false;
   const VirtAddr page(align_down(va.value, page_size));

@@ -44,6 +44,8 @@ Result<KernelRange*> map_memory(AllocSite& site, usize pages, usize guard_before
 /// A window onto physical memory that is not ours (device registers, firmware tables); the range
 /// covers the pages around [pa, pa + size). ENOMEM.
 Result<KernelRange*> map_physical(AllocSite& site, PhysAddr pa, u64 size, MapRights rights);
+/// Some of it is memory that we use.
+bool is_any_memory(PhysAddr pa, u64 size);
 /// Unmaps, flushes every CPU's TLB, gives pages and addresses back.
 void unmap(KernelRange* range);
 

@@ -180,11 +180,8 @@ Work* Pool::next_work(Worker& me) {
   bool grow = false;
   {
     auto s = state_.lock();
-    if (Work* const w = me.again_.pop_front()) {
-      bucket(*s, w).push_back(me);
-      me.current_ = w;
-      return w;
-    }
+    // Behind the others: a work that queues itself over and over must not keep them waiting.
+    while (Work* const w = me.again_.pop_front()) s->pending.push_back(*w);
     if (s->pending.empty() || s->awake > width_) return nullptr;
     grow = s->idle.empty() && !s->growing;
     s->growing = s->growing || grow;

@@ -7,7 +7,7 @@ auk_unit(core SOURCES clock_test.cpp handover_test.cpp log_test.cpp panic_test.c
 auk_unit(boot SOURCES protocol_test.cpp USES boot)
 auk_unit(codec SOURCES checksum_test.cpp cpio_test.cpp gzip_test.cpp inflate_test.cpp
          initramfs_test.cpp window_test.cpp zstd_test.cpp USES codec)
-auk_unit(bus SOURCES acpi_test.cpp fw_cfg_test.cpp mptable_test.cpp qemu_test.cpp virtqueue_test.cpp USES bus)
+auk_unit(bus SOURCES acpi_test.cpp fw_cfg_test.cpp mptable_test.cpp pci_header_test.cpp qemu_test.cpp virtqueue_test.cpp USES bus)
 auk_unit(mem SOURCES boot_memory_test.cpp box_test.cpp buddy_test.cpp machine.cpp pages_test.cpp
          slab_test.cpp threads_test.cpp vmalloc_test.cpp USES mem)
 auk_unit(vm SOURCES area_tree_test.cpp folio_tree_test.cpp ../mem/machine.cpp USES vm mem)

@@ -235,6 +235,12 @@ void exception_entry(Frame* frame, unsigned vector) {
 void interrupt_entry(Frame* frame, unsigned vector) {
   if (vector == vector::spurious) return;
   core::rcu_idle_ends(core::Pinned::assume());
+  if (vector <= vector::device_last) {
+    core::device_interrupts.add(1);
+    irq::dispatch(vector);
+    // Only now: a line that stays up until its device is asked would come a second time.
+    return machine::lapic::end_of_interrupt();
+  }
   machine::lapic::end_of_interrupt();
   switch (vector) {
     case vector::reschedule: core::reschedule_interrupts.add(1); return sched::note_reschedule();
@@ -243,7 +249,7 @@ void interrupt_entry(Frame* frame, unsigned vector) {
       core::interrupted_program.write(frame->from_user() ? 1 : 0);
       return time::handle_timer_interrupt();
     case vector::cross_call: core::call_interrupts.add(1); return core::handle_cross_call();
-    default: core::device_interrupts.add(1); return irq::dispatch(vector);
+    default: return irq::dispatch(vector);
   }
 }
 
