@@ -33,10 +33,14 @@ class Ran:
 
 
 class Tester:
-    def __init__(self, kernel: str, machine: str) -> None:
+    def __init__(self, kernel: str, machine: str, ports: str) -> None:
         self.base = [str(ROOT / "auk"), "run", "--machine", machine, "--timeout", LIMIT]
         if kernel:
             self.base += ["--kernel", kernel]
+        if ports:
+            self.base += ["--ports", ports]
+        serial = ports == "serial" or (kernel and not ports)
+        self.terminal = b"/dev/ttyS1" if serial else b"/dev/pts/0"
 
     def run(self, *command: str, options: tuple[str, ...] = (), feed: bytes = b"") -> Ran:
         reader, writer = os.pipe()
@@ -111,11 +115,12 @@ def main(description: str, quick: list[Case], every: list[Case], linux_only: lis
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--kernel", default="", help='an image, or "linux"; Auk if not given')
     parser.add_argument("--machine", default="microvm")
+    parser.add_argument("--ports", default="", choices=["virtio", "serial"])
     parser.add_argument("--jobs", type=int, default=2, help="cases at once")
     parser.add_argument("--quick", action="store_true", help="the short form")
     parser.add_argument("name", nargs="*", help="only these")
     chosen = parser.parse_args()
-    tester = Tester(chosen.kernel, chosen.machine)
+    tester = Tester(chosen.kernel, chosen.machine, chosen.ports)
     # The first run on a host may say that KVM does not work here.
     tester.run("true")
     all_cases = every + (linux_only if chosen.kernel == "linux" else [])

@@ -37,6 +37,9 @@ void add_run_options(CLI::App& app, RunWords& words) {
   app.add_option("-m,--memory", options.memory_mib, "MiB")->check(CLI::Range(16, 1 << 20));
   app.add_option("-c,--cpus", options.cpus, "processors")->check(CLI::Range(1, 255));
   app.add_option("-M,--machine", options.machine, "microvm, q35 or pc");
+  app.add_option("--ports", options.ports,
+                 "what carries the streams: virtio (Auk's default) or serial")
+      ->check(CLI::IsMember({"virtio", "serial"}));
   app.add_option("--append", options.append, "more words for the kernel's command line");
   app.add_option("--timeout", options.timeout, "seconds, boot included");
   app.add_flag("--debug", options.debug, "show the kernel's log");

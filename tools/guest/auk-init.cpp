@@ -1,12 +1,14 @@
 // The first process of a guest of `auk run`: runs the command of /auk/command, relays its streams
-// over serial ports, tells the host how it ended, and powers off.
+// over ports, tells the host how it ended, and powers off.
 //
-// ttyS1 carries the command's standard input and output, ttyS2 its standard error, ttyS3 lines of
-// control (tools/guest/protocol.hpp). A kernel that is still young must be able to run this: few
-// system calls are used, and what may fail without harm is allowed to.
+// One port carries the command's standard input and output, one its standard error, one lines of
+// control (tools/guest/protocol.hpp). They are ports of a virtio console, or serial ones, which any
+// kernel has. A command on a terminal has the serial port itself, or else a pseudoterminal. A
+// kernel that is still young must be able to run this: few system calls are used, and what may fail
+// without harm is allowed to.
 #include "command.hpp"
 #include "flow.hpp"
-#include "protocol.hpp"
+#include "ports.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -22,36 +24,12 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
 
 namespace auk::guest {
 namespace {
 
-constexpr auto data_port = "/dev/ttyS1", error_port = "/dev/ttyS2", control_port = "/dev/ttyS3";
-
 int control = -1;
-
-void say(char const* text) {
-  // The console, if the kernel gave us one.
-  (void)!write(2, "auk-init: ", 10);
-  (void)!write(2, text, strlen(text));
-  (void)!write(2, "\n", 1);
-}
-
-[[noreturn]] void power_off() {
-  sync();
-  reboot(RB_POWER_OFF);
-  say("the power stays on");
-  for (;;) pause();
-}
-
-[[noreturn]] void give_up(char const* what) {
-  char text[256];
-  snprintf(text, sizeof text, "%s: %s", what, strerror(errno));
-  say(text);
-  power_off();
-}
 
 [[gnu::format(printf, 1, 2)]] void tell_host(char const* format, ...) {
   char line[80];
@@ -87,28 +65,6 @@ void mount_all() {
   (void)symlink("/proc/self/fd/0", "/dev/stdin");
   (void)symlink("/proc/self/fd/1", "/dev/stdout");
   (void)symlink("/proc/self/fd/2", "/dev/stderr");
-}
-
-void set_modes(int port, bool raw) {
-  termios modes{};
-  if (tcgetattr(port, &modes) != 0) return;
-  cfmakeraw(&modes);
-  modes.c_cflag |= CLOCAL | CREAD;
-  cfsetspeed(&modes, B115200);
-  if (!raw) {
-    modes.c_iflag |= ICRNL | IXON;
-    modes.c_oflag |= OPOST | ONLCR;
-    modes.c_lflag |= ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN;
-  }
-  tcsetattr(port, TCSANOW, &modes);
-}
-
-// O_NONBLOCK: not to wait for a carrier, and not to be held up by a full port later.
-int open_port(char const* path, bool raw) {
-  int const port = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-  if (port < 0) give_up(path);
-  set_modes(port, raw);
-  return port;
 }
 
 void set_size(int port, int rows, int columns) {
@@ -186,9 +142,9 @@ void take_foreground() {
   signal(SIGTTOU, SIG_DFL);
 }
 
-void take_terminal() {
-  int const terminal = open(data_port, O_RDWR);
-  if (terminal < 0) give_up(data_port);
+void take_terminal(char const* path) {
+  int const terminal = open(path, O_RDWR);
+  if (terminal < 0) give_up(path);
   ioctl(terminal, TIOCSCTTY, 0);
   for (int fd = 0; fd < 3; ++fd) dup2(terminal, fd);
   close(terminal);
@@ -197,9 +153,9 @@ void take_terminal() {
 // Starts the command, tells its number and then how it ended. A process of its own, so that the
 // relay hears of the end by a pipe and needs no signal; on a terminal it leads the session, because
 // the terminal hangs up, and forgets what is not yet sent, when the leader ends.
-[[noreturn]] void watch_command(Command& command, int report) {
+[[noreturn]] void watch_command(Command& command, char const* terminal, int report) {
   setsid();
-  if (command.terminal) take_terminal();
+  if (command.terminal) take_terminal(terminal);
   pid_t const pid = fork();
   if (pid < 0) complain("fork", errno, protocol::tool_failed);
   if (pid == 0) {
@@ -235,10 +191,12 @@ void take_terminal() {
 // --- the relay ------------------------------------------------------------------------------
 
 struct Session {
-  int data = -1;      // ttyS1
+  Ports ports;
+  int terminal = -1;  // what has a size, if there is one
+  char const* terminal_path = nullptr;
   int reports = -1;   // from watch_command
   pid_t command = 0;  // leads the group that gets signals
-  bool finished = false;
+  bool finished = false, dismissed = false;
   int status = 0;
   Flow input, output, errors;
   char line[128];  // of control, as far as it came
@@ -249,10 +207,12 @@ void obey(Session& session, char const* line) {
   int number = 0, second = 0;
   if (strcmp(line, protocol::end_of_input) == 0)
     session.input.close_target();
+  else if (strcmp(line, protocol::all_arrived) == 0)
+    session.dismissed = true;
   else if (sscanf(line, protocol::signal_format, &number) == 1 && session.command > 0)
     kill(-session.command, number);
   else if (sscanf(line, protocol::size_format, &number, &second) == 2)
-    set_size(session.data, number, second);
+    set_size(session.terminal, number, second);
 }
 
 void read_control(Session& session) {
@@ -325,21 +285,37 @@ void start(Session& session, Command& command) {
       dup2(errors.write_end, 2);
     }
     for (int fd : {input.read_end, output.write_end, errors.write_end}) close(fd);
-    watch_command(command, reports.write_end);
+    watch_command(command, session.terminal_path, reports.write_end);
   }
   for (int fd : {reports.write_end, input.read_end, output.write_end, errors.write_end}) close(fd);
   if (command.terminal) {
     for (int fd : {input.write_end, output.read_end, errors.read_end}) close(fd);
+    if (!command.has_ports) return;
+    session.input.connect(session.ports.data, session.terminal);
+    session.output.connect(session.terminal, session.ports.data);
     return;
   }
-  session.input.connect(session.data, input.write_end);
-  session.output.connect(output.read_end, session.data);
-  session.errors.connect(errors.read_end, open_port(error_port, true));
+  session.input.connect(session.ports.data, input.write_end);
+  session.output.connect(output.read_end, session.ports.data);
+  session.errors.connect(errors.read_end, session.ports.errors);
+}
+
+void open_terminal(Session& session, Command const& command) {
+  if (!command.has_ports) {
+    session.terminal = session.ports.data;
+    session.terminal_path = serial_data;
+  } else {
+    session.terminal = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (session.terminal < 0 || unlockpt(session.terminal) != 0) give_up("/dev/ptmx");
+    session.terminal_path = ptsname(session.terminal);
+    if (!session.terminal_path) give_up("/dev/pts");
+  }
+  if (command.rows) set_size(session.terminal, command.rows, command.columns);
 }
 
 void ignore(int) {}
 
-[[noreturn]] void report_end(Session const& session) {
+[[noreturn]] void report_end(Session& session, bool has_ports) {
   session.output.settle();
   session.errors.settle();
   tell_host(protocol::sent_format, session.output.total(), session.errors.total());
@@ -349,6 +325,10 @@ void ignore(int) {}
     tell_host(protocol::exit_format, WEXITSTATUS(session.status));
   tell_host("\n");
   tcdrain(control);
+  // A port only says that its device has the bytes.
+  pollfd more{.fd = control, .events = POLLIN, .revents = 0};
+  while (has_ports && !session.dismissed && (poll(&more, 1, -1) > 0 || errno == EINTR))
+    read_control(session);
   power_off();
 }
 
@@ -358,14 +338,12 @@ int main_of_init() {
   static Command command;
   static Session session;
   if (!command.load(protocol::command_file)) give_up(protocol::command_file);
-  // Before devtmpfs, which may know less than the archive, covers /dev.
-  control = open(control_port, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-  if (control < 0) give_up(control_port);
-  set_modes(control, true);
-  fcntl(control, F_SETFL, O_RDWR);
-  session.data = open_port(data_port, !command.terminal);
-  if (command.rows) set_size(session.data, command.rows, command.columns);
+  // Serial ports before devtmpfs, which may know less than the archive, covers /dev.
+  if (!command.has_ports) session.ports = open_serial_ports(command.terminal);
   mount_all();
+  if (command.has_ports) session.ports = open_named_ports();
+  control = session.ports.control;
+  if (command.terminal) open_terminal(session, command);
   signal(SIGPIPE, SIG_IGN);
   // Interrupts poll(), so that orphans are reaped.
   struct sigaction action{};
@@ -374,7 +352,7 @@ int main_of_init() {
   start(session, command);
   tell_host("%s\n", protocol::started);
   while (relay_once(session)) {}
-  report_end(session);
+  report_end(session, command.has_ports);
 }
 
 }  // namespace auk::guest

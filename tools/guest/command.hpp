@@ -14,7 +14,7 @@ namespace auk::guest {
 struct Command {
   static constexpr unsigned max_words = 4096;
 
-  bool terminal = false;
+  bool terminal = false, has_ports = false;
   int rows = 0, columns = 0;
   char const* folder = "/";
   char* arguments[max_words + 1] = {};
@@ -47,6 +47,7 @@ struct Command {
     char* const value = field + 2;
     switch (*field) {
       case 't': terminal = true; break;
+      case 'p': has_ports = true; break;
       case 's': (void)sscanf(value, "%d %d", &rows, &columns); break;
       case 'w': folder = value; break;
       case 'e':

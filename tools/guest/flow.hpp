@@ -42,7 +42,7 @@ class Flow {
     forget(end_ - begin_);
   }
 
-  // Waits until a port has sent what it was given.
+  // Waits until a serial port has sent what it was given.
   void settle() const {
     if (to_ >= 0) tcdrain(to_);
   }
@@ -81,7 +81,7 @@ class Flow {
   }
 
   int from_ = -1, to_ = -1;
-  char data_[4096];
+  char data_[32768];
   std::size_t begin_ = 0, end_ = 0;
   unsigned long long total_ = 0, counted_ = 0;
 };

@@ -5,6 +5,7 @@
 namespace auk::guest::protocol {
 
 // In the guest's root: fields, each ended by a zero byte, each starting with its kind.
+//   p        streams and control are ports of a virtio console, not of serial lines
 //   t        the command gets a terminal
 //   s R C    that terminal's size
 //   w DIR    its working directory
@@ -23,9 +24,14 @@ constexpr auto signal_format = "signal %d";       // the number of the signal th
 // Lines from the host. `signal N` goes to the command's process group.
 constexpr auto end_of_input = "eof";
 constexpr auto size_format = "size %d %d";
+constexpr auto all_arrived = "done";  // how it ended, and so many bytes as were sent
 
-// So many bytes of input may be on their way: what a terminal's buffer holds.
-constexpr unsigned input_window = 3072;
+// The ports: ttyS1 to ttyS3, or by their names.
+constexpr auto data_name = "auk.data", errors_name = "auk.errors", control_name = "auk.control";
+
+// So many bytes of input may be on their way: what the buffer of a serial terminal holds, or what
+// makes no difference to a port.
+constexpr unsigned serial_window = 3072, port_window = 64 * 1024;
 
 constexpr int tool_failed = 125;
 

@@ -65,6 +65,7 @@ std::string command_text(RunOptions const& options, std::optional<TerminalSize> 
     text += std::format("{} {}", kind, value);
     text += '\0';
   };
+  if (options.ports == "virtio") add('p', "");
   if (terminal) {
     add('t', "");
     add('s', std::format("{} {}", terminal->rows, terminal->columns));

@@ -2,6 +2,8 @@
 #include "commands.hpp"
 #include "run/session.hpp"
 
+#include "../guest/protocol.hpp"
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -35,6 +37,11 @@ bool choose_kvm(bool terminal) {
   return false;
 }
 
+// Where QEMU's microvm has its first virtio device, which only its ACPI tables say.
+std::string_view microvm_device(std::string_view machine) {
+  return machine.find("acpi=off") == machine.npos ? "512@0xfeb02e00:47" : "512@0xfeb00e00:12";
+}
+
 std::string command_line(RunOptions const& options, bool kvm) {
   // Linux leaves out serial ports that it is not told of; a panic ends the guest.
   std::string line = "console=ttyS0 8250.nr_uarts=4 panic=-1";
@@ -42,6 +49,8 @@ std::string command_line(RunOptions const& options, bool kvm) {
   // microvm there is no other clock: it hangs. Nor may it doubt the counter, which is the best
   // there is.
   if (!kvm) line += std::format(" tsc=reliable tsc_early_khz={}", tsc_khz());
+  if (options.ports == "virtio" && is_microvm(options.machine))
+    line += std::format(" virtio_mmio.device={}", microvm_device(options.machine));
   if (!options.append.empty()) line += " " + options.append;
   return line;
 }
@@ -104,6 +113,8 @@ int run_guest(RunOptions options) {
   bool const command = !options.command.empty() || options.initrd.empty();
   if (command && options.command.empty())
     options.command = {options.root == "debian" ? "bash" : "sh", "-l"};
+  if (options.ports.empty()) options.ports = options.kernel.empty() ? "virtio" : "serial";
+  if (!command) options.ports = "serial";
   bool const terminal = on_terminal();
   options.environment = environment(options, terminal);
   auto const terminal_of_guest = terminal ? std::optional(terminal_size()) : std::nullopt;
@@ -115,6 +126,7 @@ int run_guest(RunOptions options) {
                .memory_mib = options.memory_mib,
                .cpus = options.cpus,
                .kvm = kvm,
+               .named_ports = options.ports == "virtio",
                .more = options.qemu};
   if (vm.cpus == 0)
     vm.cpus = static_cast<int>(std::min(std::thread::hardware_concurrency(), most_cpus));
@@ -123,10 +135,13 @@ int run_guest(RunOptions options) {
     vm.initrd += command_archive(options, terminal_of_guest);
   }
   Vm machine(vm);
-  Session session(machine, {.command = command,
-                            .terminal = terminal,
-                            .debug = options.debug,
-                            .timeout = options.timeout});
+  Session session(machine,
+                  {.command = command,
+                   .terminal = terminal,
+                   .debug = options.debug,
+                   .timeout = options.timeout,
+                   .input_window = options.ports == "virtio" ? guest::protocol::port_window
+                                                             : guest::protocol::serial_window});
   auto const result = session.run();
   if (options.json_status >= 0) write_status(options.json_status, result, vm.kvm);
   if (!result.problem.empty()) explain(result, options.debug);

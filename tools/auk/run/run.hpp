@@ -25,6 +25,7 @@ struct RunOptions {
   std::string root = "debian";  // or "busybox"
   fs::path initrd;              // instead of a root
   std::string machine = "microvm";
+  std::string ports;  // "virtio" or "serial"; empty: what the kernel is known to have
   int memory_mib = 512;
   int cpus = 0;  // 0: as many as there are, at most four
   std::string append;

@@ -108,6 +108,7 @@ bool Session::round() {
   for (std::size_t i = 0; i < polled.size(); ++i)
     if (polled[i].revents) actions[i]();
   mind_broken_output();
+  dismiss();
   check_deadlines();
   return true;
 }
@@ -215,17 +216,27 @@ void Session::obey(std::string const& line) {
     sent_[0] = count, sent_[1] = second;
   } else if (std::sscanf(line.c_str(), protocol::exit_format, &number) == 1) {
     result_.exit = number;
-    end_by(end_grace);
   } else if (std::sscanf(line.c_str(), protocol::signal_format, &number) == 1) {
     result_.signal = number;
-    end_by(end_grace);
   }
+}
+
+bool Session::has_all() const {
+  return settings_.terminal ||
+         (sources_[Vm::data].count >= sent_[0] && sources_[Vm::errors].count >= sent_[1]);
+}
+
+// The guest may go once it has said how the command ended and all that it sent is here.
+void Session::dismiss() {
+  if (dismissed_ || !(result_.exit || result_.signal) || !has_all()) return;
+  dismissed_ = true;
+  control_.add(std::format("{}\n", protocol::all_arrived));
+  end_by(end_grace);
 }
 
 // What the guest says it sent must have come.
 void Session::check_counts() {
-  bool const lost = sent_[0] > sources_[Vm::data].count || sent_[1] > sources_[Vm::errors].count;
-  if (settings_.terminal || !lost) return;
+  if (has_all()) return;
   lose("output of the command was lost on its way");
   result_.exit = run_tool_failed;
   result_.signal.reset();
@@ -250,13 +261,13 @@ bool Session::may_read_input() const {
   if (!input_open_ || data_.full()) return false;
   if (!settings_.command) return true;
   // What comes before somebody listens would be lost.
-  return started_ && (settings_.terminal || input_on_way_ < protocol::input_window);
+  return started_ && (settings_.terminal || input_on_way_ < settings_.input_window);
 }
 
 void Session::read_input() {
-  char bytes[protocol::input_window];
+  char bytes[protocol::port_window];
   bool const windowed = settings_.command && !settings_.terminal;
-  auto const size = windowed ? sizeof bytes - input_on_way_ : sizeof bytes;
+  auto const size = windowed ? settings_.input_window - input_on_way_ : settings_.input_window;
   ssize_t const got = read(STDIN_FILENO, bytes, size);
   if (got < 0 && errno == EINTR) return;
   if (got <= 0) {

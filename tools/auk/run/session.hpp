@@ -28,6 +28,7 @@ class Session {
     bool terminal;  // ours is the guest's
     bool debug;
     double timeout;
+    unsigned input_window;  // so many bytes of input may be on their way
   };
   Session(Vm& vm, Settings const&);
   ~Session();
@@ -60,6 +61,8 @@ class Session {
   void take_errors(std::string_view);
   void take_control(std::string_view);
   void obey(std::string const& line);
+  bool has_all() const;
+  void dismiss();
   void check_counts();
   void note_end();
   void log_line(std::string line);
@@ -77,7 +80,7 @@ class Session {
   Outlet output_, errors_, data_, control_;
   EscapeKeys escape_;
   std::string log_partial_, control_partial_;
-  bool started_ = false;
+  bool started_ = false, dismissed_ = false;
   bool input_open_ = true, end_of_input_told_ = false, broken_output_told_ = false;
   unsigned long long input_on_way_ = 0;
   unsigned long long sent_[2] = {};

@@ -1,5 +1,7 @@
 #include "run/vm.hpp"
 
+#include "../guest/protocol.hpp"
+
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -34,6 +36,10 @@ std::string content_of(int fd) {
   return text;
 }
 
+constexpr std::array<char const*, Vm::port_count> port_names{nullptr, guest::protocol::data_name,
+                                                             guest::protocol::errors_name,
+                                                             guest::protocol::control_name};
+
 std::vector<std::string> arguments(VmOptions const& options, int initrd,
                                    std::array<int, Vm::port_count> const& ports) {
   std::vector<std::string> argv{"qemu-system-x86_64",
@@ -62,11 +68,17 @@ std::vector<std::string> arguments(VmOptions const& options, int initrd,
   else
     add({"-accel", "tcg", "-cpu", "max"});
   add({"-initrd", std::format("/proc/self/fd/{}", initrd)});
+  if (options.named_ports)
+    add({"-device", std::format("virtio-serial-{},max_ports={}",
+                                is_microvm(options.machine) ? "device" : "pci", ports.size())});
   for (std::size_t i = 0; i < ports.size(); ++i) {
     add({"-chardev", std::format("socket,id=port{},fd={}", i, ports[i])});
     // The first port is there already on some machines; -serial means it on all.
-    if (i == 0)
+    if (i == Vm::log)
       add({"-serial", "chardev:port0"});
+    else if (options.named_ports)
+      add({"-device",
+           std::format("virtserialport,chardev=port{},nr={},name={}", i, i, port_names[i])});
     else
       add({"-device", std::format("isa-serial,chardev=port{},index={}", i, i)});
   }
@@ -96,6 +108,10 @@ std::vector<std::string> arguments(VmOptions const& options, int initrd,
 }
 
 }  // namespace
+
+bool is_microvm(std::string_view machine) {
+  return machine.substr(0, machine.find(',')) == "microvm";
+}
 
 Vm::Vm(VmOptions const& options) {
   std::array<int, port_count> theirs{};

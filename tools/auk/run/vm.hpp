@@ -1,4 +1,4 @@
-// Purpose: one running QEMU with its serial ports as sockets. It never outlives the tool.
+// Purpose: one running QEMU with its ports as sockets. It never outlives the tool.
 #pragma once
 
 #include "support.hpp"
@@ -14,8 +14,12 @@ struct VmOptions {
   std::string machine, command_line;
   int memory_mib = 0, cpus = 0;
   bool kvm = false;
+  bool named_ports = false;       // of a virtio console; the log's is a serial one always
   std::vector<std::string> more;  // words for QEMU
 };
+
+// "microvm", with options or without.
+bool is_microvm(std::string_view machine);
 
 class Vm {
  public:
@@ -26,7 +30,7 @@ class Vm {
   Vm(Vm const&) = delete;
   Vm& operator=(Vm const&) = delete;
 
-  // Our end of ttyS0 to ttyS3; reads as ended once QEMU is gone.
+  // Our end of it; reads as ended once QEMU is gone.
   int port(Port which) const { return ports_[which]; }
   void kill();
   struct Ending {
