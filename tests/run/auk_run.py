@@ -111,7 +111,8 @@ class Terminal:
 Case = Callable[[Tester], Problems]
 
 
-def main(description: str, quick: list[Case], every: list[Case], linux_only: list[Case]) -> int:
+def main(description: str, quick: list[Case], every: list[Case], auk_only: list[Case],
+         linux_only: list[Case]) -> int:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--kernel", default="", help='an image, or "linux"; Auk if not given')
     parser.add_argument("--machine", default="microvm")
@@ -123,7 +124,7 @@ def main(description: str, quick: list[Case], every: list[Case], linux_only: lis
     tester = Tester(chosen.kernel, chosen.machine, chosen.ports)
     # The first run on a host may say that KVM does not work here.
     tester.run("true")
-    all_cases = every + (linux_only if chosen.kernel == "linux" else [])
+    all_cases = every + (linux_only if chosen.kernel == "linux" else auk_only)
     cases = quick if chosen.quick else all_cases
     if chosen.name:
         cases = [case for case in all_cases if case.__name__ in chosen.name]

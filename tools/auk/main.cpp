@@ -33,7 +33,13 @@ void add_run_options(CLI::App& app, RunWords& words) {
       ->check(CLI::IsMember({"dev", "debug", "release"}));
   auto* const root = app.add_option("--root", options.root, "debian (the default) or busybox")
                          ->check(CLI::IsMember({"debian", "busybox"}));
-  app.add_option("--initrd", options.initrd, "a root of your own")->excludes(root);
+  auto* const image =
+      app.add_option("--image", options.image,
+                     "a root of your own: a folder, a .tar or a .cpio, compressed or not");
+  app.add_option("--initrd", options.initrd, "a root with its own /init")
+      ->excludes(root)
+      ->excludes(image);
+  image->excludes(root);
   app.add_option("-m,--memory", options.memory_mib, "MiB")->check(CLI::Range(16, 1 << 20));
   app.add_option("-c,--cpus", options.cpus, "processors")->check(CLI::Range(1, 255));
   app.add_option("-M,--machine", options.machine, "microvm, q35 or pc");
@@ -42,11 +48,16 @@ void add_run_options(CLI::App& app, RunWords& words) {
       ->check(CLI::IsMember({"virtio", "serial"}));
   app.add_option("--append", options.append, "more words for the kernel's command line");
   app.add_option("--timeout", options.timeout, "seconds, boot included");
-  app.add_flag("--debug", options.debug, "show the kernel's log");
+  app.add_flag("--log", options.log, "show the kernel's log");
+  app.add_flag("--debug", options.debug, "wait for gdb before the first instruction");
+  app.add_flag("--trace-missing", options.trace_missing,
+               "list the system calls that the kernel does not have and the command asked for");
+  app.add_flag("-q,--quiet", options.quiet, "no line about the guest on a terminal");
   app.add_option("--json-status", options.json_status, "descriptor to write the result to");
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::Throw);
   app.add_option("-e,--env", options.environment, "K=V, or K to pass it on")
       ->allow_extra_args(false);
+  app.add_option("-u,--user", options.user, "NAME or number, and :GROUP, of the guest's");
   app.add_option("-w,--workdir", options.folder, "the command's working directory");
   app.add_option("--copy", words.copies, "HOST:GUEST, a file or folder to put into the root")
       ->allow_extra_args(false);
@@ -63,6 +74,7 @@ void resolve_paths(RunWords& words, fs::path const& here) {
   auto& options = words.options;
   if (!options.kernel.empty() && options.kernel != "linux") options.kernel = here / options.kernel;
   if (!options.initrd.empty()) options.initrd = here / options.initrd;
+  if (!options.image.empty()) options.image = here / options.image;
   for (auto const& copy : words.copies) {
     auto const colon = copy.rfind(':');
     if (colon == copy.npos || colon + 1 == copy.size() || copy[colon + 1] != '/')

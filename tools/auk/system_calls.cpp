@@ -70,6 +70,13 @@ std::vector<SystemCallTable> system_call_tables(fs::path const& tree) {
   return tables;
 }
 
+std::string system_call_name(int number) {
+  auto const header = try_read_file(numbers);
+  auto const calls = header ? linux_calls(*header) : std::map<int, std::string>();
+  auto const found = calls.find(number);
+  return found == calls.end() ? std::to_string(number) : found->second;
+}
+
 std::string absent_text() {
   auto const header = try_read_file(numbers);
   if (!header) return {};

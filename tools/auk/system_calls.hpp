@@ -16,6 +16,9 @@ struct SystemCallTable {
 // kernel/syscall/<machine>/table.cpp of each machine.
 std::vector<SystemCallTable> system_call_tables(fs::path const& tree);
 
+// Linux's name of a number; the number itself before the first build, or if there is none.
+std::string system_call_name(int number);
+
 // docs/absent.md, as it should be; empty before the first build, which makes Linux's numbers.
 std::string absent_text();
 

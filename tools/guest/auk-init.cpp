@@ -9,6 +9,7 @@
 #include "command.hpp"
 #include "flow.hpp"
 #include "ports.hpp"
+#include "user.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -103,6 +104,13 @@ int exit_code_of(int error) { return error == ENOENT || error == ENOTDIR ? 127 :
   _exit(exit_code_of(ENOENT));
 }
 
+[[noreturn]] void complain_user(char const* user) {
+  char text[600];
+  snprintf(text, sizeof text, "auk: %.256s: no such user, or no such group, in the guest\n", user);
+  (void)!write(2, text, strlen(text));
+  _exit(protocol::tool_failed);
+}
+
 // A file that is there and yet "not found" names a loader or an interpreter that is not.
 [[noreturn]] void complain_of(char const* file, int error) {
   if (error == ENOENT && access(file, F_OK) == 0) {
@@ -114,6 +122,13 @@ int exit_code_of(int error) { return error == ENOENT || error == ENOTDIR ? 127 :
 }
 
 [[noreturn]] void become(Command& command) {
+  if (command.user) {
+    static User user;
+    if (!user.find(command.user)) complain_user(command.user);
+    if (!user.become()) complain(command.user, errno, protocol::tool_failed);
+    command.set_default("HOME", user.home);
+    command.set_default("USER", user.name);
+  }
   if (chdir(command.folder) != 0) complain(command.folder, errno, protocol::tool_failed);
   char const* const name = command.arguments[0];
   int error = ENOENT;

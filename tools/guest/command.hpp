@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@ struct Command {
   bool terminal = false, has_ports = false;
   int rows = 0, columns = 0;
   char const* folder = "/";
+  char const* user = nullptr;
   char* arguments[max_words + 1] = {};
   char* environment[max_words + 1] = {};
 
@@ -37,12 +39,28 @@ struct Command {
   }
 
   char const* search_path() const {
-    for (char* const* variable = environment; *variable; ++variable)
-      if (strncmp(*variable, "PATH=", 5) == 0) return *variable + 5;
-    return "/bin:/usr/bin";
+    char const* const path = find_variable("PATH");
+    return path ? path : "/bin:/usr/bin";
+  }
+
+  // A variable that the host has not chosen.
+  void set_default(char const* name, char const* value) {
+    if (find_variable(name) || variables_ == max_words) return;
+    auto const size = strlen(name) + strlen(value) + 2;
+    auto* const text = static_cast<char*>(malloc(size));
+    if (!text) return;
+    snprintf(text, size, "%s=%s", name, value);
+    environment[variables_++] = text;
   }
 
  private:
+  char const* find_variable(char const* name) const {
+    auto const size = strlen(name);
+    for (char* const* variable = environment; *variable; ++variable)
+      if (strncmp(*variable, name, size) == 0 && (*variable)[size] == '=')
+        return *variable + size + 1;
+    return nullptr;
+  }
   void read_field(char* field) {
     char* const value = field + 2;
     switch (*field) {
@@ -50,6 +68,7 @@ struct Command {
       case 'p': has_ports = true; break;
       case 's': (void)sscanf(value, "%d %d", &rows, &columns); break;
       case 'w': folder = value; break;
+      case 'u': user = value; break;
       case 'e':
         if (variables_ < max_words) environment[variables_++] = value;
         break;

@@ -8,6 +8,7 @@ namespace auk::guest::protocol {
 //   p        streams and control are ports of a virtio console, not of serial lines
 //   t        the command gets a terminal
 //   s R C    that terminal's size
+//   u WHO    its user, and after a colon its group: names or numbers of the guest's
 //   w DIR    its working directory
 //   e K=V    one variable of its environment
 //   a ARG    one word of it

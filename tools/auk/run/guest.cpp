@@ -71,6 +71,7 @@ std::string command_text(RunOptions const& options, std::optional<TerminalSize> 
     add('s', std::format("{} {}", terminal->rows, terminal->columns));
   }
   add('w', options.folder);
+  if (!options.user.empty()) add('u', options.user);
   for (auto const& variable : options.environment) add('e', variable);
   for (auto const& word : options.command) add('a', word);
   if (text.size() > guest::protocol::command_limit)

@@ -1,6 +1,7 @@
 // auk run: boots a kernel and runs one command in it.
 #include "commands.hpp"
 #include "run/session.hpp"
+#include "system_calls.hpp"
 
 #include "../guest/protocol.hpp"
 
@@ -9,6 +10,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <unistd.h>
 
 namespace auk {
 
@@ -51,18 +53,23 @@ std::string command_line(RunOptions const& options, bool kvm) {
   if (!kvm) line += std::format(" tsc=reliable tsc_early_khz={}", tsc_khz());
   if (options.ports == "virtio" && is_microvm(options.machine))
     line += std::format(" virtio_mmio.device={}", microvm_device(options.machine));
+  // So that gdb finds what it looks for.
+  if (options.debug) line += " nokaslr";
   if (!options.append.empty()) line += " " + options.append;
   return line;
 }
 
 fs::path find_root(RunOptions const& options) {
   if (!options.initrd.empty()) return options.initrd;
+  if (!options.image.empty()) return image_root(options.image);
   return options.root == "busybox" ? busybox_root() : debian_root();
 }
 
 std::vector<std::string> environment(RunOptions const& options, bool terminal) {
   std::vector<std::string> list{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                 "HOME=/root", "USER=root"};
+  // Another user's are found in the guest.
+  if (!options.user.empty()) list.resize(1);
   if (terminal) {
     char const* const type = std::getenv("TERM");
     list.push_back(std::format("TERM={}", type ? type : "linux"));
@@ -92,13 +99,35 @@ void write_status(int fd, RunResult const& result, bool kvm) {
   dprintf(fd, "%s\n", status.dump().c_str());
 }
 
-void explain(RunResult const& result, bool debug) {
-  if (!debug && !result.last_lines.empty()) {
+void explain(RunResult const& result, bool log, std::string const& command) {
+  if (!log && !result.last_lines.empty()) {
     note("the last lines of the kernel's log:");
     for (auto const& line : result.last_lines) std::fprintf(stderr, "  | %s\n", line.c_str());
   }
   if (!result.vm.complaints.empty()) note("QEMU: {}", trimmed(result.vm.complaints));
+  note("it was: {}", command);
   note("{}", result.problem);
+}
+
+// What the kernel said while the command ran, once for each call.
+void list_missing(RunResult const& result) {
+  if (result.missing.empty()) return note("no system call was missing");
+  for (auto const& line : result.missing) {
+    auto const text = line.substr(line.find("] ") == line.npos ? 0 : line.find("] ") + 2);
+    int number = -1;
+    std::sscanf(text.c_str() + text.find(": system call "), ": system call %d", &number);
+    note("missing: {} ({})", system_call_name(number), text);
+  }
+}
+
+// gdb's end of the guest, below the repository so that its path fits into an address.
+fs::path gdb_socket() { return fs::absolute(std::format("build/guest/gdb-{}", getpid())); }
+
+void invite_gdb(VmOptions const& vm) {
+  auto symbols = vm.kernel;
+  symbols.replace_filename("vmlinux");
+  note("the guest waits for: gdb {} -ex 'target remote {}'", fs::absolute(symbols).string(),
+       vm.gdb_socket.string());
 }
 
 // Without a command the guest is the initrd's own affair; all that is known is how it ended.
@@ -112,7 +141,7 @@ int console_code(RunResult const& result) {
 int run_guest(RunOptions options) {
   bool const command = !options.command.empty() || options.initrd.empty();
   if (command && options.command.empty())
-    options.command = {options.root == "debian" ? "bash" : "sh", "-l"};
+    options.command = {options.root == "debian" && options.image.empty() ? "bash" : "sh", "-l"};
   if (options.ports.empty()) options.ports = options.kernel.empty() ? "virtio" : "serial";
   if (!command) options.ports = "serial";
   bool const terminal = on_terminal();
@@ -126,6 +155,7 @@ int run_guest(RunOptions options) {
                .memory_mib = options.memory_mib,
                .cpus = options.cpus,
                .kvm = kvm,
+               .gdb_socket = options.debug ? gdb_socket() : fs::path(),
                .named_ports = options.ports == "virtio",
                .more = options.qemu};
   if (vm.cpus == 0)
@@ -134,17 +164,25 @@ int run_guest(RunOptions options) {
     vm.initrd.append(-vm.initrd.size() % 4, '\0');
     vm.initrd += command_archive(options, terminal_of_guest);
   }
+  if (options.debug) invite_gdb(vm);
+  std::string headline;
+  if (command && !options.quiet && isatty(STDERR_FILENO))
+    headline = std::format("{} ({})", vm.machine, kvm ? "kvm" : "tcg");
   Vm machine(vm);
   Session session(machine,
                   {.command = command,
                    .terminal = terminal,
+                   .log = options.log,
                    .debug = options.debug,
+                   .headline = headline,
                    .timeout = options.timeout,
                    .input_window = options.ports == "virtio" ? guest::protocol::port_window
                                                              : guest::protocol::serial_window});
   auto const result = session.run();
+  if (options.debug) fs::remove(vm.gdb_socket);
+  if (options.trace_missing) list_missing(result);
   if (options.json_status >= 0) write_status(options.json_status, result, vm.kvm);
-  if (!result.problem.empty()) explain(result, options.debug);
+  if (!result.problem.empty()) explain(result, options.log, machine.command());
   return command ? result.exit_code() : console_code(result);
 }
 

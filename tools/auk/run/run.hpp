@@ -24,15 +24,19 @@ struct RunOptions {
   std::string profile = "dev";
   std::string root = "debian";  // or "busybox"
   fs::path initrd;              // instead of a root
+  fs::path image;               // likewise: a folder or an archive without an /init of its own
   std::string machine = "microvm";
   std::string ports;  // "virtio" or "serial"; empty: what the kernel is known to have
   int memory_mib = 512;
   int cpus = 0;  // 0: as many as there are, at most four
   std::string append;
   double timeout = 0;  // seconds; 0: none
-  bool debug = false;  // shows the kernel's log
+  bool log = false;    // shows the kernel's
+  bool debug = false;  // waits for gdb
+  bool trace_missing = false, quiet = false;
   int json_status = -1;
   std::vector<std::string> environment;
+  std::string user;  // "name", "name:group" or numbers; empty: root
   std::string folder = "/";
   std::vector<GuestCopy> copies;
   std::vector<std::string> qemu;  // more words of its command line
@@ -52,6 +56,10 @@ fs::path busybox_root();
 // The programs of tools/guest/debian.txt, and busybox's names where they leave a gap; made anew
 // only if the list or Debian's versions changed.
 fs::path debian_root();
+
+// --- image.cpp ------------------------------------------------------------------------------
+// What --image names as a cpio archive, which may be compressed; made anew only if it changed.
+fs::path image_root(fs::path const& image);
 
 // auk-init, the command and the copies, to follow any root.
 struct TerminalSize {

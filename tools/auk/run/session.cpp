@@ -113,12 +113,19 @@ bool Session::round() {
   return true;
 }
 
+// The terminal is raw by then.
+void Session::show_headline() const {
+  if (settings_.headline.empty()) return;
+  dprintf(STDERR_FILENO, "auk: %s, up in %.2f s\r\n", settings_.headline.c_str(),
+          result_.boot_seconds);
+}
+
 // --- deadlines --------------------------------------------------------------------------------
 
 int Session::wait_time() const {
   double next = std::numeric_limits<double>::infinity();
   if (settings_.timeout > 0) next = std::min(next, settings_.timeout);
-  if (settings_.command && !started_) next = std::min(next, boot_limit);
+  if (may_not_start()) next = std::min(next, boot_limit);
   if (end_by_ > 0) next = std::min(next, end_by_);
   if (std::isinf(next)) return -1;
   return static_cast<int>(std::clamp((next - watch_.seconds()) * 1000 + 1, 0.0, 1e9));
@@ -130,7 +137,7 @@ void Session::check_deadlines() {
   if (settings_.timeout > 0 && now >= settings_.timeout && !reported && !result_.timed_out) {
     result_.timed_out = true;
     vm_.kill();
-  } else if (settings_.command && !started_ && now >= boot_limit && end_by_ <= 0) {
+  } else if (may_not_start() && now >= boot_limit && end_by_ <= 0) {
     lose("the guest did not start the command");
     end_by(0);
     vm_.kill();
@@ -176,7 +183,7 @@ void Session::take_errors(std::string_view bytes) { errors_.add(bytes); }
 void Session::take_log(std::string_view bytes) {
   if (!settings_.command)
     output_.add(bytes);
-  else if (settings_.debug)
+  else if (settings_.log)
     errors_.add(bytes);
   log_partial_ += bytes;
   for (std::size_t end; (end = log_partial_.find('\n')) != std::string::npos;) {
@@ -192,6 +199,8 @@ void Session::log_line(std::string line) {
     lose(line.substr(panic));
     end_by(end_grace);
   }
+  if (line.find(": system call ") != line.npos && line.find(" is absent") != line.npos)
+    result_.missing.push_back(line);
   result_.last_lines.push_back(std::move(line));
   if (result_.last_lines.size() > shown_lines) result_.last_lines.pop_front();
 }
@@ -210,6 +219,7 @@ void Session::obey(std::string const& line) {
   if (line == protocol::started) {
     started_ = true;
     result_.boot_seconds = watch_.seconds();
+    show_headline();
   } else if (std::sscanf(line.c_str(), protocol::taken_format, &count) == 1) {
     input_on_way_ -= std::min(input_on_way_, count);
   } else if (std::sscanf(line.c_str(), protocol::sent_format, &count, &second) == 2) {

@@ -14,6 +14,7 @@ struct RunResult {
   std::optional<int> exit, signal;  // of the command
   bool panicked = false, timed_out = false, quit = false;
   double boot_seconds = 0;
+  std::vector<std::string> missing;  // what the kernel said of system calls that it does not have
   Vm::Ending vm{};
   std::deque<std::string> last_lines;  // of the kernel's log
   std::string problem;                 // in a few words, if it is the tool's or the guest's
@@ -26,8 +27,10 @@ class Session {
   struct Settings {
     bool command;   // there is auk-init on the other side; if not, the console is on our stdio
     bool terminal;  // ours is the guest's
-    bool debug;
-    double timeout;
+    bool log;
+    bool debug;             // gdb decides when the guest begins
+    std::string headline;   // of the line about the guest; empty: none
+    double timeout;         // seconds; 0: none
     unsigned input_window;  // so many bytes of input may be on their way
   };
   Session(Vm& vm, Settings const&);
@@ -47,6 +50,8 @@ class Session {
   };
 
   bool round();
+  // It has not told us that it runs, and nothing but a fault would keep it from that.
+  bool may_not_start() const { return settings_.command && !started_ && !settings_.debug; }
   int wait_time() const;
   bool may_read(Source const&) const;
   void read_source(Source&);
@@ -70,6 +75,7 @@ class Session {
   void forward_size();
   void mind_broken_output();
   void lose(std::string_view problem);
+  void show_headline() const;
 
   Vm& vm_;
   Settings settings_;

@@ -67,6 +67,10 @@ std::vector<std::string> arguments(VmOptions const& options, int initrd,
     add({"-accel", "kvm", "-cpu", "host"});
   else
     add({"-accel", "tcg", "-cpu", "max"});
+  if (!options.gdb_socket.empty())
+    add({"-chardev",
+         std::format("socket,id=gdb,path={},server=on,wait=off", options.gdb_socket.string()),
+         "-gdb", "chardev:gdb", "-S"});
   add({"-initrd", std::format("/proc/self/fd/{}", initrd)});
   if (options.named_ports)
     add({"-device", std::format("virtio-serial-{},max_ports={}",
@@ -107,6 +111,11 @@ std::vector<std::string> arguments(VmOptions const& options, int initrd,
   _exit(127);
 }
 
+std::string shell_word(std::string const& word) {
+  constexpr auto plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+,./:@%";
+  return word.find_first_not_of(plain) == word.npos ? word : std::format("'{}'", word);
+}
+
 }  // namespace
 
 bool is_microvm(std::string_view machine) {
@@ -126,6 +135,7 @@ Vm::Vm(VmOptions const& options) {
   int const initrd = anonymous_file("initrd", options.initrd);
   output_ = anonymous_file("qemu-output", "");
   auto const argv = arguments(options, initrd, theirs);
+  for (auto const& word : argv) command_ += (command_.empty() ? "" : " ") + shell_word(word);
   pid_t const parent = getpid();
   pid_ = fork();
   if (pid_ < 0) fail("fork: {}", std::strerror(errno));

@@ -14,6 +14,7 @@ struct VmOptions {
   std::string machine, command_line;
   int memory_mib = 0, cpus = 0;
   bool kvm = false;
+  fs::path gdb_socket;            // where gdb is waited for; empty: nowhere
   bool named_ports = false;       // of a virtio console; the log's is a serial one always
   std::vector<std::string> more;  // words for QEMU
 };
@@ -32,6 +33,8 @@ class Vm {
 
   // Our end of it; reads as ended once QEMU is gone.
   int port(Port which) const { return ports_[which]; }
+  // Of QEMU, as a shell takes it.
+  std::string const& command() const { return command_; }
   void kill();
   struct Ending {
     int status;  // 128 + signal if it was killed
@@ -43,6 +46,7 @@ class Vm {
 
  private:
   std::array<int, port_count> ports_{};
+  std::string command_;
   int output_ = -1;
   pid_t pid_ = -1;
 };
