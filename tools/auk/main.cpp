@@ -5,6 +5,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
+#include <fcntl.h>
+#include <unistd.h>
 
 namespace {
 
@@ -93,6 +95,13 @@ std::vector<std::string> take_command(int& argc, char** argv) {
   return command;
 }
 
+// Whoever starts us with a stream closed must not find something else in its place.
+void open_streams() {
+  int fd = 0;
+  while (fd >= 0 && fd < 3) fd = open("/dev/null", O_RDWR);
+  if (fd >= 0) close(fd);
+}
+
 int dispatch(int argc, char** argv) {
   RunWords run_words;
   run_words.options.command = take_command(argc, argv);
@@ -160,6 +169,7 @@ int dispatch(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  open_streams();
   try {
     return dispatch(argc, argv);
   } catch (auk::Error const& error) {

@@ -125,6 +125,8 @@ int exit_code_of(int error) { return error == ENOENT || error == ENOTDIR ? 127 :
   if (command.user) {
     static User user;
     if (!user.find(command.user)) complain_user(command.user);
+    // What it has open it may open again by name.
+    for (int fd = 0; fd < 3; ++fd) (void)!fchown(fd, user.uid, static_cast<gid_t>(-1));
     if (!user.become()) complain(command.user, errno, protocol::tool_failed);
     command.set_default("HOME", user.home);
     command.set_default("USER", user.name);

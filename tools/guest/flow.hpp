@@ -21,7 +21,8 @@ class Flow {
   }
 
   bool empty() const { return begin_ == end_; }
-  unsigned long long total() const { return total_; }
+  // What was written to the target.
+  unsigned long long total() const { return written_; }
 
   // What to poll for; nothing if the flow has ended.
   pollfd wanted() const {
@@ -70,7 +71,10 @@ class Flow {
   void drain() {
     if (to_ < 0) return forget(end_ - begin_);
     ssize_t const put = write(to_, data_ + begin_, end_ - begin_);
-    if (put >= 0) return forget(static_cast<std::size_t>(put));
+    if (put >= 0) {
+      written_ += static_cast<unsigned long long>(put);
+      return forget(static_cast<std::size_t>(put));
+    }
     if (is_passing(errno)) return;
     close_target();
   }
@@ -83,7 +87,7 @@ class Flow {
   int from_ = -1, to_ = -1;
   char data_[32768];
   std::size_t begin_ = 0, end_ = 0;
-  unsigned long long total_ = 0, counted_ = 0;
+  unsigned long long total_ = 0, counted_ = 0, written_ = 0;
 };
 
 }  // namespace auk::guest

@@ -32,6 +32,7 @@ class Scan {
     format_to(name, "{:04x}:{:02x}:{:02x}.{}", a.segment, a.bus, a.device, a.function);
     TRY(f->attach(name.text(), &parent));
     if (f->header().is_bridge()) {
+      f->header().enable();
       const u8 behind = f->header().secondary_bus();
       if (behind > a.bus && !bridges_[behind]) bridges_[behind] = f;
       return {};

@@ -183,7 +183,23 @@ dev::Object* named_devices() {
   return place;
 }
 
+/// Windows that have been taken, for ever.
+struct Taken {
+  u64 first, end;
+  Taken* next;
+};
+constinit Taken* taken = nullptr;
+
+/// EBUSY: some of it is another device's.
+Result<void> take_window(const Named& n) {
+  for (const Taken* t = taken; t != nullptr; t = t->next)
+    if (n.at < t->end && t->first < n.at + n.size) return Errno::ebusy;
+  taken = TRY(mem::Box<Taken>::make(ALLOC_SITE, n.at, n.at + n.size, taken)).release();
+  return {};
+}
+
 Result<void> add_device(const Named& n, u32 index) {
+  TRY(take_window(n));
   mem::KernelRange* const window =
       TRY(mem::map_physical(ALLOC_SITE, PhysAddr(n.at), n.size,
                             mem::MapRights(mem::MapRight::write) | mem::MapRight::uncached));

@@ -137,7 +137,9 @@ Result<Piece> PciDevice::find(Piece::Kind kind) const {
   std::optional<u8> at = function_.header().find_capability(pci::capability::vendor_specific);
   // As many as fit.
   for (u32 n = 0; at && n < 64; ++n) {
-    if (function_.header().read8(*at + kind_at) == kind)
+    // Windows that no function has are for later versions.
+    if (function_.header().read8(*at + kind_at) == kind &&
+        function_.header().read8(*at + window_at) < pci::most_windows)
       return Piece{function_.header().read8(*at + window_at),
                    function_.header().read32(*at + offset_at),
                    function_.header().read32(*at + size_at),

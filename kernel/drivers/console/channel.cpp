@@ -155,7 +155,8 @@ bool Channel::service() {
 
 Result<u32> Channel::open() {
   auto s = state_.lock();
-  if (!is_plugged() || s->is_broken) return Errno::enodev;
+  if (!is_plugged()) return Errno::enxio;
+  if (s->is_broken) return Errno::enodev;
   if (s->open != 0) return Errno::ebusy;
   // What came for nobody is not for us.
   (void)take_input(*s);
@@ -261,7 +262,8 @@ Result<usize> Channel::write(u32 open, io::IoBuf& buf, bool nonblocking) {
   if (total == 0) return usize{0};
   mem::Box<Buffer> b = TRY(Buffer::create(total));
   TRY(reserve(open, nonblocking));
-  b->end = static_cast<u32>(buf.get({b->bytes, total}));
+  // All of it or nothing.
+  b->end = buf.get({b->bytes, total}) == total ? static_cast<u32>(total) : 0;
   return send(open, std::move(b));
 }
 

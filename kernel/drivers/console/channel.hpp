@@ -83,8 +83,8 @@ class Channel final {
   /// Something may have been used. True if there is more to do, for another time. Context: any.
   bool service();
 
-  /// The number of this opening. EBUSY: somebody has it; ENODEV: there is no port, or its device is
-  /// not to be trusted.
+  /// The number of this opening. EBUSY: somebody has it; ENXIO: there is no port; ENODEV: its
+  /// device is not to be trusted.
   Result<u32> open();
   void close(u32 open);
   /// ENODEV: as above.

@@ -39,9 +39,12 @@ bool choose_kvm(bool terminal) {
   return false;
 }
 
-// Where QEMU's microvm has its first virtio device, which only its ACPI tables say.
-std::string_view microvm_device(std::string_view machine) {
-  return machine.find("acpi=off") == machine.npos ? "512@0xfeb02e00:47" : "512@0xfeb00e00:12";
+// Where QEMU's microvm has its first virtio device, which only its ACPI tables say. Without those
+// it writes a word of its own on the command line.
+constexpr auto microvm_device = "512@0xfeb02e00:47";
+
+bool names_its_devices(std::string_view machine) {
+  return !is_microvm(machine) || machine.find("acpi=off") != machine.npos;
 }
 
 std::string command_line(RunOptions const& options, bool kvm) {
@@ -51,8 +54,8 @@ std::string command_line(RunOptions const& options, bool kvm) {
   // microvm there is no other clock: it hangs. Nor may it doubt the counter, which is the best
   // there is.
   if (!kvm) line += std::format(" tsc=reliable tsc_early_khz={}", tsc_khz());
-  if (options.ports == "virtio" && is_microvm(options.machine))
-    line += std::format(" virtio_mmio.device={}", microvm_device(options.machine));
+  if (options.ports == "virtio" && !names_its_devices(options.machine))
+    line += std::format(" virtio_mmio.device={}", microvm_device);
   // So that gdb finds what it looks for.
   if (options.debug) line += " nokaslr";
   if (!options.append.empty()) line += " " + options.append;
@@ -113,21 +116,24 @@ void explain(RunResult const& result, bool log, std::string const& command) {
 void list_missing(RunResult const& result) {
   if (result.missing.empty()) return note("no system call was missing");
   for (auto const& line : result.missing) {
-    auto const text = line.substr(line.find("] ") == line.npos ? 0 : line.find("] ") + 2);
+    // Behind the time, if the kernel prints it.
+    auto const stamp = line.starts_with('[') ? line.find("] ") : line.npos;
+    auto const text = stamp == line.npos ? line : line.substr(stamp + 2);
+    auto const place = text.find(": system call ");
     int number = -1;
-    std::sscanf(text.c_str() + text.find(": system call "), ": system call %d", &number);
+    if (place != text.npos) std::sscanf(text.c_str() + place, ": system call %d", &number);
     note("missing: {} ({})", system_call_name(number), text);
   }
 }
 
-// gdb's end of the guest, below the repository so that its path fits into an address.
-fs::path gdb_socket() { return fs::absolute(std::format("build/guest/gdb-{}", getpid())); }
+// gdb's end of the guest. QEMU starts in our folder, so the path is short enough for an address.
+fs::path gdb_socket() { return std::format("build/guest/gdb-{}", getpid()); }
 
 void invite_gdb(VmOptions const& vm) {
   auto symbols = vm.kernel;
   symbols.replace_filename("vmlinux");
-  note("the guest waits for: gdb {} -ex 'target remote {}'", fs::absolute(symbols).string(),
-       vm.gdb_socket.string());
+  note("the guest waits for: gdb {} -ex {}", shell_word(fs::absolute(symbols).string()),
+       shell_word("target remote " + fs::absolute(vm.gdb_socket).string()));
 }
 
 // Without a command the guest is the initrd's own affair; all that is known is how it ended.

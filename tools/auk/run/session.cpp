@@ -124,7 +124,10 @@ void Session::show_headline() const {
 
 int Session::wait_time() const {
   double next = std::numeric_limits<double>::infinity();
+  // Nothing is waited for any more but the end of what comes.
+  if (killed_) return -1;
   if (settings_.timeout > 0) next = std::min(next, settings_.timeout);
+  if (misses_bytes()) next = std::min(next, last_bytes_ + end_grace);
   if (may_not_start()) next = std::min(next, boot_limit);
   if (end_by_ > 0) next = std::min(next, end_by_);
   if (std::isinf(next)) return -1;
@@ -133,17 +136,29 @@ int Session::wait_time() const {
 
 void Session::check_deadlines() {
   auto const now = watch_.seconds();
-  bool const reported = result_.exit || result_.signal;
-  if (settings_.timeout > 0 && now >= settings_.timeout && !reported && !result_.timed_out) {
-    result_.timed_out = true;
-    vm_.kill();
+  if (killed_) return;
+  if (settings_.timeout > 0 && now >= settings_.timeout) {
+    result_.timed_out = !dismissed_;
+    kill();
+  } else if (misses_bytes() && now >= last_bytes_ + end_grace) {
+    // note_end() says what is missing.
+    kill();
   } else if (may_not_start() && now >= boot_limit && end_by_ <= 0) {
     lose("the guest did not start the command");
-    end_by(0);
-    vm_.kill();
+    kill();
   } else if (end_by_ > 0 && now >= end_by_) {
-    vm_.kill();
+    kill();
   }
+}
+
+void Session::kill() {
+  killed_ = true;
+  vm_.kill();
+}
+
+// The command has ended, and less has come than the guest sent, although we take it.
+bool Session::misses_bytes() const {
+  return (result_.exit || result_.signal) && !has_all() && !output_.full() && !errors_.full();
 }
 
 void Session::end_by(double seconds) {
@@ -174,6 +189,7 @@ void Session::read_source(Source& source) {
     return;
   }
   source.count += static_cast<unsigned long long>(got);
+  last_bytes_ = watch_.seconds();
   (this->*source.take)({bytes, static_cast<std::size_t>(got)});
 }
 
@@ -232,8 +248,7 @@ void Session::obey(std::string const& line) {
 }
 
 bool Session::has_all() const {
-  return settings_.terminal ||
-         (sources_[Vm::data].count >= sent_[0] && sources_[Vm::errors].count >= sent_[1]);
+  return sources_[Vm::data].count >= sent_[0] && sources_[Vm::errors].count >= sent_[1];
 }
 
 // The guest may go once it has said how the command ended and all that it sent is here.
@@ -294,7 +309,7 @@ void Session::read_input() {
   data_.add(result.keys);
   if (result.quit) {
     result_.quit = true;
-    vm_.kill();
+    kill();
   }
 }
 
@@ -324,7 +339,7 @@ void Session::on_signal(int signal) {
   last_interrupt_ = watch_.seconds();
   if (started_ && !again) return control_.add(std::format("signal {}\n", signal));
   result_.quit = true;
-  vm_.kill();
+  kill();
 }
 
 void Session::forward_size() {

@@ -67,6 +67,8 @@ class Session {
   void take_control(std::string_view);
   void obey(std::string const& line);
   bool has_all() const;
+  bool misses_bytes() const;
+  void kill();
   void dismiss();
   void check_counts();
   void note_end();
@@ -90,7 +92,9 @@ class Session {
   bool input_open_ = true, end_of_input_told_ = false, broken_output_told_ = false;
   unsigned long long input_on_way_ = 0;
   unsigned long long sent_[2] = {};
-  double end_by_ = 0;  // on the watch; 0: no such limit
+  bool killed_ = false;
+  double last_bytes_ = 0;  // when some came from the guest
+  double end_by_ = 0;      // on the watch; 0: no such limit
   double last_interrupt_ = -10;
 };
 

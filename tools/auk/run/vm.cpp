@@ -111,12 +111,15 @@ std::vector<std::string> arguments(VmOptions const& options, int initrd,
   _exit(127);
 }
 
+}  // namespace
+
 std::string shell_word(std::string const& word) {
   constexpr auto plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+,./:@%";
-  return word.find_first_not_of(plain) == word.npos ? word : std::format("'{}'", word);
+  if (!word.empty() && word.find_first_not_of(plain) == word.npos) return word;
+  std::string quoted = "'";
+  for (char const c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
 }
-
-}  // namespace
 
 bool is_microvm(std::string_view machine) {
   return machine.substr(0, machine.find(',')) == "microvm";

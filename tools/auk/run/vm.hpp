@@ -22,6 +22,9 @@ struct VmOptions {
 // "microvm", with options or without.
 bool is_microvm(std::string_view machine);
 
+// As a shell takes it.
+std::string shell_word(std::string const& word);
+
 class Vm {
  public:
   enum Port { log, data, errors, control, port_count };
