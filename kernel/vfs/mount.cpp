@@ -247,10 +247,11 @@ void MountTable::attach(Mount& m, mem::Box<Attachment> at) {
   a->parent.children.push_back(m);
   if (!m.count_.is_spread()) m.count_.spread();
   // First the place, then the chain: the moment is the second store.
-  mount_changes.enter();
-  m.place_.store_release(a);
-  publish(*a);
-  mount_changes.leave();
+  {
+    const SequenceCount::Change changing(mount_changes);
+    m.place_.store_release(a);
+    publish(*a);
+  }
   if (MountNamespace* const space = a->parent.space()) enter_space(m, *space);
 }
 
@@ -269,9 +270,10 @@ void MountTable::move(Mount& m, mem::Box<Attachment> at) {
     fresh->point->count_mount(1);
     publish(*fresh);
   }
-  mount_changes.enter();
-  m.place_.store_release(fresh);
-  mount_changes.leave();
+  {
+    const SequenceCount::Change changing(mount_changes);
+    m.place_.store_release(fresh);
+  }
   if (former != nullptr) {
     take_out(*former);
     former->parent.children.remove(m);

@@ -105,11 +105,10 @@ class NameTable {
     Name* replaced = nullptr;
     publish(n);
     if (is_directory || victim != nullptr) {
-      auto changing = name_change_lock.lock();
-      name_changes.enter();
+      auto alone = name_change_lock.lock();
+      const SequenceCount::Change changing(name_changes);
       set_place(owner, n);
       if (victim != nullptr) replaced = mark_gone(*victim);
-      name_changes.leave();
     } else {
       set_place(owner, n);
     }
@@ -123,11 +122,10 @@ class NameTable {
     publish(for_a);
     publish(for_b);
     {
-      auto changing = name_change_lock.lock();
-      name_changes.enter();
+      auto alone = name_change_lock.lock();
+      const SequenceCount::Change changing(name_changes);
       set_place(a, for_a);
       set_place(b, for_b);
-      name_changes.leave();
     }
     take_out(*former_a);
     take_out(*former_b);

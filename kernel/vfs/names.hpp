@@ -38,6 +38,7 @@
 #include <span>
 #include <string_view>
 
+#include "core/preempt.hpp"
 #include "core/rcu.hpp"
 #include "core/spin.hpp"
 #include "mem/box.hpp"
@@ -102,9 +103,20 @@ class SequenceCount {
   }
   /// What was read since begin(), with acquire, belongs together.
   bool is_still(u64 n) const { return count_.load_acquire() == n; }
-  /// For the one writer, around stores that release.
-  void enter() { count_.store_relaxed(count_.load_relaxed() + 1); }
-  void leave() { count_.store_release(count_.load_relaxed() + 1); }
+  /// Held by the one writer around stores that release. Who waits for the end of it may not be
+  /// able to sleep, so the writer keeps its CPU until then.
+  class Change {
+    const core::PreemptOff here_;
+    SequenceCount& changing_;
+
+   public:
+    explicit Change(SequenceCount& c) : changing_(c) {
+      c.count_.store_relaxed(c.count_.load_relaxed() + 1);
+    }
+    ~Change() { changing_.count_.store_release(changing_.count_.load_relaxed() + 1); }
+    Change(const Change&) = delete;
+    Change& operator=(const Change&) = delete;
+  };
 };
 
 /// Counts moves of directories, exchanges, and replacements.
