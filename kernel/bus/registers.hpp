@@ -7,7 +7,9 @@
 #include <cstring>
 #include <span>
 
+#include "base/result.hpp"
 #include "base/types.hpp"
+#include "mem/vmalloc.hpp"
 
 namespace auk::bus {
 
@@ -19,7 +21,15 @@ class Registers {
   constexpr Registers() = default;
   /// Mapped uncached, for as long as this is used.
   constexpr Registers(byte* first, usize size) : first_(first), size_(size) {}
+  /// ENOMEM.
+  static Result<Registers> map(PhysAddr at, usize size) {
+    mem::KernelRange* const range = TRY(mem::map_physical(
+        ALLOC_SITE, at, size, mem::MapRights(mem::MapRight::write) | mem::MapRight::uncached));
+    return Registers(range->as<byte>(at.value & page_mask), size);
+  }
   usize size() const { return size_; }
+  /// Those from `offset` on, which is not behind the end.
+  Registers from(usize offset) const { return {first_ + offset, size_ - offset}; }
   /// u8 to u64; one access of that width. `offset` is a multiple of it and inside.
   template <class T> T read(usize offset) const {
     return *reinterpret_cast<volatile T*>(first_ + offset);

@@ -205,6 +205,7 @@ class PlainDevice final : public Device {
 
 void set_node_watcher(NodeWatcher& w) { node_watcher.store_release(&w); }
 
+Object* devices_place() { return places.devices; }
 Subsystem& platform_bus() { return platform; }
 
 void add_made_device(std::string_view name, Ref<Device> device, Object* parent) {

@@ -80,6 +80,8 @@ class Device : public Object {
   void detach();
 };
 
+/// /sys/devices. Null when there was no memory.
+Object* devices_place();
 /// Of devices that hang on nothing that could be asked for them.
 Subsystem& platform_bus();
 

@@ -80,9 +80,7 @@ Result<Registers> Function::map(u8 window, u32 offset, u32 size) const {
   // Where it has no business: what is written to it would land elsewhere.
   if (w.address + w.size > mem::layout::physical_limit || mem::is_any_memory(at, size))
     return Errno::enodev;
-  mem::KernelRange* const range = TRY(mem::map_physical(
-      ALLOC_SITE, at, size, mem::MapRights(mem::MapRight::write) | mem::MapRight::uncached));
-  return Registers(range->as<byte>(at.value & page_mask), size);
+  return Registers::map(at, size);
 }
 
 dev::Subsystem& subsystem() { return bus; }

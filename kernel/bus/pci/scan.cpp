@@ -72,10 +72,8 @@ class Scan {
 
 void scan() {
   ConfigSpace* const space = config_space();
-  Result<dev::Found> devices =
-      dev::root() == nullptr ? Errno::enoent : dev::root()->find("devices");
-  if (space == nullptr || !devices.ok()) return;
-  dev::Object* const top = dev::add_place(devices.take().object.get(), "pci0000:00");
+  if (space == nullptr) return;
+  dev::Object* const top = dev::add_place(dev::devices_place(), "pci0000:00");
   if (top == nullptr) return;
   Result<mem::Box<Scan>> made = mem::Box<Scan>::make(ALLOC_SITE, *space);
   if (!made.ok()) return core::log_err("pci: no memory");

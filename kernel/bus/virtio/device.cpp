@@ -1,8 +1,5 @@
 #include "bus/virtio/device.hpp"
 
-#include <algorithm>
-
-#include "base/math.hpp"
 #include "base/text.hpp"
 #include "core/init_graph.hpp"
 #include "core/log.hpp"
@@ -85,8 +82,6 @@ void Device::put_event(mem::Text& out) const {
 }
 
 Result<void> Device::negotiate(u64 wanted) {
-  transport_.set_status(0);
-  transport_.set_status(status::acknowledge);
   transport_.set_status(status::acknowledge | status::driver);
   const u64 offered = transport_.offered_features();
   features_ = offered & wanted;
@@ -98,6 +93,19 @@ Result<void> Device::negotiate(u64 wanted) {
   if (transport_.is_old()) return {};
   transport_.set_status(transport_.status() | status::features_ok);
   return (transport_.status() & status::features_ok) != 0 ? Result<void>() : Errno::enodev;
+}
+
+Result<void> Device::read_config(u32 offset, std::span<byte> out) const {
+  const Registers config = transport_.config();
+  if (offset > config.size() || config.size() - offset < out.size()) return Errno::eio;
+  constexpr u32 most_tries = 100;
+  for (u32 tries = 0; tries < most_tries; ++tries) {
+    const u32 before = transport_.config_generation();
+    // Numbers of four bytes as such (4.2.2.2).
+    config.copy(offset, out, !transport_.is_old());
+    if (transport_.config_generation() == before) return {};
+  }
+  return Errno::eio;
 }
 
 Result<mem::Box<QueueMemory>> Device::make_queue(u32 index, u32 wanted) {

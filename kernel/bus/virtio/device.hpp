@@ -9,6 +9,7 @@
 // that breaks its queue is left alone from then on.
 #pragma once
 #include "bus/driver_list.hpp"
+#include "bus/registers.hpp"
 #include "bus/virtio/queue.hpp"
 #include "dev/device.hpp"
 #include "mem/box.hpp"
@@ -81,9 +82,10 @@ class Transport {
   /// Before the device is started. The errors of asking for an interrupt.
   virtual Result<void> connect(u32 index, const Queue::Addresses& at, u32 size) = 0;
   virtual void notify(u32 index) = 0;
-  /// A number of the configuration, of 1, 2 or 4 bytes, or several that belong together. EIO: it
-  /// has no such, or does not come to rest.
-  virtual Result<void> read_config(u32 offset, std::span<byte> out) = 0;
+  /// The registers that its kind has of its own; none: size 0.
+  virtual Registers config() const = 0;
+  /// Changes with them; old devices do not say.
+  virtual u32 config_generation() const = 0;
 };
 
 /// virtioN.
@@ -102,11 +104,14 @@ class Device final : public dev::Device {
   u32 index() const { return index_; }
   u64 features() const { return features_; }
 
-  /// Resets the device and settles on those of `wanted` that it offers and, for all but old ones,
+  /// Settles on those of `wanted` that it offers and, for all but old ones,
   /// version_1. ENODEV: it does not do with these.
   Result<void> negotiate(u64 wanted);
   void put_event(mem::Text& out) const override;
   bool has(u64 feature) const { return (features_ & feature) != 0; }
+  /// A number of the configuration, of 1, 2 or 4 bytes, or several that belong together. EIO: it
+  /// has no such, or does not come to rest.
+  Result<void> read_config(u32 offset, std::span<byte> out) const;
   /// A queue of at most `wanted` descriptors, a power of two, that the device knows. ENODEV: there
   /// is no such; ENOMEM.
   Result<mem::Box<QueueMemory>> make_queue(u32 index, u32 wanted);
@@ -136,7 +141,8 @@ class Driver {
   ~Driver() = default;
 };
 void register_driver(Driver& d);
-/// A device was found: the driver of its kind gets it. `parent`: what it hangs on. Both stay.
+/// A device was found: it is reset, and the driver of its kind gets it. `parent`: what it hangs on.
+/// Both stay.
 void offer(Transport& t, dev::Object& parent);
 
 }  // namespace auk::bus::virtio

@@ -1,7 +1,7 @@
 // Virtio devices as registers in memory. See Virtio 1.2, section 4.2; 4.2.4 for those of old.
 //
 // Data model: the command line names them, as QEMU's microvm, Firecracker and Linux have it:
-// virtio_mmio.device=SIZE@ADDRESS:IRQ, once for each. Context: threads, interrupts for interrupt().
+// virtio_mmio.device=SIZE@ADDRESS:IRQ, once for each. Context: threads, interrupts for handle().
 #include <array>
 
 #include "base/text.hpp"
@@ -11,7 +11,6 @@
 #include "core/init_graph.hpp"
 #include "core/log.hpp"
 #include "core/param.hpp"
-#include "mem/vmalloc.hpp"
 
 namespace auk::bus::virtio {
 namespace {
@@ -123,18 +122,8 @@ class MmioDevice final : public dev::Device, public Transport, public irq::Handl
     return {};
   }
   void notify(u32 index) override { set(Reg::notify, index); }
-  Result<void> read_config(u32 offset, std::span<byte> out) override {
-    const usize first = static_cast<u32>(Reg::config) + usize{offset};
-    if (first > registers_.size() || registers_.size() - first < out.size()) return Errno::eio;
-    constexpr u32 most_tries = 100;
-    for (u32 tries = 0; tries < most_tries; ++tries) {
-      const u32 before = is_old_ ? 0 : get(Reg::generation);
-      // Numbers of four bytes as such (4.2.2.2).
-      registers_.copy(first, out, !is_old_);
-      if (is_old_ || get(Reg::generation) == before) return {};
-    }
-    return Errno::eio;
-  }
+  Registers config() const override { return registers_.from(static_cast<u32>(Reg::config)); }
+  u32 config_generation() const override { return is_old_ ? 0 : get(Reg::generation); }
   bool handle() override {
     constexpr u32 used = 1, changed = 2;
     // The line may tell of its edges only: it must have been low when this is over.
@@ -176,10 +165,7 @@ std::optional<Named> parse_device(std::string_view s) {
 /// Where devices of the command line stand.
 dev::Object* named_devices() {
   static constinit dev::Object* place = nullptr;
-  Result<dev::Found> devices =
-      dev::root() == nullptr ? Errno::enoent : dev::root()->find("devices");
-  if (place == nullptr && devices.ok())
-    place = dev::add_place(devices.take().object.get(), "virtio-mmio-cmdline");
+  if (place == nullptr) place = dev::add_place(dev::devices_place(), "virtio-mmio-cmdline");
   return place;
 }
 
@@ -200,10 +186,7 @@ Result<void> take_window(const Named& n) {
 
 Result<void> add_device(const Named& n, u32 index) {
   TRY(take_window(n));
-  mem::KernelRange* const window =
-      TRY(mem::map_physical(ALLOC_SITE, PhysAddr(n.at), n.size,
-                            mem::MapRights(mem::MapRight::write) | mem::MapRight::uncached));
-  const Registers registers(window->as<byte>(n.at & page_mask), n.size);
+  const Registers registers = TRY(Registers::map(PhysAddr(n.at), n.size));
   const Ref<MmioDevice> d = TRY(mem::make_ref<MmioDevice>(ALLOC_SITE, registers, n.irq));
   std::array<char, 24> memory;
   Writer name(memory);

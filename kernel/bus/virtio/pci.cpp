@@ -128,7 +128,8 @@ class PciDevice final : public Transport {
   void notify(u32 index) override {
     notify_.write<u16>(usize{notify_places_[index]} * notify_multiplier_, static_cast<u16>(index));
   }
-  Result<void> read_config(u32 offset, std::span<byte> out) override;
+  Registers config() const override { return config_; }
+  u32 config_generation() const override { return get<u8>(Reg::generation); }
 };
 
 /// The one of a kind that the device wants used first.
@@ -199,17 +200,6 @@ Result<void> PciDevice::connect(u32 index, const Queue::Addresses& at, u32 size)
   if (get<u16>(Reg::queue_message) != queue_message) return Errno::ebusy;
   set<u16>(Reg::queue_enable, 1);
   return {};
-}
-
-Result<void> PciDevice::read_config(u32 offset, std::span<byte> out) {
-  if (offset > config_.size() || config_.size() - offset < out.size()) return Errno::eio;
-  constexpr u32 most_tries = 100;
-  for (u32 tries = 0; tries < most_tries; ++tries) {
-    const u8 before = get<u8>(Reg::generation);
-    config_.copy(offset, out, true);
-    if (get<u8>(Reg::generation) == before) return {};
-  }
-  return Errno::eio;
 }
 
 class PciDriver final : public pci::Driver {

@@ -7,9 +7,9 @@
 // device has one in the slot. What the device says and is told is done by a work; what a port is to
 // be (ready, open) is kept beside what the device was told, so that a full queue loses nothing. Who
 // opens a port tells of it before the first byte goes out, so the host never mixes up two openings.
-// Locking: level driver for the control queues and for who stands in a slot. Context: interrupts, a
-// work, threads. Differences from Linux: a device without ports is left alone, and so is a port
-// that is to be a terminal (hvc).
+// Locking: level driver for the control queues; a sleeping lock for what the device was told of a
+// slot; the ports themselves are the work's. Context: interrupts, a work, threads. Differences from
+// Linux: a device without ports is left alone, and so is a port that is to be a terminal (hvc).
 #include <algorithm>
 
 #include "base/text.hpp"
@@ -400,8 +400,7 @@ class ConsoleDriver final : public bus::virtio::Driver {
     if (!d.has(with_ports)) return Errno::eopnotsupp;
     u32 ports = 0;
     constexpr u32 ports_offset = 4;
-    TRY(d.transport().read_config(ports_offset,
-                                  std::span(reinterpret_cast<byte*>(&ports), sizeof(ports))));
+    TRY(d.read_config(ports_offset, std::span(reinterpret_cast<byte*>(&ports), sizeof(ports))));
     if (ports == 0 || ports > most_ports) return Errno::einval;
     mem::Box<Console> made = TRY(mem::Box<Console>::make(ALLOC_SITE, d, ports));
     Result<void> ready = made->prepare(ports);
