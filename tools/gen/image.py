@@ -15,6 +15,7 @@ UNPACKED_AT = 0x1f0
 # Bytes of the protocol's structure of that name.
 KERNEL_INFO = 16
 
+
 class Elf:
     """The little of a 64-bit ELF file that image building needs."""
 

@@ -49,7 +49,8 @@ class Channel final {
   const u32 in_index_;  ///< that of output is the next one
   core::Guarded<core::level::driver, State, core::SpinIrqOff> state_;
   Atomic<bool> is_plugged_{false};  ///< changed under the state's lock
-  core::Guarded<core::level::socket, u32, sched::SleepLock> reading_;
+  struct Nothing {};
+  core::Guarded<core::level::socket, Nothing, sched::SleepLock> reading_;
   sched::WaitQueue readers_, writers_;
 
   void give_to_device(State& s, Buffer& b);
