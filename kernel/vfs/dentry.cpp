@@ -115,10 +115,15 @@ Result<void> MemoryDirectory::read(const Dentry& dir, u64& position, io::DirSink
       auto e = entries_.lock();
       auto it = position == newest ? e->by_age.end()
                                    : e->by_age.upper_bound(static_cast<i64>(position), ByAge());
-      if (it == e->by_age.begin()) return {};
-      --it;
-      const std::string_view text = it->name()->text();
-      size = text.copy(name.data(), name.size());
+      const core::RcuReader reader;
+      const Name* listed = nullptr;
+      // Without a name here it is being made, or moved here: then it is not here yet.
+      do {
+        if (it == e->by_age.begin()) return {};
+        --it;
+        listed = it->name();
+      } while (listed == nullptr || &listed->directory() != &dir);
+      size = listed->text().copy(name.data(), name.size());
       number = it->inode().number();
       type = static_cast<u8>(it->inode().type() >> 12);
       cookie = it->cookie_;

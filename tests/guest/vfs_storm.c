@@ -1,6 +1,7 @@
 // Storms on names and mounts: many processes rename, look up, link, remove, mount and change
 // directory at once, for a number of rounds; what must hold is checked all the time, and at the end
 // nothing may be left.
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -236,13 +237,37 @@ static void unsharer(int which) {
   }
 }
 
+static bool belongs(char const* folder, char const* name) {
+  static char const* const left[] = {"moving-", "one", "fresh-", "always", "linked"};
+  static char const* const right[] = {"moving-", "two", "leaf", "link-", "leaf"};
+  char const* const* const names = strcmp(folder, "left") == 0 ? left : right;
+  for (size_t i = 0; i < sizeof left / sizeof *left; ++i)
+    if (strncmp(name, names[i], strlen(names[i])) == 0) return true;
+  return false;
+}
+
+// Lists folders whose entries come and go: a name that never was in a folder is not listed there.
+static void lister(int which) {
+  char const* const folder = which == 0 ? "left" : "right";
+  for (int i = 0; i < rounds * 40; ++i) {
+    DIR* const open_folder = opendir(folder);
+    MUST(open_folder != NULL, "opendir", folder);
+    if (open_folder == NULL) continue;
+    int names = 0;
+    for (struct dirent const* entry; (entry = readdir(open_folder)) != NULL; ++names)
+      if (entry->d_name[0] != '.') MUST(belongs(folder, entry->d_name), "listed in", folder);
+    MUST(names >= 3, "an empty list", folder);
+    closedir(open_folder);
+  }
+}
+
 struct role {
   void (*run)(int which);
   int count;
 };
 static struct role const roles[] = {{mover, 2},        {exchanger, 1}, {replacer, 2}, {watcher, 2},
                                     {folder_mover, 1}, {stander, 2},   {linker, 2},   {fighter, 3},
-                                    {mounter, 2},      {crosser, 2},   {unsharer, 1}};
+                                    {mounter, 2},      {crosser, 2},   {unsharer, 1}, {lister, 2}};
 
 static void remove_all(void) {
   char name[32];
