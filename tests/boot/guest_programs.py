@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -19,5 +20,8 @@ PROGRAMS = ("file", "dir", "path", "protected", "mount", "xattr", "at", "lock", 
 
 def compile_program(source: Path, out: Path, *more: str) -> Path:
     out.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run([*COMPILER, *more, str(source), "-o", str(out)], check=True)
+    # Another suite may be using the one that is there.
+    fresh = out.with_name(f"{out.name}.{os.getpid()}")
+    subprocess.run([*COMPILER, *more, str(source), "-o", str(fresh)], check=True)
+    fresh.rename(out)
     return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +17,14 @@ SHOWN_LINES, SHOWN_BYTES, SHOWN_PROBLEMS = 25, 200, 3
 def ask(title: str, kept: Path, boot: Callable[[], subprocess.CompletedProcess[bytes]],
         problems_of: Callable[[bytes], list[str]], report: tap.Report) -> bytes | None:
     """Its output, from `kept` if it was asked before; None if it does not do what it has to."""
-    if kept.exists():
-        return kept.read_bytes()
+    with open(f"{kept}.lock", "w") as lock:
+        # Another suite may be asking the same.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return kept.read_bytes() if kept.exists() else ask_now(title, kept, boot, problems_of, report)
+
+
+def ask_now(title: str, kept: Path, boot: Callable[[], subprocess.CompletedProcess[bytes]],
+            problems_of: Callable[[bytes], list[str]], report: tap.Report) -> bytes | None:
     for _ in range(TRIES):
         ran = boot()
         problems = [] if ran.returncode == 0 else [f"exit code {ran.returncode}"]

@@ -37,6 +37,7 @@ struct Suite {
   bool quick = true;
   bool only_by_name = false;            // too long even for --all
   std::string contains{};               // a quick suite that --all leaves out, since it runs this
+  bool alone = false;                   // would not run beside another suite as it should
   int timeout = 900;                    // seconds
   std::vector<std::string> profiles{};  // built before it runs
 };

@@ -1,6 +1,7 @@
 // Starting other programs. posix_spawn, because the checker starts them from several threads.
 #include "support.hpp"
 
+#include <array>
 #include <atomic>
 #include <csignal>
 #include <cstring>
@@ -48,11 +49,13 @@ int wait_for(pid_t pid) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-// What a signal handler may look at.
-std::atomic<pid_t> stoppable_child = 0;
+// What a signal handler may look at: one for each thread that runs something, 0 where none does.
+constexpr std::size_t most_stoppable = 64;
+std::array<std::atomic<pid_t>, most_stoppable> stoppable_children;
 
-void stop_child(int signal) {
-  if (pid_t const pid = stoppable_child) kill(pid, SIGTERM);
+void stop_children(int signal) {
+  for (auto const& child : stoppable_children)
+    if (pid_t const pid = child) kill(pid, SIGTERM);
   // The handler was installed for one signal only: this time the signal ends the tool.
   raise(signal);
 }
@@ -73,16 +76,24 @@ pid_t start(Process const& process) {
 int run(Process const& process) { return wait_for(start(process)); }
 
 int run_stoppable(Process const& process) {
-  struct sigaction action{};
-  action.sa_handler = stop_child;
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
-  for (int const signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
+  static std::once_flag is_installed;
+  std::call_once(is_installed, [] {
+    struct sigaction action{};
+    action.sa_handler = stop_children;
+    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    for (int const signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
+  });
   pid_t const pid = start(process);
-  stoppable_child = pid;
+  // Without a free place it is not stoppable.
+  std::atomic<pid_t>* place = nullptr;
+  for (auto& child : stoppable_children) {
+    pid_t none = 0;
+    if (!child.compare_exchange_strong(none, pid)) continue;
+    place = &child;
+    break;
+  }
   int const status = wait_for(pid);
-  stoppable_child = 0;
-  action.sa_handler = SIG_DFL;
-  for (int const signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
+  if (place) *place = 0;
   return status;
 }
 

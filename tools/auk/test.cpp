@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <mutex>
 #include <ranges>
 #include <toml++/toml.h>
 
@@ -17,6 +18,7 @@ std::vector<Suite> built_in_suites() {
   return {
       {.name = "unit",
        .command = "ctest --test-dir build/host --output-on-failure -j2",
+       .alone = true,
        .profiles = {"host"}},
       {.name = "checker", .command = "tests/check/run"},
       {.name = "checker-gates", .command = "tests/check/incremental"},
@@ -37,6 +39,8 @@ std::string commit_text() {
 
 // Builds the suite's profiles; false if one failed, and then the counts and the log say so.
 bool prepare(Suite const& suite, fs::path const& log, Counts& counts) {
+  static std::mutex one_at_a_time;
+  std::scoped_lock const lock(one_at_a_time);
   for (auto const& profile : suite.profiles) {
     auto const build_log = log.parent_path() / std::format("test-build-{}.log", profile);
     if (build_quietly(profile, build_log) == exit_ok) continue;
@@ -133,6 +137,7 @@ std::vector<Suite> load_suites(fs::path const& table_file) try {
                 .quick = entry["quick"].value_or(true),
                 .only_by_name = entry["only_by_name"].value_or(false),
                 .contains = entry["contains"].value_or(std::string()),
+                .alone = entry["alone"].value_or(false),
                 .timeout = entry["timeout"].value_or(900)};
     if (auto const* profiles = entry["profiles"].as_array())
       for (auto const& profile : *profiles)
@@ -158,8 +163,7 @@ int test(TestOptions const& options) {
   auto const suites = load_suites(options.table);
   for (auto const& name : options.names)
     if (!std::ranges::contains(suites, name, &Suite::name)) fail("there is no suite {}", name);
-  auto const commit = commit_text();
-  Counts total;
+  std::vector<Suite const*> beside, alone;
   int left_out = 0;
   for (auto const& suite : suites) {
     bool const named = std::ranges::contains(options.names, suite.name);
@@ -170,13 +174,23 @@ int test(TestOptions const& options) {
     }
     if (!named && options.all && std::ranges::contains(suites, suite.name, &Suite::contains))
       continue;
+    (suite.alone ? alone : beside).push_back(&suite);
+  }
+  auto const commit = commit_text();
+  Counts total;
+  std::mutex total_mutex;
+  auto const run_one = [&](Suite const& suite) {
     Stopwatch const watch;
     auto const counts = run_suite(suite, commit);
+    std::scoped_lock const lock(total_mutex);
     print_result(suite, counts, watch.seconds());
     std::fflush(stdout);
     total.passed += counts.passed;
     total.failed += counts.failed;
-  }
+  };
+  // Most leave a processor idle much of the time.
+  parallel_for(beside.size(), [&](std::size_t i) { run_one(*beside[i]); });
+  for (auto const* suite : alone) run_one(*suite);
   if (left_out) std::printf("%d slow suites left out; --all runs them\n", left_out);
   std::printf("%d passed, %d failed\n", total.passed, total.failed);
   return total.failed == 0 ? exit_ok : exit_failed;
