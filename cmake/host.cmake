@@ -83,6 +83,7 @@ auk_module(dev SOURCES object.cpp USES mem core machine base)
 auk_module(bus SOURCES acpi/fadt.cpp acpi/hpet.cpp acpi/madt.cpp acpi/rsdp.cpp acpi/sleep.cpp
            acpi/tables.cpp fw_cfg.cpp mptable.cpp pci/header.cpp virtio/queue.cpp USES core machine base)
 auk_module(proc SOURCES exec/elf.cpp exec/script.cpp USES core machine base)
+auk_module(fs SOURCES erofs/image.cpp USES core machine base)
 auk_module(boot SOURCES x86_64/protocol.cpp USES core machine base)
 
 # The package's own build makes four libraries; its one-file form is all we need.

@@ -21,6 +21,17 @@ namespace auk::core::level {
     static constexpr const char* label = #name;                                                    \
   }
 
+/// One that a file system which stands on others takes at another position, further out: so its
+/// operations may call those of the file systems below.
+#define AUK_STACKED_POSITION(name, before)                                                         \
+  struct name {                                                                                    \
+    struct AUK_CAPABILITY(#name) Position {};                                                      \
+    static inline Position v AUK_ACQUIRED_AFTER(before::v);                                        \
+    static constexpr u32 index = before::index + 1;                                                \
+    static constexpr const char* label = #name;                                                    \
+    using outer = outer_##name;                                                                    \
+  }
+
 struct outermost {
   struct AUK_CAPABILITY("outermost") Position {};
   static inline Position v;
@@ -33,12 +44,19 @@ AUK_LOCK_POSITION(cgroup, exec);
 // Reports of the kernel are written with their file locked, and look everywhere.
 AUK_LOCK_POSITION(report, cgroup);
 AUK_LOCK_POSITION(mount_ns, report);
-AUK_LOCK_POSITION(rename, mount_ns);
-AUK_LOCK_POSITION(file_position, rename);
-AUK_LOCK_POSITION(inode, file_position);
-AUK_LOCK_POSITION(inode_twin, inode);
+AUK_LOCK_POSITION(file_position, mount_ns);
+AUK_LOCK_POSITION(outer_rename, file_position);
+AUK_LOCK_POSITION(outer_inode, outer_rename);
+AUK_LOCK_POSITION(outer_inode_twin, outer_inode);
+AUK_LOCK_POSITION(outer_inode_victim, outer_inode_twin);
+// A file comes up into the layer that can be written.
+AUK_LOCK_POSITION(copying_up, outer_inode_victim);
+AUK_LOCK_POSITION(overlay_list, copying_up);
+AUK_STACKED_POSITION(rename, overlay_list);
+AUK_STACKED_POSITION(inode, rename);
+AUK_STACKED_POSITION(inode_twin, inode);
 // What a rename replaces.
-AUK_LOCK_POSITION(inode_victim, inode_twin);
+AUK_STACKED_POSITION(inode_victim, inode_twin);
 AUK_LOCK_POSITION(sb_freeze, inode_victim);
 AUK_LOCK_POSITION(fs_journal, sb_freeze);
 AUK_LOCK_POSITION(fs_private, fs_journal);
@@ -93,7 +111,10 @@ AUK_LOCK_POSITION(files, pid);
 AUK_LOCK_POSITION(fs_contexts, files);
 AUK_LOCK_POSITION(fs_context, fs_contexts);
 AUK_LOCK_POSITION(mount_table, fs_context);
-AUK_LOCK_POSITION(dentry, mount_table);
+// Dentries that are kept for later: all lists, then one of them.
+AUK_LOCK_POSITION(kept_lists, mount_table);
+AUK_LOCK_POSITION(kept_dentries, kept_lists);
+AUK_LOCK_POSITION(dentry, kept_dentries);
 // Names: what readers may not see in between, then the writers of one chain.
 AUK_LOCK_POSITION(name_change, dentry);
 AUK_LOCK_POSITION(name_chain, name_change);
@@ -121,7 +142,8 @@ AUK_LOCK_POSITION(rcu_batch, runqueue);
 AUK_LOCK_POSITION(timer, rcu_batch);
 // Kernel address space: taken while allocating objects, before the pages behind them.
 AUK_LOCK_POSITION(kernel_map, timer);
-AUK_LOCK_POSITION(slab, kernel_map);
+AUK_LOCK_POSITION(borrowed_page, kernel_map);
+AUK_LOCK_POSITION(slab, borrowed_page);
 AUK_LOCK_POSITION(mem_zone, slab);
 AUK_LOCK_POSITION(cross_call, mem_zone);
 // Two-step register windows of interrupt controllers: reached from every context.
@@ -129,6 +151,7 @@ AUK_LOCK_POSITION(irq_chip, cross_call);
 AUK_LOCK_POSITION(innermost, irq_chip);
 
 #undef AUK_LOCK_POSITION
+#undef AUK_STACKED_POSITION
 
 template <class Level> inline constexpr bool spins = Level::index > last_sleeping::index;
 

@@ -71,9 +71,24 @@ class AUK_CAPABILITY("spin lock") SpinPreemptOff {
   }
 };
 
+/// What the validator knows of the locks of a position, and of those that count further out.
+template <class Level, class Lock> class LockClasses {
+  static inline constinit LockClass class_{Level::label, Level::index, Lock::kind};
+
+ public:
+  static LockClass& of(const Lock& lock) {
+    if constexpr (requires { lock.is_outer(); }) {
+      using Outer = typename Level::outer;
+      static constinit LockClass outer{Outer::label, Outer::index, Lock::kind};
+      if (lock.is_outer()) return outer;
+    }
+    return class_;
+  }
+};
+
 template <class Level, class T, class Lock> class Guarded {
   static_assert(level::spins<Level> == (Lock::kind != LockKind::sleep));
-  static inline constinit LockClass class_{Level::label, Level::index, Lock::kind};
+  using Classes = LockClasses<Level, Lock>;
   Lock lock_;
   T value_ AUK_GUARDED_BY(lock_){};
 
@@ -99,9 +114,9 @@ template <class Level, class T, class Lock> class Guarded {
    public:
     explicit Access(Guarded& g) AUK_ACQUIRE(g.lock_, Level::v) AUK_LOCK_PRIMITIVE
         : guarded_(g),
-          state_(take(g.lock_, class_)) {}
+          state_(take(g.lock_, Classes::of(g.lock_))) {}
     ~Access() AUK_RELEASE() AUK_LOCK_PRIMITIVE {
-      note_release(class_);
+      note_release(Classes::of(guarded_.lock_));
       guarded_.lock_.release(state_);
     }
     T* operator->() AUK_LOCK_PRIMITIVE { return &guarded_.value_; }
@@ -113,16 +128,16 @@ template <class Level, class T, class Lock> class Guarded {
   /// The same lock at another position: for the second of two objects of one class, whose order the
   /// caller has settled.
   template <class Twin> class AUK_SCOPED TwinAccess : public Pinned {
-    static inline constinit LockClass twin_class_{Twin::label, Twin::index, Lock::kind};
+    using TwinClasses = LockClasses<Twin, Lock>;
     Guarded& guarded_;
     typename Lock::State state_;
 
    public:
     explicit TwinAccess(Guarded& g) AUK_ACQUIRE(g.lock_, Twin::v) AUK_LOCK_PRIMITIVE
         : guarded_(g),
-          state_(take(g.lock_, twin_class_)) {}
+          state_(take(g.lock_, TwinClasses::of(g.lock_))) {}
     ~TwinAccess() AUK_RELEASE() AUK_LOCK_PRIMITIVE {
-      note_release(twin_class_);
+      note_release(TwinClasses::of(guarded_.lock_));
       guarded_.lock_.release(state_);
     }
     T* operator->() AUK_LOCK_PRIMITIVE { return &guarded_.value_; }
@@ -131,6 +146,8 @@ template <class Level, class T, class Lock> class Guarded {
   template <class Twin> TwinAccess<Twin> lock_as() AUK_ACQUIRE(lock_, Twin::v) AUK_LOCK_PRIMITIVE {
     return TwinAccess<Twin>(*this);
   }
+  /// Of a lock that may count further out, before anybody else sees it.
+  Lock& kind_of_lock() AUK_LOCK_PRIMITIVE { return lock_; }
   /// For code that runs alone: before other CPUs exist, or on an object nobody else can see.
   T& alone() AUK_LOCK_PRIMITIVE { return value_; }
 };

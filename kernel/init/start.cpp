@@ -10,6 +10,7 @@
 #include "core/cpu_mask.hpp"
 #include "core/init_graph.hpp"
 #include "core/log.hpp"
+#include "core/memmap.hpp"
 #include "core/panic.hpp"
 #include "core/param.hpp"
 #include "core/version.hpp"
@@ -93,6 +94,12 @@ void setup_memory(const core::HandOver& h) {
   boot_memory.reserve({PhysAddr(0), PhysAddr(page_size)});
   boot_memory.reserve(h.image);
   if (!h.initrd.empty()) boot_memory.reserve(h.initrd);
+  core::accept_memmaps([](const core::MemmapEntry& e) {
+    if (e.kind == core::MemmapEntry::Kind::persistent && !boot_memory.contains(e.range))
+      return false;
+    boot_memory.reserve(e.range);
+    return true;
+  });
   const auto code = boot_memory.allocate(page_size, page_size, PhysAddr(1 * mib));
   const auto tables = boot_memory.allocate(4 * page_size, page_size, PhysAddr(4 * gib));
   if (!code || !tables) core::panic("Out of memory: {} KiB are usable", usable / kib);

@@ -103,6 +103,12 @@ std::optional<PhysRange> BootMemory::take_range(PhysRange window) {
   return std::nullopt;
 }
 
+bool BootMemory::contains(PhysRange wanted) const {
+  return std::ranges::any_of(ranges(), [&](const PhysRange& r) {
+    return r.start.value <= wanted.start.value && wanted.end.value <= r.end.value;
+  });
+}
+
 u64 BootMemory::free_bytes() const {
   u64 sum = 0;
   for (const PhysRange& r : ranges()) sum += r.size();

@@ -33,6 +33,8 @@ class BootMemory {
   /// The lowest usable place at or above `from`.
   std::optional<PhysAddr> allocate_low(u64 size, u64 align, PhysAddr from);
 
+  /// All of it is usable.
+  bool contains(PhysRange wanted) const;
   std::span<const PhysRange> ranges() const { return std::span(ranges_).first(count_); }
   /// Removes and returns the first usable range inside `window`, if any.
   std::optional<PhysRange> take_range(PhysRange window);

@@ -3,6 +3,7 @@
 #include "base/annotations.hpp"
 #include "core/event_counts.hpp"
 #include "core/panic.hpp"
+#include "core/spin.hpp"
 #include "mem/box.hpp"
 
 namespace auk::mem {
@@ -17,6 +18,9 @@ void count(bool anonymous, u64 change) {
   (anonymous ? anonymous_folios : object_folios).add(change);
 }
 AUK_RO_AFTER_INIT constinit Pfn the_zero_page;
+/// For frame words of pages that are borrowed: who makes and who drops their folios.
+struct Nothing {};
+constinit core::Guarded<core::level::borrowed_page, Nothing, core::SpinIrqOff> borrowed_words;
 
 }  // namespace
 
@@ -35,8 +39,32 @@ Result<Ref<Folio>> Folio::create(AllocSite& site, bool anonymous, Fill fill) {
   return f;
 }
 
+Result<Ref<Folio>> Folio::borrow(AllocSite& site, Pfn pfn) {
+  Ref<Folio> fresh = TRY(make_ref<Folio>(site, pfn, false, true)), there;
+  {
+    auto words = borrowed_words.lock();
+    const FrameWord w = read_frame(pfn);
+    // One whose last user goes has not come past the lock yet.
+    if (w.tag() == FrameTag::folio && w.descriptor<Folio>()->try_get())
+      std::swap(fresh, there);
+    else
+      write_frame(pfn, FrameWord::with_descriptor(FrameTag::folio, fresh.get()));
+    if (there) fresh = Ref<Folio>::adopt(w.descriptor<Folio>());
+  }
+  return fresh;
+}
+
 void Folio::destroy(Folio* f) {
   const Pfn pfn = f->pfn_;
+  if (f->borrowed_) {
+    {
+      auto words = borrowed_words.lock();
+      // Somebody may have borrowed the page anew meanwhile, or two did so at once.
+      if (read_frame(pfn).tag() == FrameTag::folio && read_frame(pfn).descriptor<Folio>() == f)
+        write_frame(pfn, FrameWord::of(FrameTag::absent));
+    }
+    return mem::destroy(f);
+  }
   count(f->anonymous_, ~u64{0});
   write_frame(pfn, FrameWord::of(FrameTag::kernel));
   mem::destroy(f);

@@ -22,13 +22,19 @@ class alignas(16) Folio final : public RefCounted<Folio> {
   Pfn pfn_;
   Atomic<u32> exclusive_{0};
   Atomic<u32> pins_{0};
-  bool anonymous_;
+  bool anonymous_, borrowed_;
 
  public:
-  Folio(Pfn pfn, bool anonymous) : pfn_(pfn), anonymous_(anonymous) {}
+  Folio(Pfn pfn, bool anonymous, bool borrowed = false)
+      : pfn_(pfn),
+        anonymous_(anonymous),
+        borrowed_(borrowed) {}
   /// One page of memory and its descriptor. `anonymous`: belongs to no object, only to the page
   /// tables that map it. ENOMEM.
   static Result<Ref<Folio>> create(AllocSite& site, bool anonymous, Fill fill = Fill::zero);
+  /// The one for a page of described memory (describe_memory()), which stays what it is when the
+  /// folio goes. Several objects may have it. ENOMEM.
+  static Result<Ref<Folio>> borrow(AllocSite& site, Pfn pfn);
   static void destroy(Folio* f);
   static Cache& cache();
 

@@ -68,7 +68,8 @@ bool has_spare(const Buddy& z, u64 pages) {
   return z.free_pages() >= pages + reserve.load_relaxed();
 }
 
-/// Table pages for frame words come from the front of the very section that gets them.
+/// Frame words and tables for them come from the front of the very section that gets them. Words
+/// that are there already, since a neighbour on the same page has been described, stay.
 class WordMapper final : public FrameWordMapper {
   class DonorPages final : public TablePageSource {
    public:
@@ -90,14 +91,14 @@ class WordMapper final : public FrameWordMapper {
     const u64 end = align_up(frame_words_base + last.value * sizeof(FrameWord), page_size);
     const usize pages = (end - start) >> page_shift;
     if (donor.size() >> page_shift < pages + 4) return std::nullopt;
-    const PhysAddr words = donor.start;
-    DonorPages tables({donor.start + pages * page_size, donor.end});
-    if (!kasan::map_section_shadow(first, last, tables.donor)) return std::nullopt;
-    const auto memory = bytes_of(pfn_of(words), pages);
-    fill_bytes(memory);
-    if (!map_pages(VirtAddr(start), words, pages, MapRight::write, tables).ok())
-      return std::nullopt;
-    return (tables.donor.start - donor.start) >> page_shift;
+    DonorPages source(donor);
+    if (!kasan::map_section_shadow(first, last, source.donor)) return std::nullopt;
+    for (VirtAddr va(start); va < VirtAddr(end); va += page_size) {
+      if (translate(va)) continue;
+      const std::optional<PhysAddr> words = source.table_page();
+      if (!words || !map_pages(va, *words, 1, MapRight::write, source).ok()) return std::nullopt;
+    }
+    return (source.donor.start - donor.start) >> page_shift;
   }
 };
 constinit WordMapper word_mapper;
@@ -251,6 +252,32 @@ void give_back_boot_memory(PhysRange r) {
   auto z = zone.lock();
   z->add(r);
   all_pages.store_relaxed(z->managed_pages());
+}
+
+Result<void> describe_memory(PhysRange r) {
+  constexpr unsigned order = 7;  // the words of a section, and page tables for them
+  constexpr u64 section_size = u64{pages_per_section} << page_shift;
+  // More than a donor has.
+  if (!kasan::map_shadow(to_virt(r.start), r.size())) return Errno::enomem;
+  for (PhysAddr at = r.start; at < r.end;) {
+    const PhysAddr end(std::min(align_down(at.value + section_size, section_size), r.end.value));
+    const Pfn donor = TRY(allocate_pages(ALLOC_SITE, order));
+    const PhysAddr first = phys_of(donor);
+    std::optional<usize> used;
+    {
+      auto z = zone.lock();
+      used = word_mapper.map_words(pfn_of(at), pfn_of(end), {first, first + (page_size << order)});
+    }
+    // Some of it may be words by now: it stays.
+    if (!used) return Errno::enomem;
+    // What is not used goes back, page by page.
+    for (usize i = *used; i < usize{1} << order; ++i) {
+      write_frame(donor + i, FrameWord::of(FrameTag::kernel));
+      free_pages(donor + i, 0);
+    }
+    at = end;
+  }
+  return {};
 }
 
 void setup_pages(BootMemory& memory) {

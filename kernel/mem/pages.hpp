@@ -44,6 +44,9 @@ bool pages_are_consistent();
 
 /// Whole pages that were kept out of the boot memory and are not needed any more.
 void give_back_boot_memory(PhysRange r);
+/// Makes the frame words of memory that the allocator never gets, so that folios can borrow its
+/// pages; for ever. Whole pages. ENOMEM: of some of it.
+Result<void> describe_memory(PhysRange r);
 
 /// Takes over the boot memory. Boot CPU, once, after setup_address_space().
 void setup_pages(BootMemory& memory);

@@ -10,12 +10,14 @@
 #include "proc/task.hpp"
 #include "sched/lock.hpp"
 #include "sched/rcu.hpp"
+#include "vfs/kept.hpp"
 
 namespace auk::proc::oom {
 namespace {
 
 constexpr i64 never = -1000;
 constexpr u64 second_ns = 1'000'000'000;
+constexpr u64 dentries_at_once = 1024;
 
 /// The space of the process that is being killed, counted, until its memory is back.
 struct Victim {
@@ -141,7 +143,7 @@ class Reclaimer final : public mem::Reclaimer {
       return true;
     }
     if (sched::current().has_work(sched::Interruptible::fatal)) return false;
-    if (attempt == 0) {
+    if (vfs::shrink_kept_dentries(dentries_at_once) > 0 || attempt == 0) {
       give_back_caches();
       return true;
     }

@@ -35,6 +35,16 @@ class AUK_CAPABILITY("mutex") SleepLock {
   bool is_held() const { return owner_.load_relaxed() != nullptr; }
 };
 
+/// One whose position is the outer one if its object belongs to a file system that stands on
+/// others.
+class AUK_CAPABILITY("mutex") StackedSleepLock : public SleepLock {
+  bool is_outer_ = false;
+
+ public:
+  bool is_outer() const { return is_outer_; }
+  void set_outer() { is_outer_ = true; }
+};
+
 /// Many readers or one writer. A waiting writer keeps new readers out.
 template <class Level> class AUK_CAPABILITY("rwsem") RwSemaphore {
   static_assert(!core::level::spins<Level>);

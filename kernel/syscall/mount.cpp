@@ -95,7 +95,7 @@ Result<void> mount_new(Task& me, UserStr source, UserStr type, const vfs::Path& 
   mem::Box<PathText> name;
   if (!source.is_null()) name = TRY(PathText::load(source));
   const std::string_view from = name ? name->view() : std::string_view();
-  Ref<vfs::Superblock> super = TRY(fs->open(from, options));
+  Ref<vfs::Superblock> super = TRY(fs->open(me.asker(), from, options));
   if ((flags & uapi::ms_rdonly) != 0) super->set_read_only(true);
   Ref<vfs::Dentry> root(super->root());
   Ref<vfs::Mount> m =

@@ -56,10 +56,7 @@ Result<void> change_times(const Asker& who, const Path& at, const NewTimes& time
     if (!times.both_now) return Errno::eperm;
     TRY(check_permission(inode, who.cred, Want::write));
   }
-  if (times.atime_ns != NewTimes::omit) inode.atime_ns.store_relaxed(times.atime_ns);
-  if (times.mtime_ns != NewTimes::omit) inode.mtime_ns.store_relaxed(times.mtime_ns);
-  inode.touch(false);
-  return {};
+  return inode.set_times(times);
 }
 
 Result<void> truncate(const Asker& who, const Path& at, u64 size) {
@@ -69,12 +66,9 @@ Result<void> truncate(const Asker& who, const Path& at, u64 size) {
   WriteAccess write;
   TRY(write.begin(*at.mount));
   TRY(check_permission(inode, who.cred, Want::write));
+  TRY(inode.prepare_write(Inode::Keep::bytes));
   auto changing = inode.lock.lock();
-  // What has no bytes of its own has none to lose.
-  if (inode.pages() == nullptr) return {};
-  inode.pages()->truncate(size);
-  inode.touch(true);
-  return {};
+  return inode.resize(size);
 }
 
 Result<void> check_access(const ident::Cred& cred, const Path& p, Wants wants) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "vfs/kept.hpp"
 #include "vfs/notify.hpp"
 
 namespace auk::vfs {
@@ -53,15 +54,26 @@ void link_dentry(Dentry& dir, Dentry& child, mem::Box<Name> name) {
   Dentry* const former = child.directory();
   hold(dir);
   link_name(child, std::move(name));
+  if (KeptDentries* const kept = child.inode().super().kept()) kept->keep(child);
   let_go(former);
 }
 
-void unlink_dentry(Dentry& child) { unlink_name(child); }
+namespace {
+void forget(Dentry& d) {
+  if (KeptDentries* const kept = d.inode().super().kept()) kept->forget(d);
+}
+}  // namespace
+
+void unlink_dentry(Dentry& child) {
+  unlink_name(child);
+  forget(child);
+}
 
 void move_dentry(Dentry& to_dir, Dentry& child, mem::Box<Name> name, Dentry* victim) {
   Dentry* const former = child.directory();
   hold(to_dir);
   move_name(child, std::move(name), victim, child.inode().is_directory());
+  if (victim != nullptr) forget(*victim);
   let_go(former);
 }
 

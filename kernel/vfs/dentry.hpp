@@ -9,6 +9,7 @@
 // Locking: the directory's inode lock orders changes of names in it; readers use RCU.
 // Context: threads.
 #pragma once
+#include "base/list.hpp"
 #include "base/tree.hpp"
 #include "vfs/inode.hpp"
 #include "vfs/names.hpp"
@@ -23,9 +24,11 @@ class Dentry final : public RefCounted<Dentry>, public core::RcuHead, public Nam
   Atomic<u32> mounts_{0};
   i64 cookie_ = 0;
   TreeHook age_hook_;
+  Atomic<bool> is_used_{false};
   friend class MemoryDirectory;
 
  public:
+  ListNode kept_node;  ///< the lock of KeptDentries guards it
   Dentry() = default;
   ~Dentry();
   /// Without a name yet. ENOMEM.
@@ -51,6 +54,16 @@ class Dentry final : public RefCounted<Dentry>, public core::RcuHead, public Nam
   void count_mount(i32 change) {
     (void)mounts_.fetch_add_acq_rel(static_cast<u32>(change));
     (void)inode_->super().mounts_on_it.fetch_add_acq_rel(static_cast<u32>(change));
+  }
+  /// A walk ended here.
+  void note_use() {
+    if (!is_used_.load_relaxed()) is_used_.store_relaxed(true);
+  }
+  /// Whether that was so since it was asked last.
+  bool forget_use() {
+    const bool was_used = is_used_.load_relaxed();
+    is_used_.store_relaxed(false);
+    return was_used;
   }
   /// Of a file system in memory: the place in readdir's order.
   i64 cookie() const { return cookie_; }

@@ -1,21 +1,32 @@
 #include "vfs/inode.hpp"
 
 #include "vfs/device.hpp"
+#include "vfs/kept.hpp"
 #include "vfs/mount.hpp"
 
 namespace auk::vfs {
 namespace {
-constinit Atomic<u64> next_device{21};
+constinit Atomic<u64> last_device{20};
 }
 
-Superblock::Superblock() : device_(next_device.fetch_add_relaxed(1)) {}
+u64 new_anonymous_device() { return last_device.fetch_add_relaxed(1) + 1; }
+
+Superblock::Superblock(bool is_stacked, u64 device)
+    : device_(device != 0 ? device : new_anonymous_device()),
+      is_stacked_(is_stacked) {
+  if (is_stacked) rename_lock.kind_of_lock().set_outer();
+}
 
 void Superblock::destroy(Superblock* s) {
   // Without a root it never came to be a file system: there was no memory for it.
   if (s->root_ != nullptr) {
     s->kill();
+    if (s->kept_ != nullptr) mem::destroy(s->kept_);
     (void)Ref<Dentry>::adopt(s->root_);
+  } else if (s->kept_ != nullptr) {
+    mem::destroy(s->kept_);
   }
+  s->released();
   core::rcu_call(*s);
 }
 
@@ -29,6 +40,7 @@ Inode::Inode(Superblock& super, const NewInode& fresh)
       gid(fresh.gid),
       raw_device(fresh.raw_device),
       btime_ns(core::real_ns()) {
+  if (super.is_stacked()) lock.kind_of_lock().set_outer();
   atime_ns.store_relaxed(btime_ns);
   mtime_ns.store_relaxed(btime_ns);
   ctime_ns.store_relaxed(btime_ns);
@@ -45,7 +57,8 @@ void Inode::fill_stat(io::FileStat& s) const {
   s.uid = uid.load_relaxed();
   s.gid = gid.load_relaxed();
   s.size = size();
-  s.blocks = pages_ ? pages_->pages() * (page_size / sector) : 0;
+  const vm::PageCache* const bytes = pages();
+  s.blocks = bytes != nullptr ? bytes->pages() * (page_size / sector) : 0;
   s.atime_ns = atime_ns.load_relaxed();
   s.mtime_ns = mtime_ns.load_relaxed();
   s.ctime_ns = ctime_ns.load_relaxed();
@@ -56,6 +69,22 @@ Result<void> Inode::set_rights(u32 rights, u32 new_uid, u32 new_gid) {
   uid.store_relaxed(new_uid);
   gid.store_relaxed(new_gid);
   mode.store_relaxed(type() | rights);
+  return {};
+}
+
+Result<void> Inode::set_times(const NewTimes& times) {
+  if (times.atime_ns != NewTimes::omit) atime_ns.store_relaxed(times.atime_ns);
+  if (times.mtime_ns != NewTimes::omit) mtime_ns.store_relaxed(times.mtime_ns);
+  touch(false);
+  return {};
+}
+
+Result<void> Inode::resize(u64 size) {
+  // What has no bytes of its own has none to lose.
+  vm::PageCache* const bytes = pages();
+  if (bytes == nullptr) return {};
+  bytes->truncate(size);
+  touch(true);
   return {};
 }
 
@@ -78,12 +107,12 @@ Result<usize> Inode::read_target(const Path&, std::span<char> out) const {
   const std::string_view text = target();
   return text.copy(out.data(), out.size());
 }
-Result<Ref<Inode>> Inode::lookup(std::string_view) { return Errno::enoent; }
-Result<Ref<Inode>> Inode::create(Dentry&, const NewInode& fresh) {
+Result<Ref<Inode>> Inode::lookup(Dentry&, std::string_view) { return Errno::enoent; }
+Result<Ref<Inode>> Inode::create(Dentry&, std::string_view, const NewInode& fresh) {
   return (fresh.mode & mode::type_mask) == mode::regular ? Errno::eacces : Errno::eperm;
 }
 Result<Ref<Inode>> Inode::create_unnamed(const NewInode&) { return Errno::eopnotsupp; }
-Result<void> Inode::link(Dentry&, Inode&) { return Errno::eperm; }
+Result<void> Inode::link(Dentry&, std::string_view, Inode&) { return Errno::eperm; }
 Result<void> Inode::remove(Dentry&) { return Errno::eperm; }
 Result<void> Inode::move(const Move&) { return Errno::eperm; }
 Result<void> Inode::read_dir(Dentry&, u64&, io::DirSink&) { return Errno::enotdir; }

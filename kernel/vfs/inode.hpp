@@ -25,6 +25,7 @@ class Path;
 class Inode;
 class Dentry;
 class MountChanges;
+class KeptDentries;
 
 /// The type bits of a mode.
 namespace mode {
@@ -40,10 +41,15 @@ struct FsInfo {
 
 struct RenameNothing {};
 
+/// The number of a device that there is none of, for stat(2).
+u64 new_anonymous_device();
+
 class Superblock : public RefCounted<Superblock>, public core::RcuHead {
   u64 device_;
+  const bool is_stacked_;
   Atomic<u64> next_inode_{1};
-  Dentry* root_ = nullptr;  ///< counted
+  Dentry* root_ = nullptr;        ///< counted
+  KeptDentries* kept_ = nullptr;  ///< owned; null: none are kept
   Atomic<bool> read_only_{false};
   friend class Mount;
 
@@ -52,23 +58,36 @@ class Superblock : public RefCounted<Superblock>, public core::RcuHead {
   virtual void dispose() = 0;
   /// The last mount has gone: lets go of every dentry it holds, the root excepted.
   virtual void kill() {}
+  /// All its dentries and inodes have gone: lets go of what it stands on. In a thread.
+  virtual void released() {}
 
  public:
   /// Serialises renames between directories: no directory moves while it is held, so no loop can
   /// arise and ancestors stay what they are.
-  core::Guarded<core::level::rename, RenameNothing, sched::SleepLock> rename_lock;
+  core::Guarded<core::level::rename, RenameNothing, sched::StackedSleepLock> rename_lock;
 
-  Superblock();
+  /// `is_stacked`: its operations call those of other file systems. `device`: the number of the
+  /// disk it is on, if it is on one.
+  explicit Superblock(bool is_stacked = false, u64 device = 0);
+  bool is_stacked() const { return is_stacked_; }
   Atomic<u32> watches{0};       ///< of its inodes, by inotify(7)
   Atomic<u32> mounts_on_it{0};  ///< that hang at its dentries
   static void destroy(Superblock* s);
   void retire() override { dispose(); }
   void set_root(Ref<Dentry> root);
+  /// What is looked up stays known. Once, before the file system is mounted. ENOMEM.
+  Result<void> keep_dentries();
+  KeptDentries* kept() const { return kept_; }
   Dentry& root() const { return *root_; }
   u64 device() const { return device_; }
   u64 new_inode_number() { return next_inode_.fetch_add_relaxed(1); }
   bool is_read_only() const { return read_only_.load_acquire(); }
   void set_read_only(bool r) { read_only_.store_release(r); }
+  /// It is to be written from now on. EROFS: that cannot be.
+  virtual Result<void> begin_writing() {
+    set_read_only(false);
+    return {};
+  }
 
   virtual std::string_view type() const = 0;
   virtual FsInfo info() = 0;
@@ -77,6 +96,13 @@ class Superblock : public RefCounted<Superblock>, public core::RcuHead {
   /// The file system's own options as /proc/mounts shows them, each with a comma before it; how
   /// many characters there are, of which those that fit were written.
   virtual usize show_options(std::span<char>) { return 0; }
+};
+
+/// What utimensat(2) asks for.
+struct NewTimes {
+  static constexpr i64 omit = -1;
+  i64 atime_ns = omit, mtime_ns = omit;
+  bool both_now = false;  ///< write permission is enough
 };
 
 /// What a new inode starts with.
@@ -98,6 +124,7 @@ enum class Cached : u8 {
 struct Move {
   Dentry& moving;
   Inode& to_dir;
+  std::string_view to_name;
   Dentry* victim = nullptr;  ///< stands under the new name
   bool exchange = false;     ///< and gets the old one
 };
@@ -105,6 +132,7 @@ struct Move {
 class Inode : public RefCounted<Inode>, public core::RcuHead {
   Superblock& super_;
   u64 number_;
+  Atomic<vm::PageCache*> pages_{nullptr};  ///< counted
 
  public:
   Atomic<u32> mode, uid, gid, links{1};
@@ -118,16 +146,19 @@ class Inode : public RefCounted<Inode>, public core::RcuHead {
   struct Nothing {};
   /// For entries of a directory, and for changes of size. The second of two inodes is locked as
   /// level inode_twin; entries that go are third and fourth.
-  core::Guarded<core::level::inode, Nothing, sched::SleepLock> lock;
+  core::Guarded<core::level::inode, Nothing, sched::StackedSleepLock> lock;
 
  protected:
-  Ref<vm::PageCache> pages_;
   Ref<io::Fifo> fifo_;  ///< made when a named pipe is first opened; the lock guards it
   Inode(Superblock& super, const NewInode& fresh);
   ~Inode() = default;
   virtual void dispose() = 0;
   /// Nobody uses it any more. What walks read (mode, owner, target) stays.
-  virtual void evict() { pages_ = {}; }
+  virtual void evict() { set_pages({}); }
+  /// If others may be looking at those it has, the caller keeps them.
+  void set_pages(Ref<vm::PageCache> p) {
+    (void)Ref<vm::PageCache>::adopt(pages_.exchange_acq_rel(p.release()));
+  }
 
  public:
   static void destroy(Inode* i) {
@@ -141,13 +172,22 @@ class Inode : public RefCounted<Inode>, public core::RcuHead {
   bool is_directory() const { return type() == mode::directory; }
   bool is_link() const { return type() == mode::link; }
   bool is_regular() const { return type() == mode::regular; }
-  vm::PageCache* pages() const { return pages_.get(); }
-  u64 size() const { return pages_ ? pages_->size() : size_without_pages(); }
-  void touch(bool modified) {
+  vm::PageCache* pages() const { return pages_.load_acquire(); }
+  u64 size() const {
+    const vm::PageCache* const p = pages();
+    return p != nullptr ? p->size() : size_without_pages();
+  }
+  /// It was changed, or, if `modified`, what is in it.
+  virtual void touch(bool modified) {
     const i64 now = core::real_ns();
     if (modified) mtime_ns.store_relaxed(now);
     ctime_ns.store_relaxed(now);
   }
+  /// It was read.
+  virtual void note_access(i64 when_ns) { atime_ns.store_relaxed(when_ns); }
+  enum class Keep : u8 { nothing, bytes };
+  /// Somebody is about to change the bytes, or all of them. May sleep. ENOSPC, ENOMEM, EIO.
+  virtual Result<void> prepare_write(Keep) { return {}; }
   /// An inode lost names.
   void drop_links(u32 n) {
     (void)links.fetch_sub_relaxed(n);
@@ -156,6 +196,10 @@ class Inode : public RefCounted<Inode>, public core::RcuHead {
   virtual void fill_stat(io::FileStat& s) const;
   /// chmod(2), chown(2): mode without type. The inode's lock is held. ENOMEM.
   virtual Result<void> set_rights(u32 rights, u32 new_uid, u32 new_gid);
+  /// utimensat(2): those that are not NewTimes::omit. ENOMEM.
+  virtual Result<void> set_times(const NewTimes& times);
+  /// truncate(2), of a regular file. The inode's lock is held. ENOMEM, EIO.
+  virtual Result<void> resize(u64 size);
 
   virtual u64 size_without_pages() const { return 0; }
   /// The caller may do everything, whatever mode and owner say. Under RCU.
@@ -188,12 +232,12 @@ class Inode : public RefCounted<Inode>, public core::RcuHead {
   /// Where no names are cached: what once was `name` still is.
   virtual bool is_still(std::string_view /*name*/, Inode& /*entry*/) { return true; }
   /// ENOENT, EIO, ENOMEM. May sleep.
-  virtual Result<Ref<Inode>> lookup(std::string_view name);
-  /// The inode for a new entry. ENOSPC, ENOMEM, EDQUOT.
-  virtual Result<Ref<Inode>> create(Dentry& entry, const NewInode& fresh);
+  virtual Result<Ref<Inode>> lookup(Dentry& dir, std::string_view name);
+  /// The inode for a new entry, which has no name yet. ENOSPC, ENOMEM, EDQUOT.
+  virtual Result<Ref<Inode>> create(Dentry& entry, std::string_view name, const NewInode& fresh);
   /// An inode without a name, for O_TMPFILE.
   virtual Result<Ref<Inode>> create_unnamed(const NewInode& fresh);
-  virtual Result<void> link(Dentry& entry, Inode& target);
+  virtual Result<void> link(Dentry& entry, std::string_view name, Inode& target);
   /// ENOTEMPTY for a directory that is not; its lock is held then.
   virtual Result<void> remove(Dentry& entry);
   virtual Result<void> move(const Move& m);

@@ -30,8 +30,10 @@ Result<usize> InodeFile::copy_out(io::IoBuf& buf, u64 offset) {
     if (offset >= size) break;
     const usize inside = offset % page_size;
     const usize n = std::min<u64>({buf.left(), page_size - inside, size - offset});
-    Result<Ref<vm::Folio>> found = pages.find(offset / page_size);
+    Result<Ref<vm::Folio>> found = pages.read(offset / page_size);
     usize moved = 0;
+    if (!found.ok() && found.error() != Errno::enoent)
+      return done > 0 ? Result<usize>(done) : found.error();
     if (found.ok()) {
       const Ref<vm::Folio> folio = found.take();
       moved = buf.put(folio->bytes().subspan(inside, n));

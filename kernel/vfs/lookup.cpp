@@ -306,6 +306,7 @@ Step Walker::finish() {
   if (at_.mount->is_doomed()) return Step::wait;
   if (!has(WalkFlag::passive)) at_.mount->note_use();
   if (!keep(at_, fresh_held_)) return Step::restart;
+  at_.dentry->note_use();
   if (!wants_parent) {
     end_.path = std::move(fresh_held_);
     return Step::done;
@@ -428,7 +429,7 @@ Result<Ref<Dentry>> look_up(Dentry& dir, std::string_view name, Ref<Dentry>* sta
     if (stale != nullptr) *stale = std::move(d);
   }
   if (cached == Cached::all) return Errno::enoent;
-  Ref<Inode> inode = TRY(dir.inode().lookup(name));
+  Ref<Inode> inode = TRY(dir.inode().lookup(dir, name));
   Ref<Dentry> fresh = TRY(Dentry::create(std::move(inode)));
   link_dentry(dir, *fresh, TRY(Name::create(dir, *fresh, name)));
   return fresh;

@@ -173,7 +173,7 @@ void touch_access(const Mount& mount, Inode& inode) {
   if ((flags & mount_flag::rel_atime) != 0 && before > inode.mtime_ns.load_relaxed() &&
       before > inode.ctime_ns.load_relaxed() && now - before < day_ns)
     return;
-  if (now != before) inode.atime_ns.store_relaxed(now);
+  if (now != before) inode.note_access(now);
 }
 
 // --- the tree --------------------------------------------------------------------------------

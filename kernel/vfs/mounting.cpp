@@ -100,7 +100,7 @@ class Detached {
 
 }  // namespace
 
-Result<Ref<Superblock>> SingleFileSystem::open(std::string_view, std::string_view) {
+Result<Ref<Superblock>> SingleFileSystem::open(const Asker&, std::string_view, std::string_view) {
   auto mount = mount_.lock();
   if (*mount == nullptr) {
     Ref<Superblock> super = TRY(make());
@@ -110,6 +110,13 @@ Result<Ref<Superblock>> SingleFileSystem::open(std::string_view, std::string_vie
     *mount = fresh.release();
   }
   return Ref<Superblock>((*mount)->super());
+}
+
+Result<u64> disk_number(const Asker& who, std::string_view path) {
+  const Path at = TRY(find(who, {}, path, WalkFlag::follow));
+  if (at.inode().type() != mode::block) return Errno::enotblk;
+  if (at.mount->has(mount_flag::no_dev)) return Errno::eacces;
+  return at.inode().raw_device;
 }
 
 void register_file_system(FileSystem& f) { file_systems.lock()->add(f); }
@@ -192,8 +199,8 @@ Result<void> set_mount_flags(Mount& m, u32 flags) {
 
 Result<void> set_super_read_only(MountTable& table, Superblock& super, bool read_only) {
   if (super.is_read_only() == read_only) return {};
-  super.set_read_only(read_only);
-  if (!read_only) return {};
+  if (!read_only) return super.begin_writing();
+  super.set_read_only(true);
   MountWork mounts;
   for (Mount& m : table.all())
     if (&m.super() == &super) mounts.push_back(m);

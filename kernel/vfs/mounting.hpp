@@ -18,8 +18,12 @@ class FileSystem {
  public:
   constexpr explicit FileSystem(std::string_view name) : name_(name) {}
   std::string_view name() const { return name_; }
-  /// The file system behind a source with these options. EINVAL, ENOMEM.
-  virtual Result<Ref<Superblock>> open(std::string_view source, std::string_view options) = 0;
+  /// Its source is the path of a disk's node.
+  virtual bool is_on_disk() const { return false; }
+  /// The file system behind a source with these options. EINVAL, ENOMEM; ENOTBLK, EACCES, ENXIO and
+  /// what find() fails with, if they are paths.
+  virtual Result<Ref<Superblock>> open(const Asker& who, std::string_view source,
+                                       std::string_view options) = 0;
 
  protected:
   ~FileSystem() = default;
@@ -31,7 +35,8 @@ class SingleFileSystem : public FileSystem {
 
  public:
   constexpr explicit SingleFileSystem(std::string_view name) : FileSystem(name) {}
-  Result<Ref<Superblock>> open(std::string_view source, std::string_view options) final;
+  Result<Ref<Superblock>> open(const Asker& who, std::string_view source,
+                               std::string_view options) final;
   /// Once there is one.
   Mount& hidden_mount() { return **mount_.lock(); }
   /// Null: nobody has mounted it yet.
@@ -43,6 +48,9 @@ class SingleFileSystem : public FileSystem {
   /// What is in it at first. It is a mount's by then, which takes it down if this fails.
   virtual Result<void> fill(Superblock&) { return {}; }
 };
+/// The number of the disk whose node a path leads to. What find() fails with, ENOTBLK, EACCES: the
+/// node's mount has `nodev`.
+Result<u64> disk_number(const Asker& who, std::string_view path);
 /// For ever.
 void register_file_system(FileSystem& f);
 /// ENODEV.

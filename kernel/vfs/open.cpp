@@ -78,15 +78,17 @@ Result<Ref<io::File>> open_path(const Asker& who, const Path& at, u32 flags, boo
     return f;
   }
   Ref<InodeFile> f = TRY(mem::make_ref<InodeFile>(ALLOC_SITE, flags & kept, at));
+  const bool truncates = inode.is_regular() && (flags & open_flag::truncate) != 0 && !created;
+  WriteAccess write;
   if (f->is_writable()) TRY(f->begin_write());
+  if (truncates) TRY(write.begin(*at.mount));
+  if (inode.is_regular() && (truncates || f->is_writable()))
+    TRY(inode.prepare_write(truncates ? Inode::Keep::nothing : Inode::Keep::bytes));
   notify::happened(*at.dentry, uapi::in_open);
-  if (inode.is_regular() && (flags & open_flag::truncate) != 0 && !created) {
-    WriteAccess write;
-    TRY(write.begin(*at.mount));
+  if (truncates) {
     {
       auto changing = inode.lock.lock();
-      inode.pages()->truncate(0);
-      inode.touch(true);
+      TRY(inode.resize(0));
     }
     notify::happened(*at.dentry, uapi::in_modify);
   }
@@ -118,11 +120,13 @@ Result<Ref<io::File>> open(const Asker& who, const Path& start, std::string_view
     Ref<Dentry> made;
     {
       auto changing = end.parent.inode().lock.lock();
-      if (look_up(*end.parent.dentry, end.name).ok()) {
+      const Result<Ref<Dentry>> there = look_up(*end.parent.dentry, end.name);
+      if (there.ok()) {
         // Somebody was faster.
         if (exclusive) return Errno::eexist;
         continue;
       }
+      if (there.error() != Errno::enoent) return there.error();
       const u32 bits = mode & 07777 & ~who.fs.umask();
       made = TRY(make_entry(who, *end.parent.dentry, end.name, {.mode = mode::regular | bits}));
     }

@@ -38,12 +38,34 @@ Result<Ref<Dentry>> make_entry(const Asker& who, Dentry& dir, std::string_view n
   if (parent.links.load_relaxed() == 0) return Errno::enoent;
   TRY(may_change(who, parent));
   fill_owner(who, parent, fresh);
+  return create_entry(dir, name, fresh);
+}
+
+Result<Ref<Dentry>> create_entry(Dentry& dir, std::string_view name, const NewInode& fresh) {
+  Inode& parent = dir.inode();
+  if (parent.links.load_relaxed() == 0) return Errno::enoent;
   Ref<Dentry> entry = TRY(Dentry::create());
   mem::Box<Name> text = TRY(Name::create(dir, *entry, name));
-  entry->set_inode(TRY(parent.create(*entry, fresh)));
+  entry->set_inode(TRY(parent.create(*entry, name, fresh)));
   link_dentry(dir, *entry, std::move(text));
   notify::entry(parent, uapi::in_create, name, entry->inode().is_directory());
   return entry;
+}
+
+Result<void> link_entry(Dentry& dir, std::string_view name, Inode& inode) {
+  Inode& parent = dir.inode();
+  if (parent.links.load_relaxed() == 0) return Errno::enoent;
+  auto linking = inode.lock.lock_as<core::level::inode_twin>();
+  // A file without a name can get one only if it was made without.
+  if (inode.links.load_relaxed() == 0 && !inode.may_be_linked.load_relaxed()) return Errno::enoent;
+  Ref<Dentry> entry = TRY(Dentry::create(Ref<Inode>(inode)));
+  mem::Box<Name> text = TRY(Name::create(dir, *entry, name));
+  TRY(parent.link(*entry, name, inode));
+  inode.may_be_linked.store_relaxed(false);
+  link_dentry(dir, *entry, std::move(text));
+  notify::happened(inode, uapi::in_attrib);
+  notify::entry(parent, uapi::in_create, name, false);
+  return {};
 }
 
 namespace {
@@ -55,7 +77,9 @@ struct Making {
 
   /// With the directory's lock: EEXIST, ENOENT, EROFS.
   Result<void> check(bool directory, const Result<void>& writable) {
-    if (look_up(*end.parent.dentry, end.name).ok()) return Errno::eexist;
+    const Result<Ref<Dentry>> there = look_up(*end.parent.dentry, end.name);
+    if (there.ok()) return Errno::eexist;
+    if (there.error() != Errno::enoent) return there.error();
     if (end.trailing_slash && !directory) return Errno::enoent;
     return writable.ok() ? Result<void>() : Result<void>(writable.error());
   }
@@ -82,13 +106,13 @@ Result<void> make(const Asker& who, const Path& start, std::string_view path, Ne
 }
 
 /// Runs an operation that cannot remove a mount point. One of other namespaces is unmounted there,
-/// then it starts anew.
+/// then it starts anew; but not for a file system that stands on this one, which holds locks.
 template <class F> Result<void> unless_mounted(const Asker& who, F operation) {
   for (;;) {
     Ref<Dentry> point;
     const Result<void> r = operation(point);
     if (!point) return r.ok() ? Result<void>() : Result<void>(r.error());
-    if (who.space != nullptr && is_mountpoint_in(*point, *who.space)) return Errno::ebusy;
+    if (who.space == nullptr || is_mountpoint_in(*point, *who.space)) return Errno::ebusy;
     unmount_from(*point);
   }
 }
@@ -148,18 +172,7 @@ Result<void> make_link(const Asker& who, const Path& from, const Path& start,
                       TRY(may_change(who, dir.inode()));
                       if (dir.inode().links.load_relaxed() == 0) return Errno::enoent;
                       if (inode.is_directory()) return Errno::eperm;
-                      auto linking = inode.lock.lock_as<core::level::inode_twin>();
-                      // A file without a name can get one only if it was made without.
-                      if (inode.links.load_relaxed() == 0 && !inode.may_be_linked.load_relaxed())
-                        return Errno::enoent;
-                      Ref<Dentry> entry = TRY(Dentry::create(Ref<Inode>(inode)));
-                      mem::Box<Name> text = TRY(Name::create(dir, *entry, name));
-                      TRY(dir.inode().link(*entry, inode));
-                      inode.may_be_linked.store_relaxed(false);
-                      link_dentry(dir, *entry, std::move(text));
-                      notify::happened(inode, uapi::in_attrib);
-                      notify::entry(dir.inode(), uapi::in_create, name, false);
-                      return {};
+                      return link_entry(dir, name, inode);
                     });
 }
 
@@ -322,7 +335,8 @@ Result<void> Renaming::run() {
 
 Result<void> Renaming::move() {
   mem::Box<Name> text = TRY(Name::create(*to.parent.dentry, *moving, to.name));
-  const Move m{.moving = *moving, .to_dir = to.parent.inode(), .victim = victim.get()};
+  const Move m{
+      .moving = *moving, .to_dir = to.parent.inode(), .to_name = to.name, .victim = victim.get()};
   if (!victim) {
     TRY(from.parent.inode().move(m));
     move_dentry(*to.parent.dentry, *moving, std::move(text), nullptr);
@@ -341,8 +355,11 @@ Result<void> Renaming::move() {
 Result<void> Renaming::swap() {
   mem::Box<Name> text = TRY(Name::create(*to.parent.dentry, *moving, to.name));
   mem::Box<Name> other = TRY(Name::create(*from.parent.dentry, *victim, from.name));
-  TRY(from.parent.inode().move(
-      {.moving = *moving, .to_dir = to.parent.inode(), .victim = victim.get(), .exchange = true}));
+  TRY(from.parent.inode().move({.moving = *moving,
+                                .to_dir = to.parent.inode(),
+                                .to_name = to.name,
+                                .victim = victim.get(),
+                                .exchange = true}));
   exchange_dentries(*moving, std::move(text), *victim, std::move(other));
   return {};
 }

@@ -36,16 +36,18 @@ Result<void> rename(const Asker& who, const Path& from_start, std::string_view f
 Result<void> change_mode(const Asker& who, const Path& at, u32 mode);
 /// ~0 leaves an id as it is.
 Result<void> change_owner(const Asker& who, const Path& at, u32 uid, u32 gid);
-struct NewTimes {
-  static constexpr i64 omit = -1;
-  i64 atime_ns = omit, mtime_ns = omit;
-  bool both_now = false;  ///< write permission is enough
-};
 Result<void> change_times(const Asker& who, const Path& at, const NewTimes& times);
 Result<void> truncate(const Asker& who, const Path& at, u64 size);
 /// What access(2) asks, with the credentials given; EROFS too. To execute: EACCES on a mount that
 /// forbids it.
 Result<void> check_access(const ident::Cred& cred, const Path& p, Wants wants);
+
+// For file systems that stand on others: without looking at rights. The directory's lock is held
+// and its mount may be written; there is no such entry.
+/// ENOENT: the directory was removed. ENOSPC, ENOMEM.
+Result<Ref<Dentry>> create_entry(Dentry& dir, std::string_view name, const NewInode& fresh);
+/// ENOENT: it has no name any more. ENOSPC, ENOMEM.
+Result<void> link_entry(Dentry& dir, std::string_view name, Inode& inode);
 
 /// The path a File was opened by, if it has one.
 const Path* path_of(const io::File& f);

@@ -17,7 +17,15 @@ Result<Ref<PageCache>> PageCache::create_promised(u64 size, const commit::Asker&
   return c;
 }
 
+Result<Ref<PageCache>> PageCache::create_read_only(PageSource& source, u64 size) {
+  Ref<PageCache> c = TRY(create());
+  c->source_ = &source;
+  c->grow(size);
+  return c;
+}
+
 PageCache::~PageCache() {
+  if (source_ != nullptr) return;
   if (budget_) budget_->give_back(pages());
   commit::release(promised_ != 0 ? promised_ : pages_.load_relaxed());
 }
@@ -30,12 +38,15 @@ Result<Ref<Folio>> PageCache::find(u64 index) {
 }
 
 std::optional<u64> PageCache::next_page(u64 index) const {
+  // What a source has is not known before it is asked.
+  if (source_ != nullptr) return index;
   const core::RcuReader reader;
   if (!look_->next_index(index)) return std::nullopt;
   return index;
 }
 
 u64 PageCache::next_gap(u64 index) const {
+  if (source_ != nullptr) return std::max(index, (size() + page_size - 1) / page_size);
   for (;;) {
     const core::RcuReader reader;
     constexpr u32 looks = 256;  // before somebody else may run
@@ -44,9 +55,22 @@ u64 PageCache::next_gap(u64 index) const {
   }
 }
 
+Result<Ref<Folio>> PageCache::read(u64 index) {
+  Result<Ref<Folio>> found = find(index);
+  if (found.ok() || source_ == nullptr) return found;
+  bool is_new = false;
+  return put(index, TRY(source_->read_page(index)), is_new);
+}
+
 Result<Ref<Folio>> PageCache::find_or_make(u64 index) {
   Result<Ref<Folio>> found = find(index);
   if (found.ok()) return found;
+  if (source_ != nullptr) {
+    Result<Ref<Folio>> there = read(index);
+    bool is_new = false;
+    // A page of zeros stands for a hole where a program maps it.
+    return !there.ok() && there.error() == Errno::enoent ? make(index, is_new) : std::move(there);
+  }
   TRY(charge_page());
   bool is_new = false;
   Result<Ref<Folio>> made = make(index, is_new);
@@ -54,9 +78,12 @@ Result<Ref<Folio>> PageCache::find_or_make(u64 index) {
   return made;
 }
 
-/// A fresh page in its place, or who was faster: that one. ENOMEM.
 Result<Ref<Folio>> PageCache::make(u64 index, bool& is_new) {
-  const Ref<Folio> fresh = TRY(Folio::create(ALLOC_SITE, false));
+  return put(index, TRY(Folio::create(ALLOC_SITE, false)), is_new);
+}
+
+/// A fresh page in its place, or who was faster: that one. ENOMEM.
+Result<Ref<Folio>> PageCache::put(u64 index, Ref<Folio> fresh, bool& is_new) {
   mem::Box<FolioTree::Node> spare;
   for (;;) {
     {

@@ -93,16 +93,29 @@ class PageBudget : public RefCounted<PageBudget> {
   virtual void dispose() = 0;
 };
 
+/// Where the pages of a cache come from that are not there yet.
+class PageSource {
+ public:
+  /// The page at an index, which is below the end. It belongs to the cache from then on; asked for
+  /// again, the source gives another one of the same content. ENOENT: a hole. ENOMEM, EIO, EUCLEAN.
+  virtual Result<Ref<Folio>> read_page(u64 index) = 0;
+
+ protected:
+  ~PageSource() = default;
+};
+
 class PageCache final : public MemObject {
   core::Guarded<core::level::mapping_tree, FolioTree, core::SpinIrqOff> tree_;
   const FolioTree* const look_ = &tree_.alone();  ///< for a look under RCU
   Atomic<u64> size_{0};
   Atomic<u64> pages_{0};
   u64 promised_ = 0;  ///< pages charged at once; without, each page is charged when it is made
-  Ref<PageBudget> budget_;  ///< none: no limit
+  Ref<PageBudget> budget_;        ///< none: no limit
+  PageSource* source_ = nullptr;  ///< none: it is the storage itself
   void dispose() override { mem::destroy(this); }
   Result<void> charge_page();
   Result<Ref<Folio>> make(u64 index, bool& is_new);
+  Result<Ref<Folio>> put(u64 index, Ref<Folio> fresh, bool& is_new);
   void release_page();
 
  public:
@@ -111,6 +124,8 @@ class PageCache final : public MemObject {
   static Result<Ref<PageCache>> create(Ref<PageBudget> budget = {}) {
     return mem::make_ref<PageCache>(ALLOC_SITE, std::move(budget));
   }
+  /// Only read: its pages come from a source, which outlives it.
+  static Result<Ref<PageCache>> create_read_only(PageSource& source, u64 size);
   /// Shared memory without a name: all of it is promised now (commit.hpp). ENOMEM.
   static Result<Ref<PageCache>> create_promised(u64 size, const commit::Asker& who);
 
@@ -125,6 +140,8 @@ class PageCache final : public MemObject {
   void truncate(u64 size);
   /// The page if it is there.
   Result<Ref<Folio>> find(u64 index);
+  /// The same, from the source if there is one. ENOENT: a hole. The source's errors.
+  Result<Ref<Folio>> read(u64 index);
   /// The first index from `index` on that has a page, or that has none.
   std::optional<u64> next_page(u64 index) const;
   u64 next_gap(u64 index) const;

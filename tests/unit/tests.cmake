@@ -12,3 +12,4 @@ auk_unit(mem SOURCES boot_memory_test.cpp box_test.cpp buddy_test.cpp machine.cp
          slab_test.cpp threads_test.cpp vmalloc_test.cpp USES mem)
 auk_unit(vm SOURCES area_tree_test.cpp folio_tree_test.cpp ../mem/machine.cpp USES vm mem)
 auk_unit(dev SOURCES object_test.cpp ../mem/machine.cpp USES dev mem)
+auk_unit(fs SOURCES erofs_test.cpp USES fs)

@@ -304,7 +304,8 @@ constinit TerminalNumbers terminal_numbers;
 class Devpts final : public vfs::FileSystem {
  public:
   constexpr Devpts() : FileSystem(type_name) {}
-  Result<Ref<vfs::Superblock>> open(std::string_view, std::string_view options) override {
+  Result<Ref<vfs::Superblock>> open(const vfs::Asker&, std::string_view,
+                                    std::string_view options) override {
     return Instance::make(TRY(parse_options(options)));
   }
 };

@@ -17,7 +17,7 @@ constexpr KernelText<[](mem::Text& out) {
 constexpr KernelText<[](mem::Text& out) {
   // None of them lives on a block device.
   for (const auto* f = vfs::next_file_system(nullptr); f != nullptr; f = vfs::next_file_system(f))
-    out.print("nodev\t{}\n", f->name());
+    out.print("{}\t{}\n", f->is_on_disk() ? "" : "nodev", f->name());
 }>
     filesystems("filesystems");
 

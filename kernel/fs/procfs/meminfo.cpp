@@ -1,7 +1,10 @@
 // /proc/meminfo: see proc_meminfo(5). What this kernel does not tell apart has no line.
+#include <algorithm>
+
 #include "core/event_counts.hpp"
 #include "fs/procfs/node.hpp"
 #include "mem/figures.hpp"
+#include "vfs/kept.hpp"
 #include "vm/commit.hpp"
 
 namespace auk::fs::procfs {
@@ -15,8 +18,9 @@ constexpr KernelText<[](mem::Text& out) {
   const mem::Figures m = mem::gather_figures();
   put(out, "MemTotal:", m.managed);
   put(out, "MemFree:", m.free);
-  // Files in memory are all there is of a page cache: nothing can be dropped.
-  put(out, "MemAvailable:", m.available);
+  // Files in memory are all there is of a page cache: only what is known of others can be dropped.
+  const u64 kept = std::min(vfs::kept_dentry_pages(), m.slabs);
+  put(out, "MemAvailable:", m.available + kept);
   put(out, "Buffers:", 0);
   put(out, "Cached:", m.of_objects);
   put(out, "SwapCached:", 0);
@@ -27,8 +31,8 @@ constexpr KernelText<[](mem::Text& out) {
   put(out, "AnonPages:", m.anonymous);
   put(out, "Shmem:", m.of_objects);
   put(out, "Slab:", m.slabs);
-  put(out, "SReclaimable:", 0);
-  put(out, "SUnreclaim:", m.slabs);
+  put(out, "SReclaimable:", kept);
+  put(out, "SUnreclaim:", m.slabs - kept);
   put(out, "CommitLimit:", vm::commit::limit());
   put(out, "Committed_AS:", vm::commit::committed());
 }>

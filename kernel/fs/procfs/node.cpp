@@ -75,10 +75,12 @@ class ProcInode final : public vfs::Inode {
     return is_directory() ? vfs::Cached::none : vfs::Cached::all;
   }
   bool is_still(std::string_view name, Inode& entry) override;
-  Result<Ref<Inode>> lookup(std::string_view name) override;
+  Result<Ref<Inode>> lookup(vfs::Dentry& dir, std::string_view name) override;
   // What is not there cannot be looked up, and that is asked first.
-  Result<Ref<Inode>> create(vfs::Dentry&, const vfs::NewInode&) override { return Errno::enoent; }
-  Result<void> link(vfs::Dentry&, Inode&) override { return Errno::enoent; }
+  Result<Ref<Inode>> create(vfs::Dentry&, std::string_view, const vfs::NewInode&) override {
+    return Errno::enoent;
+  }
+  Result<void> link(vfs::Dentry&, std::string_view, Inode&) override { return Errno::enoent; }
   Result<void> read_dir(vfs::Dentry& dir, u64& position, io::DirSink& sink) override;
   std::string_view target() const override { return target_; }
   bool is_magic_link() const override { return node_.is_magic(); }
@@ -104,7 +106,7 @@ bool ProcInode::is_still(std::string_view name, Inode& entry) {
   return true;
 }
 
-Result<Ref<vfs::Inode>> ProcInode::lookup(std::string_view name) {
+Result<Ref<vfs::Inode>> ProcInode::lookup(vfs::Dentry&, std::string_view name) {
   const Entry e = TRY(node_.find(subject_, name));
   return make(static_cast<ProcSuper&>(super()), e, number_below(name));
 }

@@ -132,7 +132,7 @@ class SysInode final : public vfs::Inode {
     Result<dev::Found> now = object().find(name);
     return now.ok() && *now == static_cast<SysInode&>(entry).what_;
   }
-  Result<Ref<Inode>> lookup(std::string_view name) override {
+  Result<Ref<Inode>> lookup(vfs::Dentry&, std::string_view name) override {
     const dev::Found what = TRY(object().find(name));
     return make(static_cast<SysSuper&>(super()), what, object());
   }

@@ -20,8 +20,8 @@ namespace {
 Result<void> add_node(vfs::Dentry& dir, const dev::Device& d) {
   Ref<vfs::Dentry> entry = TRY(vfs::Dentry::create());
   mem::Box<vfs::Name> name = TRY(vfs::Name::create(dir, *entry, d.name()));
-  entry->set_inode(
-      TRY(dir.inode().create(*entry, {.mode = d.mode(), .raw_device = d.device_number()})));
+  entry->set_inode(TRY(
+      dir.inode().create(*entry, d.name(), {.mode = d.mode(), .raw_device = d.device_number()})));
   vfs::link_dentry(dir, *entry, std::move(name));
   return {};
 }

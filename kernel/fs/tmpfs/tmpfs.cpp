@@ -109,9 +109,10 @@ class TmpInode final : public vfs::Inode {
     return tmp_super().type() == "ramfs" ? 0 : (entries_->count() + 2) * of_entry;
   }
   std::string_view target() const override { return target_; }
-  Result<Ref<Inode>> create(vfs::Dentry& entry, const vfs::NewInode& fresh) override;
+  Result<Ref<Inode>> create(vfs::Dentry& entry, std::string_view name,
+                            const vfs::NewInode& fresh) override;
   Result<Ref<Inode>> create_unnamed(const vfs::NewInode& fresh) override;
-  Result<void> link(vfs::Dentry& entry, Inode& target) override;
+  Result<void> link(vfs::Dentry& entry, std::string_view name, Inode& target) override;
   Result<void> remove(vfs::Dentry& entry) override;
   Result<void> move(const vfs::Move& m) override;
   Result<void> read_dir(vfs::Dentry& dir, u64& position, io::DirSink& sink) override {
@@ -133,7 +134,7 @@ class TmpInode final : public vfs::Inode {
 Result<void> TmpInode::fill(const vfs::NewInode& fresh) {
   if (!tmp_super().inodes.take()) return Errno::enospc;
   is_counted_ = true;
-  if (is_regular()) pages_ = TRY(vm::PageCache::create(tmp_super().budget()));
+  if (is_regular()) set_pages(TRY(vm::PageCache::create(tmp_super().budget())));
   if (is_directory()) {
     entries_ = TRY(mem::Box<vfs::MemoryDirectory>::make(ALLOC_SITE)).release();
     links.store_relaxed(2);
@@ -157,7 +158,8 @@ Result<Ref<TmpInode>> TmpInode::make(vfs::Superblock& super, const vfs::NewInode
   return i;
 }
 
-Result<Ref<vfs::Inode>> TmpInode::create(vfs::Dentry& entry, const vfs::NewInode& fresh) {
+Result<Ref<vfs::Inode>> TmpInode::create(vfs::Dentry& entry, std::string_view,
+                                         const vfs::NewInode& fresh) {
   Ref<TmpInode> i = TRY(make(super(), fresh));
   if (i->is_directory()) (void)links.fetch_add_relaxed(1);
   entries_->add(entry);
@@ -171,7 +173,7 @@ Result<Ref<vfs::Inode>> TmpInode::create_unnamed(const vfs::NewInode& fresh) {
   return Ref<vfs::Inode>(std::move(i));
 }
 
-Result<void> TmpInode::link(vfs::Dentry& entry, Inode& target) {
+Result<void> TmpInode::link(vfs::Dentry& entry, std::string_view, Inode& target) {
   // Each further name counts like a file.
   if (target.links.load_relaxed() > 0 && !tmp_super().inodes.take()) return Errno::enospc;
   (void)target.links.fetch_add_relaxed(1);
@@ -280,7 +282,8 @@ namespace {
 class Tmpfs final : public vfs::FileSystem {
  public:
   constexpr explicit Tmpfs(std::string_view name) : FileSystem(name) {}
-  Result<Ref<vfs::Superblock>> open(std::string_view, std::string_view options) override {
+  Result<Ref<vfs::Superblock>> open(const vfs::Asker&, std::string_view,
+                                    std::string_view options) override {
     Options o = default_options();
     TRY(parse_options(options, mem::count_pages().managed, o));
     return make_super(name(), o);
@@ -292,7 +295,8 @@ constinit Tmpfs tmpfs_kind("tmpfs");
 class Ramfs final : public vfs::FileSystem {
  public:
   constexpr Ramfs() : FileSystem("ramfs") {}
-  Result<Ref<vfs::Superblock>> open(std::string_view, std::string_view options) override {
+  Result<Ref<vfs::Superblock>> open(const vfs::Asker&, std::string_view,
+                                    std::string_view options) override {
     constexpr u32 mode = 0755;
     Options o;
     o.mode = mode;
