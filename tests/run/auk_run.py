@@ -33,8 +33,9 @@ class Ran:
 
 
 class Tester:
-    def __init__(self, kernel: str, machine: str, ports: str) -> None:
-        self.base = [str(ROOT / "auk"), "run", "--machine", machine, "--timeout", LIMIT]
+    def __init__(self, kernel: str, profile: str, machine: str, ports: str) -> None:
+        self.base = [str(ROOT / "auk"), "run", "--machine", machine, "--timeout", LIMIT,
+                     "--profile", profile]
         if kernel:
             self.base += ["--kernel", kernel]
         if ports:
@@ -115,13 +116,14 @@ def main(description: str, quick: list[Case], every: list[Case], auk_only: list[
          linux_only: list[Case]) -> int:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--kernel", default="", help='an image, or "linux"; Auk if not given')
+    parser.add_argument("--profile", default="dev", help="the build of Auk")
     parser.add_argument("--machine", default="microvm")
     parser.add_argument("--ports", default="", choices=["virtio", "serial"])
     parser.add_argument("--jobs", type=int, default=2, help="cases at once")
     parser.add_argument("--quick", action="store_true", help="the short form")
     parser.add_argument("name", nargs="*", help="only these")
     chosen = parser.parse_args()
-    tester = Tester(chosen.kernel, chosen.machine, chosen.ports)
+    tester = Tester(chosen.kernel, chosen.profile, chosen.machine, chosen.ports)
     # The first run on a host may say that KVM does not work here.
     tester.run("true")
     all_cases = every + (linux_only if chosen.kernel == "linux" else auk_only)

@@ -1,4 +1,5 @@
 // The auk command: reads the command line and calls one subcommand.
+#include "../guest/protocol.hpp"
 #include "commands.hpp"
 #include "run/run.hpp"
 
@@ -24,7 +25,7 @@ fs::path find_repository() {
 // What `auk run` is told, apart from the command behind "--".
 struct RunWords {
   RunOptions options;
-  std::vector<std::string> copies;
+  std::vector<std::string> copies, modules;
 };
 
 void add_run_options(CLI::App& app, RunWords& words) {
@@ -63,6 +64,10 @@ void add_run_options(CLI::App& app, RunWords& words) {
   app.add_option("-w,--workdir", options.folder, "the command's working directory");
   app.add_option("--copy", words.copies, "HOST:GUEST, a file or folder to put into the root")
       ->allow_extra_args(false);
+  app.add_option(
+         "--module", words.modules,
+         "a module of another kernel to load before the command: a .ko, or a name of Linux's")
+      ->allow_extra_args(false);
   app.add_option("--qemu", options.qemu, "one more word for QEMU's command line")
       ->allow_extra_args(false);
   app.footer(
@@ -82,6 +87,13 @@ void resolve_paths(RunWords& words, fs::path const& here) {
     if (colon == copy.npos || colon + 1 == copy.size() || copy[colon + 1] != '/')
       throw Error(run_tool_failed, std::format("--copy {}: not HOST:/GUEST", copy));
     options.copies.push_back({here / copy.substr(0, colon), copy.substr(colon + 1)});
+  }
+  for (auto const& module : words.modules) {
+    bool const is_file = module.ends_with(".ko");
+    // They are loaded in the order of their names.
+    auto const place = std::format("{}/{:03}-{}", guest::protocol::modules, options.copies.size(),
+                                   fs::path(module).filename().string());
+    options.copies.push_back({is_file ? here / module : linux_module(module), place});
   }
 }
 

@@ -12,11 +12,13 @@
 #include "user.hpp"
 
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <dirent.h>
 #include <fcntl.h>
 #include <initializer_list>
 #include <poll.h>
@@ -24,6 +26,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -351,13 +354,57 @@ void ignore(int) {}
 
 }  // namespace
 
+void mount_or_give_up(char const* source, char const* place, char const* type, unsigned long flags,
+                      char const* options) {
+  mkdir(place, 0755);
+  if (mount(source, place, type, flags, options) != 0) give_up(place);
+}
+
+// The root on the disk, which is only read, under what the host has copied and what is written.
+void enter_disk() {
+  mount_or_give_up("devtmpfs", "/dev", "devtmpfs", 0, "");
+  mount_or_give_up("/dev/pmem0", "/auk/image", "erofs", MS_RDONLY, "");
+  mount_or_give_up("tmpfs", "/auk/changes", "tmpfs", 0, "mode=0755");
+  static constexpr char upper[] = "/auk/changes/upper", work[] = "/auk/changes/work";
+  struct stat root{};
+  // What stands above gives the root its owner and rights.
+  if (stat("/auk/image", &root) != 0 || mkdir(upper, 0755) != 0 || mkdir(work, 0755) != 0 ||
+      chown(upper, root.st_uid, root.st_gid) != 0 || chmod(upper, root.st_mode & 07777) != 0)
+    give_up(upper);
+  bool const has_copies = access(protocol::copies, F_OK) == 0;
+  char options[200];
+  snprintf(options, sizeof options, "lowerdir=%s%s/auk/image,upperdir=%s,workdir=%s",
+           has_copies ? protocol::copies : "", has_copies ? ":" : "", upper, work);
+  mount_or_give_up("overlay", "/auk/root", "overlay", 0, options);
+  umount("/dev");
+  if (chdir("/auk/root") != 0 || mount(".", "/", nullptr, MS_MOVE, nullptr) != 0 ||
+      chroot(".") != 0)
+    give_up("/auk/root");
+}
+
+// Of a kernel that has modules. Without one that it does not take the command may still run.
+void load_modules() {
+  dirent** names = nullptr;
+  int const count = scandir(protocol::modules, &names, nullptr, alphasort);
+  for (int i = 0; i < count; ++i) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", protocol::modules, names[i]->d_name);
+    if (names[i]->d_name[0] == '.') continue;
+    int const file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0 || syscall(SYS_finit_module, file, "", 0) != 0) perror(path);
+    if (file >= 0) close(file);
+  }
+}
+
 int main_of_init() {
   static Command command;
   static Session session;
   if (!command.load(protocol::command_file)) give_up(protocol::command_file);
   // Serial ports before devtmpfs, which may know less than the archive, covers /dev.
   if (!command.has_ports) session.ports = open_serial_ports(command.terminal);
+  if (command.on_disk) enter_disk();
   mount_all();
+  load_modules();
   if (command.has_ports) session.ports = open_named_ports();
   control = session.ports.control;
   if (command.terminal) open_terminal(session, command);

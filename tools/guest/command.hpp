@@ -15,7 +15,7 @@ namespace auk::guest {
 struct Command {
   static constexpr unsigned max_words = 4096;
 
-  bool terminal = false, has_ports = false;
+  bool terminal = false, has_ports = false, on_disk = false;
   int rows = 0, columns = 0;
   char const* folder = "/";
   char const* user = nullptr;
@@ -66,6 +66,7 @@ struct Command {
     switch (*field) {
       case 't': terminal = true; break;
       case 'p': has_ports = true; break;
+      case 'd': on_disk = true; break;
       case 's': (void)sscanf(value, "%d %d", &rows, &columns); break;
       case 'w': folder = value; break;
       case 'u': user = value; break;

@@ -6,6 +6,7 @@ namespace auk::guest::protocol {
 
 // In the guest's root: fields, each ended by a zero byte, each starting with its kind.
 //   p        streams and control are ports of a virtio console, not of serial lines
+//   d        the root is on the first disk, under the copies, and nothing is written there
 //   t        the command gets a terminal
 //   s R C    that terminal's size
 //   u WHO    its user, and after a colon its group: names or numbers of the guest's
@@ -14,6 +15,10 @@ namespace auk::guest::protocol {
 //   a ARG    one word of it
 constexpr auto command_file = "/auk/command";
 constexpr unsigned command_limit = 256 * 1024;
+// What the host put over a root that is on a disk.
+constexpr auto copies = "/auk/copies";
+// A folder of modules that the guest loads before it runs the command.
+constexpr auto modules = "/lib/modules/auk";
 
 // Lines from the guest.
 constexpr auto started = "started";

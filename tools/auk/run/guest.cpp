@@ -58,7 +58,8 @@ std::string make_busybox_root() {
   return root.finish();
 }
 
-std::string command_text(RunOptions const& options, std::optional<TerminalSize> terminal) {
+std::string command_text(RunOptions const& options, std::optional<TerminalSize> terminal,
+                         bool on_disk) {
   std::string text;
   auto const add = [&](char kind, std::string_view value) {
     if (value.find('\0') != value.npos) fail("a zero byte in the command");
@@ -66,6 +67,7 @@ std::string command_text(RunOptions const& options, std::optional<TerminalSize> 
     text += '\0';
   };
   if (options.ports == "virtio") add('p', "");
+  if (on_disk) add('d', "");
   if (terminal) {
     add('t', "");
     add('s', std::format("{} {}", terminal->rows, terminal->columns));
@@ -119,7 +121,8 @@ fs::path busybox_root() {
   return archive;
 }
 
-std::string command_archive(RunOptions const& options, std::optional<TerminalSize> terminal) {
+std::string command_archive(RunOptions const& options, std::optional<TerminalSize> terminal,
+                            bool on_disk) {
   Cpio archive;
   {
     FileLock const lock("build/lock/guest");
@@ -127,10 +130,11 @@ std::string command_archive(RunOptions const& options, std::optional<TerminalSiz
   }
   add_devices(archive);
   archive.add_folder("/auk");
-  archive.add_file("/auk/command", command_text(options, terminal));
+  archive.add_file("/auk/command", command_text(options, terminal, on_disk));
   for (auto const& [source, path] : options.copies) {
-    add_parents(archive, path);
-    archive.add_copy(path, source);
+    auto const place = on_disk ? guest::protocol::copies + path : path;
+    add_parents(archive, place);
+    archive.add_copy(place, source);
   }
   return archive.finish();
 }

@@ -1,4 +1,5 @@
-// Roots that people bring: folders and archives of any kind, as the cpio archive a kernel unpacks.
+// Roots that people bring, folders and archives of any kind: as the cpio archive that any kernel
+// unpacks, or as a file system that Auk uses where it lies.
 #include "run/run.hpp"
 
 #include <unistd.h>
@@ -42,18 +43,58 @@ void run_as_root(std::string const& script, std::vector<std::string> words, fs::
   if (ran.status != 0) fail("{} is no image: {}", image.string(), trimmed(ran.output));
 }
 
-// bsdtar reads all that is called an archive, and of a folder it writes owners, rights and links.
-// What it makes of an archive directly has lost the hard links.
-void pack(fs::path const& image, fs::path const& made) {
-  if (fs::is_directory(image))
-    return run_as_root(R"(bsdtar --format=newc -cf "$1" -C "$2" .)",
-                       {made.string(), image.string()}, image);
+// Runs `script` on a folder, its second word, that holds what is in the image; the first word is
+// the file to make. bsdtar reads all that is called an archive.
+void make_of_folder(std::string const& script, fs::path const& image, fs::path const& made) {
+  if (fs::is_directory(image)) return run_as_root(script, {made.string(), image.string()}, image);
   fs::path const folder = made.string() + ".folder";
   fs::remove_all(folder);
   fs::create_directories(folder);
-  run_as_root(R"(bsdtar -xpf "$1" -C "$2"; bsdtar --format=newc -cf "$3" -C "$2" .)",
-              {image.string(), folder.string(), made.string()}, image);
+  run_as_root(R"(bsdtar -xpf "$3" -C "$2"; )" + script,
+              {made.string(), folder.string(), image.string()}, image);
   fs::remove_all(folder);
+}
+
+// bsdtar writes owners, rights and links of a folder. What it makes of an archive directly has lost
+// the hard links.
+constexpr auto pack_archive = R"(bsdtar --format=newc -cf "$1" -C "$2" .)";
+// With whole pages, which a kernel can map as they are.
+constexpr auto pack_disk = R"(mkfs.erofs --quiet -Enoinline_data "$1" "$2")";
+
+// What was made of images that have gone since. The lock is held.
+void drop_orphans() {
+  std::vector<fs::path> orphans;
+  for (auto const& entry : fs::directory_iterator(image_folder)) {
+    if (entry.path().extension() != ".key") continue;
+    auto const key = read_file(entry.path());
+    auto const lines = lines_of(key);
+    if (lines.size() != 2 || !fs::exists(lines[1])) orphans.push_back(entry.path());
+  }
+  for (auto const& key : orphans) {
+    fs::remove(fs::path(key).replace_extension());
+    fs::remove(key);
+  }
+}
+
+fs::path make_once(fs::path const& image, std::string_view suffix, std::string const& script) {
+  FileLock const lock("build/lock/images");
+  fs::create_directories(image_folder);
+  auto const name = std::format("{:016x}{}", hash_text(image.string()), suffix);
+  fs::path const made = fs::absolute(fs::path(image_folder) / name);
+  fs::path const key = made.string() + ".key";
+  auto const state = std::format("{:016x}\n{}\n", state_of(image), image.string());
+  if (fs::exists(made) && try_read_file(key) == state) return made;
+  fs::remove(key);
+  drop_orphans();
+  note("making a root of {}", image.string());
+  // Another one may be reading the old one.
+  auto const fresh = made.string() + ".new";
+  fs::remove(fresh);
+  make_of_folder(script, image, fresh);
+  fs::resize_file(fresh, (fs::file_size(fresh) + disk_unit - 1) / disk_unit * disk_unit);
+  fs::rename(fresh, made);
+  write_file(key, state);
+  return made;
 }
 
 }  // namespace
@@ -61,22 +102,12 @@ void pack(fs::path const& image, fs::path const& made) {
 fs::path image_root(fs::path const& named) {
   if (!fs::exists(named)) fail("there is no image {}", named.string());
   auto const image = fs::canonical(named);
-  if (is_archive_for_kernels(image)) return image;
-  FileLock const lock("build/lock/images");
-  fs::create_directories(image_folder);
-  auto const name = std::format("{:016x}", hash_text(image.string()));
-  fs::path const made = fs::absolute(fs::path(image_folder) / (name + ".cpio"));
-  fs::path const key = fs::path(image_folder) / (name + ".key");
-  auto const state = std::format("{:016x}", state_of(image));
-  if (fs::exists(made) && try_read_file(key) == state) return made;
-  fs::remove(key);
-  note("making a root of {}", named.string());
-  // Another one may be reading the old one.
-  auto const fresh = made.string() + ".new";
-  pack(image, fresh);
-  fs::rename(fresh, made);
-  write_file(key, state);
-  return made;
+  return is_archive_for_kernels(image) ? image : make_once(image, ".cpio", pack_archive);
+}
+
+fs::path image_disk(fs::path const& named) {
+  if (!fs::exists(named)) fail("there is no image {}", named.string());
+  return make_once(fs::canonical(named), ".erofs", pack_disk);
 }
 
 }  // namespace auk

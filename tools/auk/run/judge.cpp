@@ -58,9 +58,11 @@ fs::path fetch_package(fs::path const& folder) {
 
 fs::path linux_judge() {
   fs::path const kernel = judge_kernel;
-  if (fs::exists(kernel)) return kernel;
+  fs::path const modules = kernel.parent_path() / "modules";
+  auto const is_here = [&] { return fs::exists(kernel) && fs::exists(modules); };
+  if (is_here()) return kernel;
   FileLock const lock("build/lock/judge");
-  if (fs::exists(kernel)) return kernel;
+  if (is_here()) return kernel;
   fs::path const folder = kernel.parent_path() / "package";
   fs::remove_all(folder);
   fs::create_directories(folder);
@@ -73,11 +75,28 @@ fs::path linux_judge() {
   auto const config = find_with(unpacked / "boot", "config-*");
   if (!image || !config) fail("no kernel in {}", package.string());
   fs::rename(*config, kernel.parent_path() / "config");
+  fs::remove_all(modules);
+  fs::rename(unpacked / "lib" / "modules", modules);
   write_file(kernel.parent_path() / "version", image->filename().string().substr(8) + "\n");
   // Last: it stands for all of it.
   fs::rename(*image, kernel);
   fs::remove_all(folder);
   return kernel;
+}
+
+fs::path linux_module(std::string const& name) {
+  auto const modules = linux_judge().parent_path() / "modules";
+  auto const plain = modules / (name + ".ko");
+  FileLock const lock("build/lock/judge");
+  if (fs::exists(plain)) return plain;
+  for (auto const& entry : fs::recursive_directory_iterator(modules)) {
+    if (entry.path().filename() != name + ".ko.xz") continue;
+    auto const ran = capture({.argv = {"xz", "-dc", entry.path().string()}});
+    if (ran.status != 0) fail("cannot unpack {}", entry.path().string());
+    write_file(plain, ran.output);
+    return plain;
+  }
+  fail("Linux has no module {}", name);
 }
 
 }  // namespace auk

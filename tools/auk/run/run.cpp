@@ -47,7 +47,7 @@ bool names_its_devices(std::string_view machine) {
   return !is_microvm(machine) || machine.find("acpi=off") != machine.npos;
 }
 
-std::string command_line(RunOptions const& options, bool kvm) {
+std::string command_line(RunOptions const& options, bool kvm, MemoryLayout const& memory) {
   // Linux leaves out serial ports that it is not told of; a panic ends the guest.
   std::string line = "console=ttyS0 8250.nr_uarts=4 panic=-1";
   // Without KVM's clock Linux measures the counter's rate itself. On a busy host that fails, and on
@@ -56,10 +56,21 @@ std::string command_line(RunOptions const& options, bool kvm) {
   if (!kvm) line += std::format(" tsc=reliable tsc_early_khz={}", tsc_khz());
   if (options.ports == "virtio" && !names_its_devices(options.machine))
     line += std::format(" virtio_mmio.device={}", microvm_device);
+  if (memory.disk > 0) line += std::format(" memmap={}M!{}M", memory.disk, memory.before);
   // So that gdb finds what it looks for.
   if (options.debug) line += " nokaslr";
   if (!options.append.empty()) line += " " + options.append;
   return line;
+}
+
+// A small root is unpacked faster than it is mounted, and other kernels may have no drivers for it.
+bool wants_disk(RunOptions const& options) {
+  return options.kernel.empty() && options.initrd.empty() &&
+         (options.root == "debian" || !options.image.empty());
+}
+
+fs::path find_disk(RunOptions const& options) {
+  return image_disk(options.image.empty() ? debian_root() : options.image);
 }
 
 fs::path find_root(RunOptions const& options) {
@@ -154,11 +165,22 @@ int run_guest(RunOptions options) {
   options.environment = environment(options, terminal);
   auto const terminal_of_guest = terminal ? std::optional(terminal_size()) : std::nullopt;
   bool const kvm = choose_kvm(terminal);
-  VmOptions vm{.kernel = find_kernel(options),
-               .initrd = read_file(find_root(options)),
+  bool const on_disk = wants_disk(options);
+  auto const kernel = find_kernel(options);
+  auto const disk = on_disk ? find_disk(options) : fs::path();
+  auto initrd = on_disk ? std::string() : read_file(find_root(options));
+  if (command) {
+    initrd.append(-initrd.size() % 4, '\0');
+    initrd += command_archive(options, terminal_of_guest, on_disk);
+  }
+  auto const memory =
+      layout_memory(options.memory_mib, on_disk ? fs::file_size(disk) : 0, initrd.size());
+  VmOptions vm{.kernel = kernel,
+               .disk = disk,
+               .initrd = std::move(initrd),
                .machine = options.machine,
-               .command_line = command_line(options, kvm),
-               .memory_mib = options.memory_mib,
+               .command_line = command_line(options, kvm, memory),
+               .memory = memory,
                .cpus = options.cpus,
                .kvm = kvm,
                .gdb_socket = options.debug ? gdb_socket() : fs::path(),
@@ -166,10 +188,6 @@ int run_guest(RunOptions options) {
                .more = options.qemu};
   if (vm.cpus == 0)
     vm.cpus = static_cast<int>(std::min(std::thread::hardware_concurrency(), most_cpus));
-  if (command) {
-    vm.initrd.append(-vm.initrd.size() % 4, '\0');
-    vm.initrd += command_archive(options, terminal_of_guest);
-  }
   if (options.debug) invite_gdb(vm);
   std::string headline;
   if (command && !options.quiet && isatty(STDERR_FILENO))

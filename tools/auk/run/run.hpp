@@ -60,17 +60,22 @@ fs::path debian_root();
 // --- image.cpp ------------------------------------------------------------------------------
 // What --image names as a cpio archive, which may be compressed; made anew only if it changed.
 fs::path image_root(fs::path const& image);
+// The same as a file system on a disk of whole units.
+fs::path image_disk(fs::path const& image);
+constexpr std::uintmax_t disk_unit = 2 << 20;
 
 // auk-init, the command and the copies, to follow any root.
 struct TerminalSize {
   int rows = 0, columns = 0;
 };
-std::string command_archive(RunOptions const&, std::optional<TerminalSize> terminal);
+std::string command_archive(RunOptions const&, std::optional<TerminalSize> terminal, bool on_disk);
 
 // --- judge.cpp ------------------------------------------------------------------------------
 constexpr auto judge_kernel = "build/judge/vmlinuz";
 // Debian's Linux of the version whose headers the build uses; downloaded once.
 fs::path linux_judge();
+/// One of its modules, without compression. Throws if there is none of the name.
+fs::path linux_module(std::string const& name);
 
 // --- accelerator.cpp ------------------------------------------------------------------------
 // True if KVM runs a guest's instructions. Asked once per boot of the host.

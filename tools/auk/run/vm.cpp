@@ -40,8 +40,20 @@ constexpr std::array<char const*, Vm::port_count> port_names{nullptr, guest::pro
                                                              guest::protocol::errors_name,
                                                              guest::protocol::control_name};
 
+// The disk is a node of memory: the guest's view of the file, without copying it.
+void add_nodes(std::vector<std::string>& argv, MemoryLayout const& memory, fs::path const& disk) {
+  auto const add = [&](std::string const& backend, std::string_view name, int mib) {
+    argv.insert(argv.end(), {"-object", std::format("{},id={},size={}M", backend, name, mib),
+                             "-numa", std::format("node,memdev={}", name)});
+  };
+  add("memory-backend-ram", "before", memory.before);
+  add(std::format("memory-backend-file,share=off,mem-path={}", disk.string()), "disk", memory.disk);
+  add("memory-backend-ram", "behind", memory.behind);
+}
+
 std::vector<std::string> arguments(VmOptions const& options, int initrd,
                                    std::array<int, Vm::port_count> const& ports) {
+  auto const& memory = options.memory;
   std::vector<std::string> argv{"qemu-system-x86_64",
                                 "-nodefaults",
                                 "-no-user-config",
@@ -55,7 +67,7 @@ std::vector<std::string> arguments(VmOptions const& options, int initrd,
                                 "-smp",
                                 std::to_string(options.cpus),
                                 "-m",
-                                std::to_string(options.memory_mib),
+                                std::to_string(memory.before + memory.disk + memory.behind),
                                 "-kernel",
                                 options.kernel.string(),
                                 "-append",
@@ -71,6 +83,7 @@ std::vector<std::string> arguments(VmOptions const& options, int initrd,
     add({"-chardev",
          std::format("socket,id=gdb,path={},server=on,wait=off", options.gdb_socket.string()),
          "-gdb", "chardev:gdb", "-S"});
+  if (!options.disk.empty()) add_nodes(argv, memory, options.disk);
   add({"-initrd", std::format("/proc/self/fd/{}", initrd)});
   if (options.named_ports)
     add({"-device", std::format("virtio-serial-{},max_ports={}",
@@ -119,6 +132,25 @@ std::string shell_word(std::string const& word) {
   std::string quoted = "'";
   for (char const c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
   return quoted + "'";
+}
+
+MemoryLayout layout_memory(int memory_mib, std::uintmax_t disk_bytes, std::uintmax_t initrd_bytes) {
+  constexpr std::uintmax_t mib = 1 << 20;
+  // Below this much no machine has a gap in its memory, and above it none below 1 GiB more.
+  constexpr int most_without_gap = 2815, safe_begin = 1024, safe_size = 1024;
+  int const disk = static_cast<int>((disk_bytes + mib - 1) / mib);
+  if (disk == 0) return {.before = memory_mib};
+  int room = static_cast<int>(initrd_bytes / mib) + 4;
+  // On a border of large pages.
+  room += (memory_mib - room) % 2;
+  if (memory_mib + disk <= most_without_gap) {
+    if (memory_mib <= room + 4) fail("{} MiB of memory are not enough", memory_mib);
+    return {.before = memory_mib - room, .disk = disk, .behind = room};
+  }
+  if (disk > safe_size || memory_mib < safe_begin + room)
+    fail("a root of {} MiB and {} MiB of memory are too much: together {} at most, or a root of {}",
+         disk, memory_mib, most_without_gap, safe_size);
+  return {.before = safe_begin, .disk = disk, .behind = memory_mib - safe_begin};
 }
 
 bool is_microvm(std::string_view machine) {

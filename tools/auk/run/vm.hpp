@@ -8,11 +8,21 @@
 
 namespace auk {
 
+// What stands in the guest's memory, in this order: memory, the disk, memory again. In MiB.
+struct MemoryLayout {
+  int before = 0, disk = 0, behind = 0;
+};
+// With room for the initrd behind the disk, where QEMU puts it. Throws if there is no place for
+// all.
+MemoryLayout layout_memory(int memory_mib, std::uintmax_t disk_bytes, std::uintmax_t initrd_bytes);
+
 struct VmOptions {
   fs::path kernel;
+  fs::path disk;       // a file that is to stand in memory; empty: none
   std::string initrd;  // its bytes
   std::string machine, command_line;
-  int memory_mib = 0, cpus = 0;
+  MemoryLayout memory;
+  int cpus = 0;
   bool kvm = false;
   fs::path gdb_socket;            // where gdb is waited for; empty: nowhere
   bool named_ports = false;       // of a virtio console; the log's is a serial one always
