@@ -2,6 +2,7 @@
 
 #include "../guest/protocol.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -140,11 +141,17 @@ MemoryLayout layout_memory(int memory_mib, std::uintmax_t disk_bytes, std::uintm
   constexpr int most_without_gap = 2815, safe_begin = 1024, safe_size = 1024;
   int const disk = static_cast<int>((disk_bytes + mib - 1) / mib);
   if (disk == 0) return {.before = memory_mib};
+  // QEMU puts the initrd at the end of memory, and firmware works there before the kernel begins:
+  // some of it was seen 17 MiB from the end.
+  constexpr int usual_room = 64, least_room = 20, least_before = 8;
   int room = static_cast<int>(initrd_bytes / mib) + 4;
+  room = std::max(room, std::min(usual_room, memory_mib - least_before));
   // On a border of large pages.
   room += (memory_mib - room) % 2;
   if (memory_mib + disk <= most_without_gap) {
-    if (memory_mib <= room + 4) fail("{} MiB of memory are not enough", memory_mib);
+    if (room < least_room || memory_mib < room + least_before)
+      fail("{} MiB of memory are not enough: {} are", memory_mib,
+           std::max(room, least_room) + least_before);
     return {.before = memory_mib - room, .disk = disk, .behind = room};
   }
   if (disk > safe_size || memory_mib < safe_begin + room)
