@@ -419,7 +419,7 @@ namespace {
 
 class EpollFile final : public AnonFile {
   Ref<Epoll> epoll_;
-  void dispose() override { mem::destroy(this); }
+  void dispose() override { destroy_late(this); }
 
  public:
   EpollFile(u32 flags, Ref<Epoll> e) : AnonFile(flags), epoll_(std::move(e)) {}

@@ -15,7 +15,7 @@ class EventFile final : public AnonFile {
   bool is_semaphore_;
   // Two, so that who waits for room is not told of every event.
   sched::WaitQueue readable_, writable_;
-  void dispose() override { mem::destroy(this); }
+  void dispose() override { destroy_late(this); }
 
   u64 try_take();
   bool try_add(u64 n);

@@ -362,7 +362,7 @@ class PipeFile final : public File {
   Ref<Pipe> pipe_;
   Sides sides_;
   u32 missed_;  ///< what Pipe::open() gave
-  void dispose() override { mem::destroy(this); }
+  void dispose() override { destroy_late(this); }
 
  public:
   PipeFile(u32 flags, Ref<Pipe> pipe, Sides sides)

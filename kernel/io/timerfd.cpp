@@ -33,7 +33,7 @@ class TimerFile final : public AnonFile, public IntervalTimer {
 void TimerFile::dispose() {
   delist();
   stop();
-  mem::destroy(this);
+  destroy_late(this);
 }
 
 Result<usize> TimerFile::read(IoBuf& buf) {

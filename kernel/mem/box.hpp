@@ -5,11 +5,13 @@
 // the size class that fits. Context: that of the allocator (any but NMI), and of T's constructor
 // and destructor.
 #pragma once
+#include <array>
 #include <new>
 #include <utility>
 
 #include "base/own.hpp"
 #include "base/result.hpp"
+#include "core/rcu.hpp"
 #include "mem/alloc_site.hpp"
 #include "mem/slab.hpp"
 
@@ -23,8 +25,32 @@ template <class T> Result<void*> allocate_for(AllocSite& site) {
     return allocate(site, sizeof(T));
 }
 
+/// Memory on its way back.
+class LateMemory final : public core::RcuHead {
+  void* start_;
+
+ public:
+  explicit LateMemory(void* start) : start_(start) {}
+  ~LateMemory() = default;
+  void retire() override { free(start_); }
+};
+/// What classes have whose count others look at under RCU when the object may be gone already.
+class LateMemorySlot {
+  alignas(LateMemory) std::array<byte, sizeof(LateMemory)> room_{};
+
+ public:
+  /// Ends the life of the object that the slot lies in, at once. Its memory, and with it a count of
+  /// 0, stays for a grace period.
+  template <class T> void destroy(T* t) {
+    byte* const room = room_.data();
+    t->~T();
+    core::rcu_call(*::new (room) LateMemory(t));
+  }
+};
+
 /// Ends an object's life and gives its memory back.
 template <class T> void destroy(T* t) {
+  static_assert(!requires { typename T::IsDestroyedLate; }, "its memory may be looked at");
   t->~T();
   free(t);
 }

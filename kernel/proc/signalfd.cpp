@@ -74,7 +74,7 @@ uapi::signalfd_siginfo shown(const uapi::siginfo& i) {
 
 class SignalFile final : public io::AnonFile {
   Atomic<SignalSet> wanted_;
-  void dispose() override { mem::destroy(this); }
+  void dispose() override { destroy_late(this); }
 
   /// Takes one of the caller's signals. EAGAIN, ENOMEM, restart::sys.
   Result<void> take(Task& me, bool may_wait, uapi::siginfo& info) {

@@ -27,7 +27,7 @@ class InodeFile final : public io::File {
   PathOrigin opened_;
   WriteAccess write_;
   core::Guarded<core::level::file_position, u64, sched::SleepLock> position_;
-  void dispose() override { mem::destroy(this); }
+  void dispose() override { destroy_late(this); }
 
   Inode& inode() const { return opened_.path.inode(); }
   Result<usize> copy_out(io::IoBuf& buf, u64 offset);

@@ -306,7 +306,7 @@ namespace {
 
 class InotifyFile final : public io::AnonFile {
   Ref<Inotify> inotify_;
-  void dispose() override { mem::destroy(this); }
+  void dispose() override { destroy_late(this); }
 
  public:
   InotifyFile(u32 flags, Ref<Inotify> n) : AnonFile(flags), inotify_(std::move(n)) {}

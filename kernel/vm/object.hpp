@@ -59,7 +59,11 @@ class MemObject : public RefCounted<MemObject> {
 
 /// What a mapping of a file keeps alive, and what its name is. io::File implements it.
 class Backing : public RefCounted<Backing> {
+  mem::LateMemorySlot late_;
+
  public:
+  /// Tables of descriptors are read under RCU: dispose() calls destroy_late().
+  using IsDestroyedLate = void;
   static void destroy(Backing* b) {
     b->released();
     b->dispose();
@@ -74,6 +78,7 @@ class Backing : public RefCounted<Backing> {
  protected:
   /// The last reference is gone; the object is still whole.
   virtual void released() {}
+  template <class T> static void destroy_late(T* t) { static_cast<Backing*>(t)->late_.destroy(t); }
   Backing() = default;
   ~Backing() = default;
   virtual void dispose() = 0;

@@ -308,3 +308,41 @@ TEST(signals_to_threads_that_end) {
   IS(errno, ESRCH);
   OK(rounds > 10);
 }
+
+// A descriptor is looked at while others close it and open other files under its number.
+enum { LOOKED_AT = 100, LOOKERS = 3 };
+static atomic_bool looks_are_over;
+static atomic_int wrong_errors;
+
+static void* look_at_descriptor(void* unused) {
+  (void)unused;
+  while (!looks_are_over) {
+    int const flags = fcntl(LOOKED_AT, F_GETFL);
+    if (flags == -1 && errno != EBADF) ++wrong_errors;
+  }
+  return NULL;
+}
+
+TEST(descriptors_that_come_and_go) {
+  pthread_t threads[LOOKERS];
+  for (int i = 0; i < LOOKERS; ++i)
+    NEED(-pthread_create(&threads[i], NULL, look_at_descriptor, NULL));
+  int made = 0;
+  time_t const enough = time(NULL) + 10;
+  for (; made < 20000 && time(NULL) < enough; ++made) {
+    int ends[2];
+    if (made % 2 != 0) {
+      ends[0] = ends[1] = open("/dev/null", O_RDONLY);
+    } else if (pipe(ends) != 0) {
+      break;
+    }
+    if (ends[0] < 0 || dup2(ends[0], LOOKED_AT) != LOOKED_AT) break;
+    close(ends[0]);
+    if (ends[1] != ends[0]) close(ends[1]);
+    if (close(LOOKED_AT) != 0) break;
+  }
+  looks_are_over = true;
+  for (int i = 0; i < LOOKERS; ++i) pthread_join(threads[i], NULL);
+  OK(made > 100);
+  IS(wrong_errors, 0);
+}

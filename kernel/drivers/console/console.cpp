@@ -355,7 +355,7 @@ class PortFile final : public io::File {
   Console& console_;
   Channel& channel_;
   const u32 open_;
-  void dispose() override { mem::destroy(this); }
+  void dispose() override { destroy_late(this); }
 
  public:
   PortFile(u32 flags, Console& console, Channel& channel, u32 open)

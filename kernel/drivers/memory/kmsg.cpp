@@ -59,7 +59,7 @@ class KmsgFile final : public io::File {
   };
   core::Guarded<core::level::report, Place, sched::SleepLock> place_;
   Atomic<u64> position_{0};  ///< a copy, for those who cannot wait for the lock
-  void dispose() override { mem::destroy(this); }
+  void dispose() override { destroy_late(this); }
 
  public:
   explicit KmsgFile(u32 flags) : File(flags) {}

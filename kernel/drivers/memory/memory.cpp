@@ -17,7 +17,7 @@ enum class Minor : u32 { null = 3, zero = 5, full = 7, random = 8, urandom = 9, 
 
 class MemoryFile final : public io::File {
   Minor kind_;
-  void dispose() override { mem::destroy(this); }
+  void dispose() override { destroy_late(this); }
 
   static Result<usize> read_random(io::IoBuf& buf) {
     std::array<byte, 256> chunk;

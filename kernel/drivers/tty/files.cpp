@@ -12,7 +12,7 @@ namespace {
 class TtyFile final : public io::File {
   Ref<Tty> tty_;
   const u32 hangups_;
-  void dispose() override { mem::destroy(this); }
+  void dispose() override { destroy_late(this); }
 
  public:
   TtyFile(u32 flags, Ref<Tty> tty, u32 hangups)

@@ -227,7 +227,7 @@ class MasterFile final : public io::File {
   const Ref<Instance> instance_;
   const Ref<Pty> pty_;
   const Ref<vfs::Dentry> entry_;
-  void dispose() override { mem::destroy(this); }
+  void dispose() override { destroy_late(this); }
   Result<u64> open_peer(u32 flags);
 
  public:

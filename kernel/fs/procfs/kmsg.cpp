@@ -7,7 +7,7 @@ namespace auk::fs::procfs {
 namespace {
 
 class KmsgFile final : public io::File {
-  void dispose() override { mem::destroy(this); }
+  void dispose() override { destroy_late(this); }
 
  public:
   explicit KmsgFile(u32 flags) : File(flags) {}

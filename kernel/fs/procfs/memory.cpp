@@ -62,7 +62,7 @@ class RangeFile final : public io::File {
   const Subject subject_;
   const u64 space_;
   core::Guarded<core::level::file_position, u64, sched::SleepLock> position_;
-  void dispose() override { mem::destroy(this); }
+  void dispose() override { destroy_late(this); }
 
  public:
   RangeFile(u32 flags, const RangeNode& node, const Subject& s, u64 space)
@@ -190,7 +190,7 @@ constexpr StatmNode statm;
 class MapsFile final : public vfs::ReportFile {
   const Subject subject_;
   const u64 space_;
-  void dispose() override { mem::destroy(this); }
+  void dispose() override { destroy_late(this); }
 
   static std::string_view name_of(const vm::AreaView& a, const vm::SpaceLayout& l) {
     if (const std::string_view n = proc::vdso_name(a.object.get(), a.page_offset); !n.empty())

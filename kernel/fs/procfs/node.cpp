@@ -168,7 +168,7 @@ INIT_TASK(procfs, "", "procfs", setup);
 class TextFile final : public vfs::ReportFile {
   const TextNode& node_;
   const Subject subject_;
-  void dispose() override { mem::destroy(this); }
+  void dispose() override { destroy_late(this); }
   Result<bool> write_record(u64& key, mem::Text& out) override {
     return node_.write_record(subject_, key, out);
   }

@@ -36,7 +36,7 @@ class SysSuper final : public vfs::Superblock {
 class AttributeFile final : public vfs::ReportFile {
   const Ref<Object> object_;
   const Attribute& attribute_;
-  void dispose() override { mem::destroy(this); }
+  void dispose() override { destroy_late(this); }
 
   Result<bool> write_record(u64& key, mem::Text& out) override {
     if (std::exchange(key, 1) != 0) return false;
