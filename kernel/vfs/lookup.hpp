@@ -29,6 +29,8 @@ struct Asker {
   FsContext& fs;
   const ident::Cred& cred;
   MountNamespace* space;
+  /// A file system that stands on others: nothing is unmounted for its sake, since it holds locks.
+  bool is_stacked = false;
 };
 
 enum class WalkFlag : u32 {

@@ -106,13 +106,14 @@ Result<void> make(const Asker& who, const Path& start, std::string_view path, Ne
 }
 
 /// Runs an operation that cannot remove a mount point. One of other namespaces is unmounted there,
-/// then it starts anew; but not for a file system that stands on this one, which holds locks.
+/// then it starts anew.
 template <class F> Result<void> unless_mounted(const Asker& who, F operation) {
   for (;;) {
     Ref<Dentry> point;
     const Result<void> r = operation(point);
     if (!point) return r.ok() ? Result<void>() : Result<void>(r.error());
-    if (who.space == nullptr || is_mountpoint_in(*point, *who.space)) return Errno::ebusy;
+    if (who.is_stacked) return Errno::ebusy;
+    if (who.space != nullptr && is_mountpoint_in(*point, *who.space)) return Errno::ebusy;
     unmount_from(*point);
   }
 }

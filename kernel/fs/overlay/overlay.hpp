@@ -232,7 +232,7 @@ class Super final : public vfs::Superblock {
   static Result<Ref<vfs::Superblock>> open(const vfs::Asker& who, std::string_view text);
 
   /// Who mounted, to whom the layers belong.
-  vfs::Asker mounter() const { return {*fs_, *cred_, nullptr}; }
+  vfs::Asker mounter() const { return {*fs_, *cred_, nullptr, true}; }
   bool has_upper() const { return has_upper_; }
   /// There is an upper layer, and nobody has made its file system read-only since. EROFS.
   Result<void> check_writable() const;
