@@ -145,13 +145,12 @@ MemoryLayout layout_memory(int memory_mib, std::uintmax_t disk_bytes, std::uintm
   // some of it was seen 17 MiB from the end.
   constexpr int usual_room = 64, least_room = 20, least_before = 8;
   int room = static_cast<int>(initrd_bytes / mib) + 4;
-  room = std::max(room, std::min(usual_room, memory_mib - least_before));
+  room = std::max(room, std::clamp(memory_mib / 2, least_room, usual_room));
   // On a border of large pages.
   room += (memory_mib - room) % 2;
   if (memory_mib + disk <= most_without_gap) {
-    if (room < least_room || memory_mib < room + least_before)
-      fail("{} MiB of memory are not enough: {} are", memory_mib,
-           std::max(room, least_room) + least_before);
+    if (memory_mib < room + least_before)
+      fail("{} MiB of memory are not enough: {} are", memory_mib, room + least_before);
     return {.before = memory_mib - room, .disk = disk, .behind = room};
   }
   if (disk > safe_size || memory_mib < safe_begin + room)
