@@ -19,13 +19,9 @@ Superblock::Superblock(bool is_stacked, u64 device)
 
 void Superblock::destroy(Superblock* s) {
   // Without a root it never came to be a file system: there was no memory for it.
-  if (s->root_ != nullptr) {
-    s->kill();
-    if (s->kept_ != nullptr) mem::destroy(s->kept_);
-    (void)Ref<Dentry>::adopt(s->root_);
-  } else if (s->kept_ != nullptr) {
-    mem::destroy(s->kept_);
-  }
+  if (s->root_ != nullptr) s->kill();
+  if (s->kept_ != nullptr) mem::destroy(s->kept_);
+  if (s->root_ != nullptr) (void)Ref<Dentry>::adopt(s->root_);
   s->released();
   core::rcu_call(*s);
 }

@@ -151,9 +151,7 @@ Result<u64> InodeFile::ioctl(u32 command, io::IoctlArg arg) {
 Result<void> InodeFile::truncate(u64 size) {
   if (!inode().is_regular()) return Errno::einval;
   auto changing = inode().lock.lock();
-  inode().pages()->truncate(size);
-  inode().touch(true);
-  return {};
+  return inode().resize(size);
 }
 
 Result<void> InodeFile::read_dir(io::DirSink& sink) {

@@ -30,7 +30,7 @@ class HeldName {
 
 vfs::Path OverlayInode::upper_path() const { return overlay().path(0, upper_dentry()); }
 
-Result<bool> OverlayInode::has_whiteout(std::string_view name) {
+Result<bool> OverlayInode::is_hidden(std::string_view name) {
   const Ref<vfs::Dentry> d = TRY(look_in(upper_dentry(), name));
   if (!d) return false;
   // Nothing else can be there: somebody writes to the layer from outside.
@@ -116,7 +116,7 @@ Result<Ref<vfs::Inode>> OverlayInode::create(vfs::Dentry&, std::string_view name
     return Errno::eperm;
   TRY(come_up());
   Result<Ref<OverlayInode>> made =
-      TRY(has_whiteout(name)) ? create_over_whiteout(name, fresh) : create_directly(name, fresh);
+      TRY(is_hidden(name)) ? create_over_whiteout(name, fresh) : create_directly(name, fresh);
   changed();
   return Ref<vfs::Inode>(TRY(std::move(made)));
 }
@@ -135,7 +135,7 @@ Result<void> OverlayInode::link(vfs::Dentry&, std::string_view name, Inode& targ
   TRY(come_up());
   TRY(file.come_up());
   Super& fs = overlay();
-  if (TRY(has_whiteout(name))) {
+  if (TRY(is_hidden(name))) {
     Super::Temporary memory{};
     const std::string_view made = fs.temporary(memory);
     {

@@ -44,22 +44,9 @@ Result<void> copy_attribute(vfs::Inode& from, vfs::Inode& to, std::string_view n
 Result<void> copy_attributes(vfs::Inode& from, vfs::Inode& to) {
   auto still = from.lock.lock();
   auto changing = to.lock.lock_as<core::level::inode_twin>();
-  const usize size = TRY(from.list_attributes(true, {}));
-  if (size == 0) return {};
-  char* const memory = static_cast<char*>(TRY(mem::allocate(ALLOC_SITE, size)));
-  Result<usize> got = from.list_attributes(true, {memory, size});
-  Result<void> r;
-  for (std::string_view rest(memory, got.ok() ? *got : 0); !rest.empty() && r.ok();) {
-    const std::string_view name = rest.substr(0, rest.find('\0'));
-    rest.remove_prefix(std::min(name.size() + 1, rest.size()));
-    if (!is_copied(name)) continue;
-    if (const Result<void> one = copy_attribute(from, to, name); !one.ok()) {
-      mem::free(memory);
-      return one.error();
-    }
-  }
-  mem::free(memory);
-  return got.ok() ? Result<void>() : Result<void>(got.error());
+  return each_attribute(from, true, [&](std::string_view name) {
+    return is_copied(name) ? copy_attribute(from, to, name) : Result<void>();
+  });
 }
 
 }  // namespace

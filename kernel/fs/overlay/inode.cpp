@@ -44,7 +44,6 @@ class Entries {
 /// The name of an attribute in the layers.
 class InnerName {
   std::array<char, vfs::name_max + 1> memory_{};
-  std::string_view name_;
 
  public:
   /// ERANGE.
@@ -81,6 +80,11 @@ Result<Ref<vfs::Dentry>> look_in(vfs::Dentry& dir, std::string_view name) {
                                         : Result<Ref<vfs::Dentry>>(found.error());
 }
 
+Result<bool> has_whiteout(vfs::Dentry& dir, std::string_view name) {
+  const Ref<vfs::Dentry> d = TRY(look_in(dir, name));
+  return d && is_whiteout(d->inode());
+}
+
 OverlayInode::OverlayInode(Super& super, const vfs::NewInode& fresh) : Inode(super, fresh) {}
 
 OverlayInode::~OverlayInode() {
@@ -104,13 +108,17 @@ void OverlayInode::take_facts(const vfs::Inode& from) {
   ctime_ns.store_relaxed(from.ctime_ns.load_relaxed());
 }
 
+void OverlayInode::share_pages(const vfs::Inode& with) {
+  if (vm::PageCache* const bytes = with.pages(); is_regular() && bytes != nullptr)
+    set_pages(Ref<vm::PageCache>(*bytes));
+}
+
 /// Before anybody else sees the inode, or with coming_ held. The pages it had stay those of the
 /// lower file.
 void OverlayInode::set_upper(vfs::Dentry& entry) {
   vfs::Inode& inode = entry.inode();
   if (is_directory()) upper_dentry_.store_release(Ref<vfs::Dentry>(entry).release());
-  if (vm::PageCache* const bytes = inode.pages(); is_regular() && bytes != nullptr)
-    set_pages(Ref<vm::PageCache>(*bytes));
+  share_pages(inode);
   links.store_relaxed(inode.links.load_relaxed());
   upper_.store_release(Ref<vfs::Inode>(inode).release());
 }
@@ -139,8 +147,7 @@ Result<Ref<OverlayInode>> OverlayInode::make(Super& super, vfs::Dentry* upper,
     i->set_upper(*upper);
     return i;
   }
-  if (vm::PageCache* const bytes = real.pages(); real.is_regular() && bytes != nullptr)
-    i->set_pages(Ref<vm::PageCache>(*bytes));
+  i->share_pages(real);
   if (directory != nullptr) {
     i->name_ = static_cast<char*>(TRY(mem::allocate(ALLOC_SITE, name.size() + 1)));
     i->name_size_ = name.copy(i->name_, name.size());
@@ -245,37 +252,27 @@ Result<void> OverlayInode::remove_attribute(std::string_view name) {
 
 /// Without those of the overlay, and with those that are kept further in under their names.
 Result<usize> OverlayInode::list_attributes(bool with_trusted, std::span<char> to) {
-  constexpr usize most = 65536;
   vfs::Inode& r = real();
   auto still = r.lock.lock();
-  const usize size = TRY(r.list_attributes(with_trusted, {}));
-  if (size == 0) return usize{0};
-  if (size > most) return Errno::e2big;
-  char* const memory = static_cast<char*>(TRY(mem::allocate(ALLOC_SITE, size)));
-  Result<usize> got = r.list_attributes(with_trusted, {memory, size});
   usize out = 0;
-  bool fits = true;
-  for (std::string_view rest(memory, got.ok() ? *got : 0); !rest.empty();) {
-    const std::string_view whole = rest.substr(0, rest.find('\0'));
-    rest.remove_prefix(std::min(whole.size() + 1, rest.size()));
-    std::string_view tail = whole, prefix;
-    if (whole.starts_with(own_prefix)) {
-      if (!whole.starts_with(escaped_prefix)) continue;
+  TRY(each_attribute(r, with_trusted, [&](std::string_view name) -> Result<void> {
+    std::string_view prefix;
+    if (name.starts_with(own_prefix)) {
+      if (!name.starts_with(escaped_prefix)) return {};
       prefix = own_prefix;
-      tail = whole.substr(escaped_prefix.size());
+      name.remove_prefix(escaped_prefix.size());
     }
-    const usize n = prefix.size() + tail.size() + 1;
-    fits = fits && (to.empty() || to.size() - out >= n);
-    if (fits && !to.empty()) {
+    const usize n = prefix.size() + name.size() + 1;
+    if (!to.empty()) {
+      if (to.size() - out < n) return Errno::erange;
       prefix.copy(&to[out], prefix.size());
-      tail.copy(&to[out + prefix.size()], tail.size());
+      name.copy(&to[out + prefix.size()], name.size());
       to[out + n - 1] = '\0';
     }
     out += n;
-  }
-  mem::free(memory);
-  if (!got.ok()) return got.error();
-  return fits ? Result<usize>(out) : Result<usize>(Errno::erange);
+    return {};
+  }));
+  return out;
 }
 
 Result<Ref<vfs::Inode>> OverlayInode::lookup(vfs::Dentry& dir, std::string_view name) {

@@ -27,9 +27,7 @@ class Collector final : public io::DirSink {
   vfs::Dentry& dir_;
 
   Result<bool> is_hidden(std::string_view name, u8 type) {
-    if (type != type_character) return false;
-    const Ref<vfs::Dentry> d = TRY(look_in(dir_, name));
-    return d && is_whiteout(d->inode());
+    return type == type_character ? has_whiteout(dir_, name) : Result<bool>(false);
   }
   Result<void> collect(std::string_view name, u64 number, u8 type) {
     if (name == "." || name == "..") return {};
@@ -56,9 +54,9 @@ class Marking final : public io::DirSink {
   Marking(io::DirSink& to, vfs::Dentry* upper) : to_(to), upper_(upper) {}
   bool add(std::string_view name, u64 number, u8 type, i64 next) override {
     if (upper_ != nullptr && name != "." && name != "..") {
-      Result<Ref<vfs::Dentry>> found = look_in(*upper_, name);
-      if (!found.ok()) return error = found.error(), false;
-      if (const Ref<vfs::Dentry> d = found.take(); d && is_whiteout(d->inode())) return true;
+      Result<bool> is_hidden = has_whiteout(*upper_, name);
+      if (!is_hidden.ok()) return error = is_hidden.error(), false;
+      if (*is_hidden) return true;
     }
     return to_.add(name, number, type, next | static_cast<i64>(of_one_layer));
   }

@@ -22,6 +22,8 @@
 // overlay cannot be a layer of another.
 // Source: Linux Documentation/filesystems/overlayfs.rst.
 #pragma once
+#include <algorithm>
+
 #include "base/tree.hpp"
 #include "ident/cred.hpp"
 #include "vfs/fs_context.hpp"
@@ -123,6 +125,7 @@ class OverlayInode final : public vfs::Inode {
   void evict() override;
   void take_facts(const vfs::Inode& from);
   void set_upper(vfs::Dentry& entry);
+  void share_pages(const vfs::Inode& with);
   bool is_merged() const { return below_count_ + (upper() != nullptr ? 1 : 0) > 1; }
 
   // copy_up.cpp
@@ -131,7 +134,7 @@ class OverlayInode final : public vfs::Inode {
 
   // change.cpp: entries of this directory, whose lock is held.
   vfs::Path upper_path() const;
-  Result<bool> has_whiteout(std::string_view name);
+  Result<bool> is_hidden(std::string_view name);
   Result<bool> is_in_lower(std::string_view name);
   Result<Ref<OverlayInode>> stand_for(vfs::Dentry& made);
   Result<Ref<OverlayInode>> create_directly(std::string_view name, const vfs::NewInode& fresh);
@@ -216,11 +219,11 @@ class Super final : public vfs::Superblock {
 
   void dispose() override { mem::destroy(this); }
   void released() override;
-  Result<void> add_layer(const vfs::Asker& who, const vfs::Path& at);
+  Result<void> add_layer(const vfs::Path& at);
   Result<void> add_layers(const vfs::Asker& who, const Options& o);
   Result<void> check_layers() const;
   Result<void> prepare_work(const vfs::Path& base);
-  Result<void> set_devices();
+  void set_devices();
   Result<void> fill(const vfs::Asker& who, const Options& o, std::string_view text);
 
  public:
@@ -274,6 +277,29 @@ inline bool is_whiteout(const vfs::Inode& i) {
 bool is_opaque(vfs::Inode& directory);
 /// The entry of a directory of a layer; null if there is none.
 Result<Ref<vfs::Dentry>> look_in(vfs::Dentry& dir, std::string_view name);
+/// A directory of a layer hides what is further down under the name.
+Result<bool> has_whiteout(vfs::Dentry& dir, std::string_view name);
+/// Calls f(name), which answers with a Result, for each extended attribute of an inode whose lock
+/// is held. E2BIG, ENOMEM.
+template <class F> Result<void> each_attribute(vfs::Inode& i, bool with_trusted, F f) {
+  constexpr usize most = 65536;  // XATTR_LIST_MAX
+  const usize size = TRY(i.list_attributes(with_trusted, {}));
+  if (size == 0) return {};
+  if (size > most) return Errno::e2big;
+  char* const memory = static_cast<char*>(TRY(mem::allocate(ALLOC_SITE, size)));
+  const auto call = [&]() -> Result<void> {
+    std::string_view rest(memory, TRY(i.list_attributes(with_trusted, {memory, size})));
+    while (!rest.empty()) {
+      const std::string_view name = rest.substr(0, rest.find('\0'));
+      rest.remove_prefix(std::min(name.size() + 1, rest.size()));
+      TRY(f(name));
+    }
+    return {};
+  };
+  const Result<void> r = call();
+  mem::free(memory);
+  return r.ok() ? Result<void>() : Result<void>(r.error());
+}
 /// Takes away all that is in a directory, which nobody else uses. ENOMEM, ENOTEMPTY: it is too
 /// deep.
 Result<void> clean(const vfs::Asker& who, const vfs::Path& dir, u32 depth);

@@ -72,7 +72,7 @@ void Super::released() {
 }
 
 /// A mount of the directory that nobody else sees.
-Result<void> Super::add_layer(const vfs::Asker&, const vfs::Path& at) {
+Result<void> Super::add_layer(const vfs::Path& at) {
   vfs::Superblock& fs = at.mount->super();
   // Its locks are those of this one.
   if (fs.is_stacked()) return Errno::einval;
@@ -96,21 +96,20 @@ Result<void> Super::add_layers(const vfs::Asker& who, const Options& o) {
       TRY((mem::Box<std::array<char, path_max>>::make(ALLOC_SITE)));
   std::string_view name;
   if (!o.upper.empty()) {
-    std::string_view rest = o.upper;
-    if (rest.size() > path_max) return Errno::enametoolong;
+    if (o.upper.size() > path_max) return Errno::enametoolong;
     const vfs::Path upper = TRY(directory_at(who, o.upper));
     const vfs::Path work = TRY(directory_at(who, o.work));
     if (upper.mount->is_read_only() || upper.mount != work.mount) return Errno::einval;
     if (upper.dentry == work.dentry || is_strictly_below(*upper.dentry, *work.dentry) ||
         is_strictly_below(*work.dentry, *upper.dentry))
       return Errno::einval;
-    TRY(add_layer(who, upper));
+    TRY(add_layer(upper));
     has_upper_ = true;
     work_ = vfs::Path(layers_[0].root.mount, work.dentry);
   }
   std::string_view rest = o.lower;
   if (rest.size() > path_max) return Errno::enametoolong;
-  while (next_layer(rest, *memory, name)) TRY(add_layer(who, TRY(directory_at(who, name))));
+  while (next_layer(rest, *memory, name)) TRY(add_layer(TRY(directory_at(who, name))));
   return layer_count_ == lower + (has_upper_ ? 1 : 0) ? Result<void>() : Errno::einval;
 }
 
@@ -140,7 +139,7 @@ Result<void> Super::prepare_work(const vfs::Path& base) {
 }
 
 /// What is no directory has a device of its layer's file system, since its number is from there.
-Result<void> Super::set_devices() {
+void Super::set_devices() {
   for (u32 i = 0; i < layer_count_; ++i) {
     const vfs::Superblock& fs = layers_[i].root.mount->super();
     has_one_device_ = has_one_device_ && &fs == &layers_[0].root.mount->super();
@@ -148,7 +147,6 @@ Result<void> Super::set_devices() {
       if (&layers_[k].root.mount->super() == &fs) layers_[i].device = layers_[k].device;
     if (layers_[i].device == 0) layers_[i].device = vfs::new_anonymous_device();
   }
-  return {};
 }
 
 u64 Super::device_of(const OverlayInode& i) const {
@@ -160,7 +158,7 @@ u64 Super::device_of(const OverlayInode& i) const {
 Result<void> Super::fill(const vfs::Asker& who, const Options& o, std::string_view text) {
   TRY(add_layers(who, o));
   TRY(check_layers());
-  TRY(set_devices());
+  set_devices();
   cred_ = TRY(who.cred.copy());
   fs_ = TRY(vfs::FsContext::create(layers_[0].root, layers_[0].root));
   fs_->set_umask(0);

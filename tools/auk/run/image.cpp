@@ -58,8 +58,9 @@ void make_of_folder(std::string const& script, fs::path const& image, fs::path c
 // bsdtar writes owners, rights and links of a folder. What it makes of an archive directly has lost
 // the hard links.
 constexpr auto pack_archive = R"(bsdtar --format=newc -cf "$1" -C "$2" .)";
-// With whole pages, which a kernel can map as they are.
-constexpr auto pack_disk = R"(mkfs.erofs --quiet -Enoinline_data "$1" "$2")";
+// With whole pages, which a kernel can map as they are, and a whole number of large ones.
+constexpr auto pack_disk =
+    R"(mkfs.erofs --quiet -Enoinline_data "$1" "$2"; truncate --size=%2M "$1")";
 
 // What was made of images that have gone since. The lock is held.
 void drop_orphans() {
@@ -91,7 +92,6 @@ fs::path make_once(fs::path const& image, std::string_view suffix, std::string c
   auto const fresh = made.string() + ".new";
   fs::remove(fresh);
   make_of_folder(script, image, fresh);
-  fs::resize_file(fresh, (fs::file_size(fresh) + disk_unit - 1) / disk_unit * disk_unit);
   fs::rename(fresh, made);
   write_file(key, state);
   return made;

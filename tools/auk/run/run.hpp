@@ -60,9 +60,8 @@ fs::path debian_root();
 // --- image.cpp ------------------------------------------------------------------------------
 // What --image names as a cpio archive, which may be compressed; made anew only if it changed.
 fs::path image_root(fs::path const& image);
-// The same as a file system on a disk of whole units.
+// The same as a file system on a disk of whole MiB.
 fs::path image_disk(fs::path const& image);
-constexpr std::uintmax_t disk_unit = 2 << 20;
 
 // auk-init, the command and the copies, to follow any root.
 struct TerminalSize {
