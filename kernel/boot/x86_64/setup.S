@@ -38,7 +38,7 @@ heap_end_ptr: .word 0xfe00 - 0x200
 ext_loader_ver: .byte 0
 ext_loader_type: .byte 0
 cmd_line_ptr: .long 0
-initrd_addr_max: .long 0x7fffffff
+initrd_addr_max: .long 0xffffffff
 kernel_alignment: .long 0x200000
 relocatable_kernel: .byte 1
 min_alignment: .byte 21

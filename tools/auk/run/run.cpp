@@ -56,7 +56,7 @@ std::string command_line(RunOptions const& options, bool kvm, MemoryLayout const
   if (!kvm) line += std::format(" tsc=reliable tsc_early_khz={}", tsc_khz());
   if (options.ports == "virtio" && !names_its_devices(options.machine))
     line += std::format(" virtio_mmio.device={}", microvm_device);
-  if (memory.disk > 0) line += std::format(" memmap={}M!{}M", memory.disk, memory.before);
+  if (memory.disk > 0) line += std::format(" memmap={}M!{}M", memory.disk, memory.disk_at);
   // So that gdb finds what it looks for.
   if (options.debug) line += " nokaslr";
   if (!options.append.empty()) line += " " + options.append;
@@ -173,8 +173,8 @@ int run_guest(RunOptions options) {
     initrd.append(-initrd.size() % 4, '\0');
     initrd += command_archive(options, terminal_of_guest, on_disk);
   }
-  auto const memory =
-      layout_memory(options.memory_mib, on_disk ? fs::file_size(disk) : 0, initrd.size());
+  auto const memory = layout_memory(options.machine, options.memory_mib,
+                                    on_disk ? fs::file_size(disk) : 0, initrd.size());
   VmOptions vm{.kernel = kernel,
                .disk = disk,
                .initrd = std::move(initrd),

@@ -49,7 +49,7 @@ void add_nodes(std::vector<std::string>& argv, MemoryLayout const& memory, fs::p
   };
   add("memory-backend-ram", "before", memory.before);
   add(std::format("memory-backend-file,share=off,mem-path={}", disk.string()), "disk", memory.disk);
-  add("memory-backend-ram", "behind", memory.behind);
+  if (memory.behind > 0) add("memory-backend-ram", "behind", memory.behind);
 }
 
 std::vector<std::string> arguments(VmOptions const& options, int initrd,
@@ -135,10 +135,16 @@ std::string shell_word(std::string const& word) {
   return quoted + "'";
 }
 
-MemoryLayout layout_memory(int memory_mib, std::uintmax_t disk_bytes, std::uintmax_t initrd_bytes) {
+static std::string_view machine_name(std::string_view machine) {
+  return machine.substr(0, machine.find(','));
+}
+
+MemoryLayout layout_memory(std::string_view machine, int memory_mib, std::uintmax_t disk_bytes,
+                           std::uintmax_t initrd_bytes) {
   constexpr std::uintmax_t mib = 1 << 20;
-  // Below this much no machine has a gap in its memory, and above it none below 1 GiB more.
-  constexpr int most_without_gap = 2815, safe_begin = 1024, safe_size = 1024;
+  // Up to this much no machine has a gap in its memory, and with more none has one below 2 GiB.
+  // From `least_with_gap` on all have one, and it ends at 4 GiB.
+  constexpr int most_without_gap = 2815, least_with_gap = 3584, safe_begin = 512, safe_size = 1472;
   int const disk = static_cast<int>((disk_bytes + mib - 1) / mib);
   if (disk == 0) return {.before = memory_mib};
   // QEMU puts the initrd at the end of memory, and firmware works there before the kernel begins:
@@ -151,17 +157,21 @@ MemoryLayout layout_memory(int memory_mib, std::uintmax_t disk_bytes, std::uintm
   if (memory_mib + disk <= most_without_gap) {
     if (memory_mib < room + least_before)
       fail("{} MiB of memory are not enough: {} are", memory_mib, room + least_before);
-    return {.before = memory_mib - room, .disk = disk, .behind = room};
+    int const before = memory_mib - room;
+    return {.before = before, .disk = disk, .behind = room, .disk_at = before};
+  }
+  if (memory_mib >= least_with_gap) {
+    int const below_gap = machine_name(machine) == "q35" ? 2048 : 3072;
+    return {.before = memory_mib, .disk = disk, .disk_at = 4096 + memory_mib - below_gap};
   }
   if (disk > safe_size || memory_mib < safe_begin + room)
-    fail("a root of {} MiB and {} MiB of memory are too much: together {} at most, or a root of {}",
-         disk, memory_mib, most_without_gap, safe_size);
-  return {.before = safe_begin, .disk = disk, .behind = memory_mib - safe_begin};
+    fail("a root of {} MiB and {} MiB of memory do not go together: give it {} at most, or {}",
+         disk, memory_mib, std::max(0, most_without_gap - disk), least_with_gap);
+  return {
+      .before = safe_begin, .disk = disk, .behind = memory_mib - safe_begin, .disk_at = safe_begin};
 }
 
-bool is_microvm(std::string_view machine) {
-  return machine.substr(0, machine.find(',')) == "microvm";
-}
+bool is_microvm(std::string_view machine) { return machine_name(machine) == "microvm"; }
 
 Vm::Vm(VmOptions const& options) {
   std::array<int, port_count> theirs{};

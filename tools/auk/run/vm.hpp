@@ -8,13 +8,15 @@
 
 namespace auk {
 
-// What stands in the guest's memory, in this order: memory, the disk, memory again. In MiB.
+// What stands in the guest's memory, in this order: memory, the disk, memory again; and the address
+// of the disk. In MiB.
 struct MemoryLayout {
-  int before = 0, disk = 0, behind = 0;
+  int before = 0, disk = 0, behind = 0, disk_at = 0;
 };
-// With room for the initrd behind the disk, where QEMU puts it. Throws if there is no place for
-// all.
-MemoryLayout layout_memory(int memory_mib, std::uintmax_t disk_bytes, std::uintmax_t initrd_bytes);
+// With room for the initrd, which QEMU puts at the end of the memory below 4 GiB. Throws if there
+// is no place for all.
+MemoryLayout layout_memory(std::string_view machine, int memory_mib, std::uintmax_t disk_bytes,
+                           std::uintmax_t initrd_bytes);
 
 struct VmOptions {
   fs::path kernel;
