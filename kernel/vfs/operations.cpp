@@ -95,14 +95,16 @@ struct Making {
   }
 };
 
-Result<void> make(const Asker& who, const Path& start, std::string_view path, NewInode fresh) {
+Result<Path> make(const Asker& who, const Path& start, std::string_view path, NewInode fresh) {
   const bool directory = (fresh.mode & mode::type_mask) == mode::directory;
   Making making;
-  return making.run(who, start, path, directory,
-                    [&](Dentry& dir, std::string_view name) -> Result<void> {
-                      TRY(make_entry(who, dir, name, fresh));
-                      return {};
-                    });
+  Path made;
+  TRY(making.run(who, start, path, directory,
+                 [&](Dentry& dir, std::string_view name) -> Result<void> {
+                   made = {making.end.parent.mount, TRY(make_entry(who, dir, name, fresh))};
+                   return {};
+                 }));
+  return made;
 }
 
 /// Runs an operation that cannot remove a mount point. One of other namespaces is unmounted there,
@@ -148,18 +150,25 @@ Result<void> make_node(const Asker& who, const Path& start, std::string_view pat
     default: return Errno::einval;
   }
   const u32 bits = mode & 07777 & ~who.fs.umask();
-  return make(who, start, path, {.mode = type | bits, .raw_device = raw_device});
+  TRY(make(who, start, path, {.mode = type | bits, .raw_device = raw_device}));
+  return {};
+}
+
+Result<Path> make_socket(const Asker& who, const Path& start, std::string_view path) {
+  return make(who, start, path, {.mode = mode::socket | (0777 & ~who.fs.umask())});
 }
 
 Result<void> make_directory(const Asker& who, const Path& start, std::string_view path, u32 mode) {
   constexpr u32 allowed = 0777 | mode::sticky;
-  return make(who, start, path, {.mode = mode::directory | (mode & allowed & ~who.fs.umask())});
+  TRY(make(who, start, path, {.mode = mode::directory | (mode & allowed & ~who.fs.umask())}));
+  return {};
 }
 
 Result<void> make_symlink(const Asker& who, const Path& start, std::string_view path,
                           std::string_view target) {
   if (target.empty()) return Errno::enoent;
-  return make(who, start, path, {.mode = mode::link | 0777, .target = target});
+  TRY(make(who, start, path, {.mode = mode::link | 0777, .target = target}));
+  return {};
 }
 
 Result<void> make_link(const Asker& who, const Path& from, const Path& start,

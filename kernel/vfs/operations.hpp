@@ -23,6 +23,8 @@ Result<Ref<io::File>> open(const Asker& who, const Path& start, std::string_view
 Result<Ref<io::File>> open_path(const Asker& who, const Path& at, u32 flags, bool created);
 Result<void> make_node(const Asker& who, const Path& start, std::string_view path, u32 mode,
                        u64 raw_device);
+/// The file of a socket that is bound to it, with the mode that the umask leaves. EEXIST.
+Result<Path> make_socket(const Asker& who, const Path& start, std::string_view path);
 Result<void> make_directory(const Asker& who, const Path& start, std::string_view path, u32 mode);
 Result<void> make_symlink(const Asker& who, const Path& start, std::string_view path,
                           std::string_view target);
