@@ -11,4 +11,10 @@ inline void fill_bytes(std::span<byte> bytes, byte with = 0) {
   __builtin_memset(bytes.data(), with, bytes.size());
 }
 
+/// An object as it lies in memory.
+template <class T> std::span<const byte> object_bytes(const T& v) {
+  static_assert(__has_unique_object_representations(T));
+  return {reinterpret_cast<const byte*>(&v), sizeof(T)};
+}
+
 }  // namespace auk

@@ -43,7 +43,9 @@ AUK_LOCK_POSITION(exec, outermost);
 AUK_LOCK_POSITION(cgroup, exec);
 // Reports of the kernel are written with their file locked, and look everywhere.
 AUK_LOCK_POSITION(report, cgroup);
-AUK_LOCK_POSITION(mount_ns, report);
+// A socket that gets a name, which may be a file's.
+AUK_LOCK_POSITION(socket_naming, report);
+AUK_LOCK_POSITION(mount_ns, socket_naming);
 AUK_LOCK_POSITION(file_position, mount_ns);
 AUK_LOCK_POSITION(outer_rename, file_position);
 AUK_LOCK_POSITION(outer_inode, outer_rename);
@@ -61,7 +63,9 @@ AUK_LOCK_POSITION(sb_freeze, inode_victim);
 AUK_LOCK_POSITION(fs_journal, sb_freeze);
 AUK_LOCK_POSITION(fs_private, fs_journal);
 AUK_LOCK_POSITION(socket, fs_private);
-AUK_LOCK_POSITION(pipe, socket);
+// Open files that sockets carry: who looks for circles of them.
+AUK_LOCK_POSITION(unix_flight, socket);
+AUK_LOCK_POSITION(pipe, unix_flight);
 AUK_LOCK_POSITION(tty, pipe);
 AUK_LOCK_POSITION(timer_list, tty);
 AUK_LOCK_POSITION(timer_file, timer_list);
@@ -122,9 +126,13 @@ AUK_LOCK_POSITION(name_chain, name_change);
 AUK_LOCK_POSITION(object, name_chain);
 AUK_LOCK_POSITION(mapping_tree, object);
 AUK_LOCK_POSITION(page_table, mapping_tree);
-AUK_LOCK_POSITION(socket_queue, page_table);
+AUK_LOCK_POSITION(unix_names, page_table);
+AUK_LOCK_POSITION(socket_queue, unix_names);
+// Of a connection that nobody has accepted yet.
+AUK_LOCK_POSITION(socket_queue_twin, socket_queue);
+AUK_LOCK_POSITION(unix_flow, socket_queue_twin);
 // Input of a terminal: echoes through the port below.
-AUK_LOCK_POSITION(tty_line, socket_queue);
+AUK_LOCK_POSITION(tty_line, unix_flow);
 AUK_LOCK_POSITION(driver, tty_line);
 AUK_LOCK_POSITION(workqueue, driver);
 AUK_LOCK_POSITION(work_pool, workqueue);

@@ -22,6 +22,8 @@ class User final : public RefCounted<User> {
   Atomic<u32> inotify_instances{0}, inotify_watches{0};
   /// That its pipes may fill.
   Atomic<u64> pipe_pages{0};
+  /// Open files that it has sent over sockets and nobody received yet.
+  Atomic<u64> files_in_flight{0};
 
   explicit User(u32 uid) : uid_(uid) {}
   static void destroy(User* u);

@@ -136,6 +136,8 @@ class File : public vm::Backing {
   void link(FileLink& l);
   void unlink(FileLink& l);
   void released() final;
+  /// A write that fails with EPIPE is a signal too.
+  virtual bool breaks_pipe() const { return true; }
   /// Bytes a pipe holds; 0 for other files.
   virtual u64 pipe_capacity() const { return 0; }
   /// F_SETPIPE_SZ: the capacity that it has afterwards. EBADF: no pipe; EBUSY: more bytes wait;

@@ -298,6 +298,26 @@ Value flock(Task&, Fd, int operation);
 
 // event.cpp
 Value eventfd(Task&, u32 count);
+// Sockets.
+Value socket(Task&, u32 family, u32 type, u32 protocol);
+Value socketpair(Task&, u32 family, u32 type, u32 protocol, core::UserOut<i32> out);
+Value bind(Task&, Fd fd, UserAddr at, u32 size);
+Value connect(Task&, Fd fd, UserAddr at, u32 size);
+Value listen(Task&, Fd fd, int backlog);
+Value accept(Task&, Fd fd, UserAddr at, UserAddr length);
+Value accept4(Task&, Fd fd, UserAddr at, UserAddr length, u32 flags);
+Value getsockname(Task&, Fd fd, UserAddr at, UserAddr length);
+Value getpeername(Task&, Fd fd, UserAddr at, UserAddr length);
+Value sendto(Task&, Fd fd, UserAddr bytes, u64 size, u32 flags, UserAddr at, u32 address_size);
+Value recvfrom(Task&, Fd fd, UserAddr bytes, u64 size, u32 flags, UserAddr at, UserAddr length);
+Value sendmsg(Task&, Fd fd, UserAddr at, u32 flags);
+Value recvmsg(Task&, Fd fd, UserAddr at, u32 flags);
+Value sendmmsg(Task&, Fd fd, UserAddr at, u32 count, u32 flags);
+Value recvmmsg(Task&, Fd fd, UserAddr at, u32 count, u32 flags,
+               core::UserIn<uapi::kernel_timespec> timeout);
+Value shutdown(Task&, Fd fd, int how);
+Value setsockopt(Task&, Fd fd, int level, int option, UserAddr at, u32 size);
+Value getsockopt(Task&, Fd fd, int level, int option, UserAddr at, UserAddr length);
 Value eventfd2(Task&, u32 count, u32 flags);
 Value timerfd_create(Task&, int clock, u32 flags);
 Value timerfd_settime(Task&, Fd, u32 flags, UserIn<uapi::itimerspec> in,

@@ -44,7 +44,7 @@ template <class F> Value write_with(Task& me, io::File& f, io::IoBuf& buf, F how
     if (*r > 0) vfs::notify::happened(f, uapi::in_modify);
     return u64{*r};
   }
-  if (r.error() == Errno::epipe) signal_writer(me, uapi::sigpipe);
+  if (r.error() == Errno::epipe && f.breaks_pipe()) signal_writer(me, uapi::sigpipe);
   if (r.error() == Errno::efbig && limit != uapi::rlim_infinity) signal_writer(me, uapi::sigxfsz);
   return r.error();
 }

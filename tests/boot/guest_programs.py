@@ -15,7 +15,7 @@ COMPILER = ("clang-19", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-g0", "-static", 
 PROGRAMS = ("file", "dir", "path", "protected", "mount", "xattr", "at", "lock", "notify", "pipe", "event",
             "process", "family", "exec", "capability", "signal", "timer", "cputime", "affinity", "scheduling",
             "realtime", "futex", "futex_pi", "memory", "areas", "vm_access", "vdso", "crowd", "oom", "overlay",
-            "time", "tty", "pty", "kmsg", "proc", "sysfs", "readers", "misc")
+            "time", "tty", "pty", "kmsg", "proc", "sysfs", "unix", "readers", "misc")
 
 
 def compile_program(source: Path, out: Path, *more: str) -> Path:

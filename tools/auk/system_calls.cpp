@@ -17,8 +17,8 @@ struct Family {
   std::string_view what, answer;
 };
 constexpr Family families[] = {
-    {"sockets: every address family (AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_VSOCK)",
-     "`socket` and its kin are absent: ENOSYS, as Linux without CONFIG_NET"},
+    {"sockets of other families than AF_UNIX (AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_VSOCK)",
+     "`socket` fails with EAFNOSUPPORT, as Linux without CONFIG_INET, CONFIG_PACKET and so on"},
     {"System V IPC and POSIX message queues", "ENOSYS, as without CONFIG_SYSVIPC and "
                                               "CONFIG_POSIX_MQUEUE"},
     {"32-bit programs and `int 0x80`", "ENOEXEC; the interrupt is a fault, as without "
