@@ -59,8 +59,7 @@ Result<usize> EventFile::read(IoBuf& buf) {
       return restart::sys;
   }
   writable_.wake_all();
-  const std::span bytes(reinterpret_cast<const byte*>(&taken), sizeof(taken));
-  if (buf.put(bytes) != sizeof(taken)) return Errno::efault;
+  if (buf.put(object_bytes(taken)) != sizeof(taken)) return Errno::efault;
   return sizeof(taken);
 }
 

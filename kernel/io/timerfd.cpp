@@ -58,8 +58,7 @@ Result<usize> TimerFile::read(IoBuf& buf) {
     s->has_expired = false;
     ticks = std::exchange(s->ticks, 0);
   }
-  const std::span bytes(reinterpret_cast<const byte*>(&ticks), sizeof(ticks));
-  if (buf.put(bytes) != sizeof(ticks)) return Errno::efault;
+  if (buf.put(object_bytes(ticks)) != sizeof(ticks)) return Errno::efault;
   return sizeof(ticks);
 }
 

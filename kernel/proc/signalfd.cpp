@@ -103,8 +103,7 @@ class SignalFile final : public io::AnonFile {
       const Result<void> taken = take(me, done == 0 && !is_nonblocking(), info);
       if (!taken.ok()) return done > 0 ? Result<usize>(done) : taken.error();
       const uapi::signalfd_siginfo s = shown(info);
-      if (buf.put(std::span(reinterpret_cast<const byte*>(&s), size)) != size)
-        return done > 0 ? Result<usize>(done) : Errno::efault;
+      if (buf.put(object_bytes(s)) != size) return done > 0 ? Result<usize>(done) : Errno::efault;
       done += size;
     }
     return done;

@@ -82,8 +82,7 @@ class Inotify final : public RefCounted<Inotify> {
     return e;
   }
   static bool put(io::IoBuf& buf, Event& e) {
-    const std::span head(reinterpret_cast<const byte*>(&e.head), sizeof(e.head));
-    if (buf.put(head) != head.size()) return false;
+    if (buf.put(object_bytes(e.head)) != sizeof(e.head)) return false;
     const std::span name(reinterpret_cast<const byte*>(e.name()), e.name_size);
     if (buf.put(name) != name.size()) return false;
     const usize padding = e.head.len - e.name_size;
