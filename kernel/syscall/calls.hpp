@@ -296,11 +296,9 @@ Value inotify_rm_watch(Task&, Fd, int number);
 // lock.cpp
 Value flock(Task&, Fd, int operation);
 
-// event.cpp
-Value eventfd(Task&, u32 count);
-// Sockets.
+// socket.cpp, socket_option.cpp
 Value socket(Task&, u32 family, u32 type, u32 protocol);
-Value socketpair(Task&, u32 family, u32 type, u32 protocol, core::UserOut<i32> out);
+Value socketpair(Task&, u32 family, u32 type, u32 protocol, UserAddr out);
 Value bind(Task&, Fd fd, UserAddr at, u32 size);
 Value connect(Task&, Fd fd, UserAddr at, u32 size);
 Value listen(Task&, Fd fd, int backlog);
@@ -318,6 +316,9 @@ Value recvmmsg(Task&, Fd fd, UserAddr at, u32 count, u32 flags,
 Value shutdown(Task&, Fd fd, int how);
 Value setsockopt(Task&, Fd fd, int level, int option, UserAddr at, u32 size);
 Value getsockopt(Task&, Fd fd, int level, int option, UserAddr at, UserAddr length);
+
+// event.cpp
+Value eventfd(Task&, u32 count);
 Value eventfd2(Task&, u32 count, u32 flags);
 Value timerfd_create(Task&, int clock, u32 flags);
 Value timerfd_settime(Task&, Fd, u32 flags, UserIn<uapi::itimerspec> in,

@@ -30,10 +30,6 @@ Result<io::UserRange> range_of(UserAddr at, u64 size) {
   return io::UserRange{at, std::min(size, most_bytes)};
 }
 
-void signal_writer(Task& me, int signal) {
-  (void)proc::send_to_task(me, proc::user_signal(static_cast<u32>(signal), me, uapi::si_user));
-}
-
 /// Writes by `how`, within the caller's limit. That nobody reads, or that the limit is reached, is
 /// also a signal.
 template <class F> Value write_with(Task& me, io::File& f, io::IoBuf& buf, F how) {
@@ -244,24 +240,8 @@ Value pipe2(Task& me, UserAddr fds, u32 flags) {
   constexpr u32 known = uapi::o_cloexec | uapi::o_nonblock | uapi::o_direct;
   if ((flags & ~known) != 0) return Errno::einval;
   mem::Box<io::PipeEnds> ends = TRY(io::make_pipe(flags & u32{uapi::o_nonblock}, pipe_maker(me)));
-  const u64 limit = me.group->limit(uapi::rlimit_nofile);
-  std::array<int, 2> numbers{};
-  numbers[0] = TRY(me.files->reserve(0, limit));
-  Result<int> second = me.files->reserve(0, limit);
-  if (!second.ok()) {
-    me.files->unreserve(numbers[0]);
-    return second.error();
-  }
-  numbers[1] = second.take();
-  if (const Result<void> r = core::write_user(fds, numbers.data(), sizeof(numbers)); !r.ok()) {
-    me.files->unreserve(numbers[0]);
-    me.files->unreserve(numbers[1]);
-    return r.error();
-  }
-  const bool close_on_exec = (flags & uapi::o_cloexec) != 0;
-  me.files->install(numbers[0], std::move(ends->read), close_on_exec);
-  me.files->install(numbers[1], std::move(ends->write), close_on_exec);
-  return u64{0};
+  return install_pair(me, fds, std::move(ends->read), std::move(ends->write),
+                      (flags & uapi::o_cloexec) != 0);
 }
 
 Value pipe(Task& me, UserAddr fds) { return pipe2(me, fds, 0); }

@@ -75,15 +75,21 @@ Result<Ref<net::Socket>> create(u32 family, u32 type, u32 protocol) {
 Value sent(Task& me, const net::Socket& s, u32 flags, Result<usize> r) {
   if (r.ok()) return u64{*r};
   if (r.error() == Errno::epipe && s.breaks_pipe() && (flags & net::message_flag::no_signal) == 0)
-    (void)proc::send_to_task(me, proc::user_signal(uapi::sigpipe, me, uapi::si_user));
+    signal_writer(me, uapi::sigpipe);
   return r.error();
 }
 
-Value send_message(Task& me, net::Socket& s, UserAddr at, u32 flags) {
+/// With where its bytes are. EMSGSIZE, EFAULT.
+Result<MessageHeader> load_message(UserAddr at, Ranges& ranges) {
   const auto h = TRY(core::UserIn<MessageHeader>(at).load());
-  Ranges ranges;
   if (h.count > most_ranges) return Errno::emsgsize;
   TRY(ranges.load(UserAddr(h.vector), h.count));
+  return h;
+}
+
+Value send_message(Task& me, net::Socket& s, UserAddr at, u32 flags) {
+  Ranges ranges;
+  const MessageHeader h = TRY(load_message(at, ranges));
   io::IoBuf bytes(ranges.all());
   net::Sending message{.bytes = bytes, .flags = flags};
   net::Address to;
@@ -97,10 +103,8 @@ Value send_message(Task& me, net::Socket& s, UserAddr at, u32 flags) {
 }
 
 Value receive_message(Task& me, net::Socket& s, UserAddr at, u32 flags) {
-  const auto h = TRY(core::UserIn<MessageHeader>(at).load());
   Ranges ranges;
-  if (h.count > most_ranges) return Errno::emsgsize;
-  TRY(ranges.load(UserAddr(h.vector), h.count));
+  const MessageHeader h = TRY(load_message(at, ranges));
   io::IoBuf bytes(ranges.all());
   net::Receiving r{.bytes = bytes, .flags = flags};
   if (h.name != 0 && static_cast<i32>(h.name_size) < 0) return Errno::einval;
@@ -127,26 +131,11 @@ Value socket(Task& me, u32 family, u32 type, u32 protocol) {
                       (type & close_on_exec) != 0);
 }
 
-Value socketpair(Task& me, u32 family, u32 type, u32 protocol, core::UserOut<i32> out) {
+Value socketpair(Task& me, u32 family, u32 type, u32 protocol, UserAddr out) {
   const Ref<net::Socket> a = TRY(create(family, type, protocol));
   const Ref<net::Socket> b = TRY(create(family, type, protocol));
   TRY(TRY(net::find_family(family))->pair(*a, *b));
-  const u64 limit = me.group->limit(uapi::rlimit_nofile);
-  const int first = TRY(me.files->reserve(0, limit));
-  Result<int> second = me.files->reserve(0, limit);
-  const auto store = [&]() -> Result<void> {
-    if (!second.ok()) return second.error();
-    TRY(out.store(first));
-    return (out + 1).store(*second);
-  };
-  if (const Result<void> r = store(); !r.ok()) {
-    me.files->unreserve(first);
-    if (second.ok()) me.files->unreserve(*second);
-    return r.error();
-  }
-  me.files->install(first, Ref<io::File>(a), (type & close_on_exec) != 0);
-  me.files->install(*second, Ref<io::File>(b), (type & close_on_exec) != 0);
-  return u64{0};
+  return install_pair(me, out, Ref<io::File>(a), Ref<io::File>(b), (type & close_on_exec) != 0);
 }
 
 Value bind(Task& me, Fd fd, UserAddr at, u32 size) {

@@ -38,9 +38,33 @@ Result<Ref<io::File>> file_of(Task& me, Fd fd) {
   return f;
 }
 
+Value install_pair(Task& me, UserAddr numbers, Ref<io::File> first, Ref<io::File> second,
+                   bool close_on_exec) {
+  const u64 limit = me.group->limit(uapi::rlimit_nofile);
+  std::array<int, 2> fds{};
+  fds[0] = TRY(me.files->reserve(0, limit));
+  Result<int> other = me.files->reserve(0, limit);
+  if (!other.ok()) {
+    me.files->unreserve(fds[0]);
+    return other.error();
+  }
+  fds[1] = *other;
+  if (const Result<void> r = core::write_user(numbers, fds.data(), sizeof(fds)); !r.ok()) {
+    for (const int fd : fds) me.files->unreserve(fd);
+    return r.error();
+  }
+  me.files->install(fds[0], std::move(first), close_on_exec);
+  me.files->install(fds[1], std::move(second), close_on_exec);
+  return u64{0};
+}
+
+void signal_writer(Task& me, u32 signal) {
+  (void)proc::send_to_task(me, proc::user_signal(signal, me, uapi::si_user));
+}
+
 Result<void> check_file_size(Task& me, u64 size) {
   if (size <= me.group->limit(uapi::rlimit_fsize)) return {};
-  (void)proc::send_to_task(me, proc::user_signal(uapi::sigxfsz, me, uapi::si_user));
+  signal_writer(me, uapi::sigxfsz);
   return Errno::efbig;
 }
 

@@ -50,6 +50,12 @@ template <class T> Result<T> load_sized(UserAddr at, u64 size) {
 Result<Ref<io::File>> file_of(Task& me, Fd fd);
 using proc::install_file;
 
+/// Two descriptors at once, which the program is told of first. EMFILE, EFAULT.
+Value install_pair(Task& me, UserAddr numbers, Ref<io::File> first, Ref<io::File> second,
+                   bool close_on_exec);
+
+/// What a write does to the writer, beside failing.
+void signal_writer(Task& me, u32 signal);
 /// EFBIG and SIGXFSZ for a size beyond RLIMIT_FSIZE.
 Result<void> check_file_size(Task& me, u64 size);
 
