@@ -4,6 +4,7 @@
 
 #include "core/clock.hpp"
 #include "core/sysctl.hpp"
+#include "generated/uapi/socket.hpp"
 
 namespace auk::net::local {
 namespace {
@@ -43,11 +44,6 @@ constinit core::NumberSysctl packets_variable("net/unix/max_dgram_qlen", most_pa
                                               any_number);
 SYSCTL(packets_variable);
 }  // namespace
-
-std::string_view Name::text() const {
-  return {reinterpret_cast<const char*>(address.bytes.data()) + text_offset,
-          address.size - text_offset};
-}
 
 Peer Peer::of(const Actor& who) {
   return {who.effective(), Ref<ident::Cred>(const_cast<ident::Cred&>(who.asker.cred))};  // NOLINT
@@ -183,36 +179,67 @@ Result<Ref<Core>> Core::new_connection(const Peer& client) {
 }
 
 bool Core::takes_connections(const State& s) const {
-  return s.phase == Phase::listening && (shut_.load_seq_cst() & shut_receive) == 0;
+  return s.phase == Phase::listening && !is_over_for_readers();
 }
 
 bool Core::is_full() const { return waiting_.load_seq_cst() > most_packets.load_relaxed(); }
 
+Ref<Core> Core::set_peer(Ref<Core> to) {
+  auto s = state_.lock();
+  std::swap(s->peer, to);
+  return to;
+}
+
+/// A datagram socket.
+void Core::disconnect() {
+  Ref<Core> before;
+  auto s = state_.lock();
+  std::swap(before, s->peer);
+  s->phase = Phase::fresh;
+  is_connected_.store_release(false);
+}
+
+Result<void> Core::connect_datagrams(const Address& to, const Actor& who) {
+  Ref<Core> other = TRY(find_bound(to, type_, who));
+  if (other->type_ != type_) return Errno::eprototype;
+  {
+    auto s = other->state_.lock();
+    if (s->peer && s->peer.get() != this) return Errno::eperm;
+  }
+  {
+    auto s = state_.lock();
+    std::swap(other, s->peer);
+    s->phase = Phase::connected;
+    is_connected_.store_release(true);
+  }
+  flow_->writable.wake_all();
+  return {};
+}
+
+/// To who listens here. `me`: how the connection sees the listener.
+Core::Offer Core::offer(Core& connection, Peer& me) {
+  auto s = state_.lock();
+  if (!takes_connections(*s)) return Offer::refused;
+  if (waiting_.load_relaxed() > s->backlog) return Offer::full;
+  {
+    auto inner = connection.state_.lock_as<core::level::socket_queue_twin>();
+    inner->name = s->name;
+    // It keeps the mount busy like the listener.
+    inner->place = s->place;
+  }
+  me = s->own;
+  s->pending.push_back(*Ref<Core>(connection).release());
+  (void)waiting_.fetch_add_seq_cst(1);
+  return Offer::taken;
+}
+
 Result<void> Core::connect(const Address& to, const Patience& patience) {
   const Actor who = actor();
-  if (to.family() != 0) TRY(bind_for_answers());
+  const bool is_end = to.family() == 0;
+  if (!is_end) TRY(bind_for_answers());
   if (type_ == SocketType::datagram) {
-    if (to.family() == 0) {
-      Ref<Core> before;
-      auto s = state_.lock();
-      std::swap(before, s->peer);
-      s->phase = Phase::fresh;
-      is_connected_.store_release(false);
-      return {};
-    }
-    Ref<Core> other = TRY(find_bound(to, type_, who));
-    if (other->type_ != type_) return Errno::eprototype;
-    {
-      auto s = other->state_.lock();
-      if (s->peer && s->peer.get() != this) return Errno::eperm;
-    }
-    {
-      auto s = state_.lock();
-      std::swap(other, s->peer);
-      s->phase = Phase::connected;
-      is_connected_.store_release(true);
-    }
-    flow_->writable.wake_all();
+    if (!is_end) return connect_datagrams(to, who);
+    disconnect();
     return {};
   }
   const Peer me = Peer::of(who);
@@ -223,11 +250,6 @@ Result<void> Core::connect(const Address& to, const Patience& patience) {
     if (s->phase != Phase::fresh) return Errno::einval;
     s->phase = Phase::connecting;
   }
-  const auto set_peer = [&](Ref<Core> peer) {
-    auto s = state_.lock();
-    std::swap(s->peer, peer);
-    return peer;
-  };
   const auto give_up = [&](Errno e) -> Result<void> {
     auto s = state_.lock();
     if (s->phase == Phase::connecting) s->phase = Phase::fresh;
@@ -244,25 +266,9 @@ Result<void> Core::connect(const Address& to, const Patience& patience) {
     connection->state_.alone().peer = Ref<Core>(*this);
     // Whoever accepts it may be gone again before this goes on.
     (void)set_peer(connection);
-    bool is_full = false, is_queued = false;
     Peer other;
-    {
-      auto s = listener->state_.lock();
-      if (listener->takes_connections(*s)) {
-        is_full = listener->waiting_.load_relaxed() > s->backlog;
-        is_queued = !is_full;
-      }
-      if (is_queued) {
-        auto inner = connection->state_.lock_as<core::level::socket_queue_twin>();
-        inner->name = s->name;
-        // It keeps the mount busy like the listener.
-        inner->place = s->place;
-        other = s->own;
-        s->pending.push_back(*Ref<Core>(*connection).release());
-        (void)listener->waiting_.fetch_add_seq_cst(1);
-      }
-    }
-    if (is_queued) {
+    const Offer how = listener->offer(*connection, other);
+    if (how == Offer::taken) {
       {
         auto s = state_.lock();
         s->other = other;
@@ -275,7 +281,7 @@ Result<void> Core::connect(const Address& to, const Patience& patience) {
     }
     (void)set_peer({});
     connection->closed();
-    if (!is_full) return give_up(Errno::econnrefused);
+    if (how == Offer::refused) return give_up(Errno::econnrefused);
     const auto has_room = [&] {
       auto s = listener->state_.lock();
       return !listener->takes_connections(*s) || listener->waiting_.load_relaxed() <= s->backlog;
@@ -351,6 +357,27 @@ Result<bool> Core::try_hand_over(Core& to, mem::Box<Packet>& p) {
   return true;
 }
 
+/// Waits until it is taken. EPIPE, EPERM; ECONNREFUSED where there is no connection; EAGAIN, EINTR,
+/// restart::sys.
+Result<void> Core::hand_over(Core& to, mem::Box<Packet> p, const Patience& patience) {
+  const auto give = [&]() -> Result<void> {
+    for (;;) {
+      if (TRY(try_hand_over(to, p))) return {};
+      TRY(wait_for(to.flow_->drained, patience, [&] {
+        return !to.is_full() || to.is_closed_.load_seq_cst() || to.is_over_for_readers();
+      }));
+    }
+  };
+  if (p->with.rights) enter_flight(*p->with.rights);
+  const Result<void> r = give();
+  if (r.ok()) {
+    to.readable_.wake_all();
+    return {};
+  }
+  if (p->with.rights) leave_flight(*p->with.rights);
+  return is_connection() && r.error() == Errno::econnrefused ? Errno::epipe : r.error();
+}
+
 Result<usize> Core::send_stream(Sending& s, const Patience& patience) {
   const Actor who = actor();
   if (s.to != nullptr) return is_connected_.load_acquire() ? Errno::eisconn : Errno::eopnotsupp;
@@ -365,15 +392,9 @@ Result<usize> Core::send_stream(Sending& s, const Patience& patience) {
     if (size == 0) break;
     Result<mem::Box<Packet>> made = make_packet(s, who, size, patience);
     if (!made.ok()) return failed(made.error());
-    mem::Box<Packet> p = made.take();
-    if (p->with.rights) enter_flight(*p->with.rights);
-    const Result<bool> handed = try_hand_over(*to, p);
-    if (!handed.ok()) {
-      if (p->with.rights) leave_flight(*p->with.rights);
-      return failed(handed.error() == Errno::econnrefused ? Errno::epipe : handed.error());
-    }
+    const Result<void> handed = hand_over(*to, made.take(), patience);
+    if (!handed.ok()) return failed(handed.error());
     done += size;
-    to->readable_.wake_all();
   } while (s.bytes.left() > 0);
   return done;
 }
@@ -398,36 +419,20 @@ Result<usize> Core::send_packet(Sending& s, const Patience& patience) {
   if (size > options->send_buffer.load_relaxed() - reserve) return Errno::emsgsize;
   const Ref<Core> to = TRY(receiver(s, who));
   mem::Box<Packet> p = TRY(make_packet(s, who, static_cast<u32>(size), patience));
-  if (p->with.rights) enter_flight(*p->with.rights);
-  const auto hand_over = [&]() -> Result<void> {
-    for (;;) {
-      if (TRY(try_hand_over(*to, p))) return {};
-      const auto is_ready = [&] {
-        return !to->is_full() || to->is_closed_.load_seq_cst() ||
-               (to->shut_.load_seq_cst() & shut_receive) != 0;
-      };
-      TRY(wait_for(to->flow_->drained, patience, is_ready));
-    }
-  };
-  if (const Result<void> r = hand_over(); !r.ok()) {
-    if (p->with.rights) leave_flight(*p->with.rights);
-    if (r.error() == Errno::econnrefused) {
-      if (is_connection()) return Errno::epipe;
-      // It does not stay connected to nobody.
-      Ref<Core> gone;
-      auto state = state_.lock();
-      if (s.to == nullptr && state->peer == to) std::swap(gone, state->peer);
-    }
-    return r.error();
+  const Result<void> handed = hand_over(*to, std::move(p), patience);
+  if (handed.ok()) return size;
+  if (handed.error() == Errno::econnrefused && s.to == nullptr) {
+    // It does not stay connected to nobody.
+    Ref<Core> gone;
+    auto state = state_.lock();
+    if (state->peer == to) std::swap(gone, state->peer);
   }
-  to->readable_.wake_all();
-  return size;
+  return handed.error();
 }
 
 /// Who wants to know of senders is known to those it sends to.
 Result<void> Core::bind_for_answers() {
-  constexpr u32 pass_identity = 16;
-  return options->is_on(pass_identity) ? bind_automatically() : Result<void>();
+  return options->is_on(uapi::so_passcred) ? bind_automatically() : Result<void>();
 }
 
 Result<usize> Core::send(Sending& s, const Patience& patience) {
@@ -441,6 +446,18 @@ Result<usize> Core::send(Sending& s, const Patience& patience) {
 Packet* Core::head() {
   auto s = state_.lock();
   return s->queue.front();
+}
+
+/// What SO_ERROR would tell, which is gone then.
+Result<void> Core::waiting_error() {
+  const u32 error = take_error();
+  return error == 0 ? Result<void>() : Errno{static_cast<i32>(error)};
+}
+
+Result<void> Core::wait_to_receive(const Patience& patience) {
+  return wait_for(readable_, patience, [&] {
+    return waiting_.load_seq_cst() != 0 || is_over_for_readers() || error_.load_seq_cst() != 0;
+  });
 }
 
 /// The files and the sender of a packet whose bytes are given out.
@@ -463,9 +480,8 @@ void Core::note_sender(Receiving& r, Packet& p) {
 
 /// A read that has bytes already does not go on with this packet.
 bool Core::ends_before(const Receiving& r, const Packet& p, usize done) const {
-  constexpr u32 pass_identity = 16;
   if (done == 0) return false;
-  return r.with.rights || (options->is_on(pass_identity) && r.with.sender != p.with.sender);
+  return r.with.rights || (options->is_on(uapi::so_passcred) && r.with.sender != p.with.sender);
 }
 
 Result<usize> Core::receive_stream(Receiving& r, const Patience& patience) {
@@ -502,14 +518,10 @@ Result<usize> Core::receive_stream(Receiving& r, const Patience& patience) {
       }
       if (wanted == 0 || done >= least || (done > 0 && (p != nullptr || r.is_peek()))) return done;
     }
-    if (done == 0)
-      if (const u32 error = take_error(); error != 0) return Errno{static_cast<i32>(error)};
-    if ((shut_.load_seq_cst() & shut_receive) != 0 && waiting_.load_seq_cst() == 0) return done;
-    const Result<void> w = wait_for(readable_, patience, [&] {
-      return waiting_.load_seq_cst() != 0 || (shut_.load_seq_cst() & shut_receive) != 0 ||
-             error_.load_seq_cst() != 0;
-    });
-    if (!w.ok()) return done > 0 ? Result<usize>(done) : Result<usize>(w.error());
+    if (done == 0) TRY(waiting_error());
+    if (is_over_for_readers() && waiting_.load_seq_cst() == 0) return done;
+    if (const Result<void> w = wait_to_receive(patience); !w.ok())
+      return done > 0 ? Result<usize>(done) : Result<usize>(w.error());
   }
 }
 
@@ -539,16 +551,13 @@ Result<usize> Core::receive_packet(Receiving& r, const Patience& patience) {
         return (r.flags & message_flag::truncated) != 0 ? size : room;
       }
     }
-    if (const u32 error = take_error(); error != 0) return Errno{static_cast<i32>(error)};
-    if ((shut_.load_seq_cst() & shut_receive) != 0) {
+    TRY(waiting_error());
+    if (is_over_for_readers()) {
       if (waiting_.load_seq_cst() != 0) continue;
       // One that is not connected has nobody who might have stopped sending.
       return is_connection() || !patience.is_none ? Result<usize>(usize{0}) : Errno::eagain;
     }
-    TRY(wait_for(readable_, patience, [&] {
-      return waiting_.load_seq_cst() != 0 || (shut_.load_seq_cst() & shut_receive) != 0 ||
-             error_.load_seq_cst() != 0;
-    }));
+    TRY(wait_to_receive(patience));
   }
 }
 

@@ -3,11 +3,12 @@
 // Data model: UnixSocket (the File) -> Core (counted). Cores know each other: a connected one has
 // its peer until it is closed, which also breaks the circle. What was sent stands as a queue of
 // Packets in the Core that is to read it; each counts against the buffer of the Core that sent it.
-// A listening Core has Cores of the connections that nobody accepted yet. Locking: `state_` (level
-// socket_queue, spinning) guards a Core's state and queue; two are never held together. `reading_`
-// (level socket, sleeping) orders the readers of a stream, who copy from the packet at the head
-// without the other lock. Wake-ups follow what changed. Context: threads. Differences from Linux:
-// no MSG_OOB.
+// A listening Core has Cores of the connections that nobody accepted yet.
+//
+// Locking: `state_` (level socket_queue, spinning) guards a Core's state and queue. Two are held
+// together only for a listener and a connection that it offers. `reading_` (level socket, sleeping)
+// orders the readers of a stream, who copy from the packet at the head without the other lock.
+// Wake-ups follow what changed. Context: threads. Differences from Linux: no MSG_OOB.
 #pragma once
 #include "base/list.hpp"
 #include "base/tree.hpp"
@@ -20,6 +21,8 @@ namespace auk::net::local {
 class Core;
 
 inline constexpr usize text_offset = sizeof(u16);  ///< sun_path
+/// The bytes behind the family.
+std::string_view text_in(const Address& a);
 /// Empty if it names no file.
 std::string_view path_in(const Address& a);
 
@@ -29,9 +32,6 @@ class Name final : public RefCounted<Name> {
   const Address address;
   explicit Name(const Address& a) : address(a) {}
   static void destroy(Name* n) { mem::destroy(n); }
-  std::string_view path() const { return path_in(address); }
-  /// The bytes behind the family.
-  std::string_view text() const;
 };
 
 /// What was sent at once, or a piece of it. Its bytes stand behind it.
@@ -116,11 +116,20 @@ class Core final : public RefCounted<Core> {
   bool is_writable() const {
     return charged_.load_seq_cst() * 4 <= options->send_buffer.load_relaxed();
   }
+  void disconnect();
+  Result<void> connect_datagrams(const Address& to, const Actor& who);
+  enum class Offer : u8 { taken, full, refused };
+  Offer offer(Core& connection, Peer& me);
+  Ref<Core> set_peer(Ref<Core> to);
   Result<Ref<Core>> receiver(const Sending& s, const Actor& who);
   Result<bool> try_hand_over(Core& to, mem::Box<Packet>& p);
+  Result<void> hand_over(Core& to, mem::Box<Packet> p, const Patience& patience);
   Result<mem::Box<Packet>> make_packet(Sending& s, const Actor& who, u32 size,
                                        const Patience& patience);
   Packet* head();
+  bool is_over_for_readers() const { return (shut_.load_seq_cst() & shut_receive) != 0; }
+  Result<void> waiting_error();
+  Result<void> wait_to_receive(const Patience& patience);
   bool peer_has_room();
   static void note_sender(Receiving& r, Packet& p);
   bool ends_before(const Receiving& r, const Packet& p, usize done) const;

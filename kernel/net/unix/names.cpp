@@ -5,13 +5,14 @@
 #include "base/fmt.hpp"
 #include "core/init_graph.hpp"
 #include "core/panic.hpp"
+#include "generated/uapi/socket.hpp"
 #include "net/unix/core.hpp"
 #include "vfs/operations.hpp"
 
 namespace auk::net::local {
 namespace {
 
-constexpr u16 family = 1;
+constexpr u16 family = uapi::af_unix;
 constexpr usize most_size = text_offset + 108;
 
 struct ByInode {
@@ -19,6 +20,10 @@ struct ByInode {
   bool operator()(const vfs::Inode* a, const Core& b) const { return a < b.bound_inode; }
   bool operator()(const Core& a, const vfs::Inode* b) const { return a.bound_inode < b; }
 };
+bool is_name(const Address& a) {
+  return a.size > text_offset && a.size <= most_size && a.family() == family;
+}
+
 /// Each type of sockets has texts of its own.
 struct Text {
   SocketType type;
@@ -54,14 +59,17 @@ INIT_TASK(unix_names, "", "unix_names", setup);
 
 }  // namespace
 
+std::string_view text_in(const Address& a) {
+  return {reinterpret_cast<const char*>(a.bytes.data()) + text_offset, a.size - text_offset};
+}
+
 std::string_view path_in(const Address& a) {
-  const std::string_view text(reinterpret_cast<const char*>(a.bytes.data()) + text_offset,
-                              a.size - text_offset);
+  const std::string_view text = text_in(a);
   return text.substr(0, std::min(text.find('\0'), text.size()));
 }
 
 Result<Ref<Name>> make_name(const Address& a) {
-  if (a.size <= text_offset || a.size > most_size || a.family() != family) return Errno::einval;
+  if (!is_name(a)) return Errno::einval;
   Address exact = a;
   if (const std::string_view path = path_in(a); !path.empty()) {
     // One zero behind it belongs to it, and nothing else.
@@ -74,7 +82,7 @@ Result<Ref<Name>> make_name(const Address& a) {
 Result<void> publish(Core& c, const Name& name, const vfs::Path& place) {
   auto t = table->lock();
   c.bound_inode = place ? &place.inode() : nullptr;
-  c.bound_text = name.text();
+  c.bound_text = text_in(name.address);
   const bool is_new = place ? t->files.insert_unique(c).second : t->texts.insert_unique(c).second;
   return is_new ? Result<void>() : Errno::eaddrinuse;
 }
@@ -105,14 +113,12 @@ Result<void> publish_automatically(Core& c, Ref<Name>& name) {
 }
 
 Result<Ref<Core>> find_bound(const Address& to, SocketType type, const Actor& who) {
-  if (to.size <= text_offset || to.size > most_size || to.family() != family) return Errno::einval;
+  if (!is_name(to)) return Errno::einval;
   const std::string_view path = path_in(to);
   Ref<Core> found;
   if (path.empty()) {
-    const std::string_view text(reinterpret_cast<const char*>(to.bytes.data()) + text_offset,
-                                to.size - text_offset);
     auto t = table->lock();
-    found = find_in(t->texts, Text{type, text}, ByText());
+    found = find_in(t->texts, Text{type, text_in(to)}, ByText());
   } else {
     const vfs::Path at = TRY(vfs::find(who.asker, {}, path, vfs::WalkFlag::follow));
     TRY(vfs::check_access(who.asker.cred, at, vfs::Want::write));

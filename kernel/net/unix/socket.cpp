@@ -2,15 +2,16 @@
 #include <cstring>
 
 #include "core/init_graph.hpp"
+#include "generated/uapi/socket.hpp"
 #include "net/unix/core.hpp"
 
 namespace auk::net::local {
 namespace {
 
-constexpr u16 unix_number = 1;
+constexpr u16 unix_number = uapi::af_unix;
 
 /// SO_PASSCRED and SO_PASSSEC, which whoever accepts has from the listener.
-constexpr u64 inherited = u64{1} << 16 | u64{1} << 34;
+constexpr u64 inherited = u64{1} << uapi::so_passcred | u64{1} << uapi::so_passsec;
 
 class UnixSocket final : public Socket {
   Ref<Core> core_;
