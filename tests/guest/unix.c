@@ -598,36 +598,33 @@ TEST(peers) {
   OK(peer.pid == 0 && peer.uid == (uid_t)-1 && peer.gid == (gid_t)-1);
 }
 
-TEST(options) {
-  int const fd = (int)NEED(socket(AF_UNIX, SOCK_SEQPACKET, 0));
+static long option_of(int fd, int option) {
   int value = 0;
   socklen_t size = sizeof value;
-  WORKS(getsockopt(fd, SOL_SOCKET, SO_TYPE, &value, &size));
-  IS(value, SOCK_SEQPACKET);
-  WORKS(getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &value, &size));
-  IS(value, AF_UNIX);
-  WORKS(getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &value, &size));
-  IS(value, 0);
-  WORKS(getsockopt(fd, SOL_SOCKET, SO_ERROR, &value, &size));
-  IS(value, 0);
-  value = 10000;
-  WORKS(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &value, sizeof value));
-  WORKS(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &value, &size));
-  IS(value, 20000);
-  value = 1;
-  WORKS(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &value, sizeof value));
-  WORKS(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &value, &size));
-  IS(value, 4608);
-  value = 1 << 30;
-  WORKS(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &value, sizeof value));
-  WORKS(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &value, &size));
-  IS(value, 425984);
-  value = 7;
-  WORKS(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &value, sizeof value));
-  WORKS(getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &value, &size));
-  IS(value, 1);
-  WORKS(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &value, &size));
-  IS(value, 0);
+  return getsockopt(fd, SOL_SOCKET, option, &value, &size) != 0 ? -1 : value;
+}
+
+static int set_option(int fd, int option, int value) {
+  return setsockopt(fd, SOL_SOCKET, option, &value, sizeof value);
+}
+
+TEST(options) {
+  int const fd = (int)NEED(socket(AF_UNIX, SOCK_SEQPACKET, 0));
+  IS(option_of(fd, SO_TYPE), SOCK_SEQPACKET);
+  IS(option_of(fd, SO_DOMAIN), AF_UNIX);
+  IS(option_of(fd, SO_PROTOCOL), 0);
+  IS(option_of(fd, SO_ERROR), 0);
+  WORKS(set_option(fd, SO_SNDBUF, 10000));
+  IS(option_of(fd, SO_SNDBUF), 20000);
+  WORKS(set_option(fd, SO_SNDBUF, 1));
+  IS(option_of(fd, SO_SNDBUF), 4608);
+  WORKS(set_option(fd, SO_SNDBUF, 1 << 30));
+  IS(option_of(fd, SO_SNDBUF), 425984);
+  WORKS(set_option(fd, SO_REUSEADDR, 7));
+  IS(option_of(fd, SO_REUSEADDR), 1);
+  IS(option_of(fd, SO_KEEPALIVE), 0);
+  int value = 1;
+  socklen_t size = sizeof value;
   FAILS(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &value, 2), EINVAL);
   FAILS(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, BAD_POINTER, 4), EFAULT);
   FAILS(setsockopt(fd, SOL_SOCKET, 9999, &value, 4), ENOPROTOOPT);
