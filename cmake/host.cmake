@@ -78,11 +78,13 @@ auk_module(core SOURCES clock.cpp cpu_mask.cpp log.cpp panic.cpp param.cpp percp
            sysctl.cpp sysctl_table.cpp rcu.cpp smp_call.cpp spin.cpp thread_core.cpp tlb.cpp USES machine base)
 auk_module(mem SOURCES alloc_site.cpp boot_memory.cpp buddy.cpp folio.cpp kernel_map.cpp pages.cpp slab.cpp
            text.cpp vmalloc.cpp host/percpu_area.cpp host/ram.cpp USES core machine base)
+auk_module(time SOURCES discipline.cpp USES core machine base)
 auk_module(vm SOURCES area_tree.cpp folio_tree.cpp USES mem core machine base)
 auk_module(dev SOURCES object.cpp USES mem core machine base)
 auk_module(bus SOURCES acpi/fadt.cpp acpi/hpet.cpp acpi/madt.cpp acpi/rsdp.cpp acpi/sleep.cpp
            acpi/tables.cpp fw_cfg.cpp mptable.cpp pci/header.cpp virtio/queue.cpp USES core machine base)
 auk_module(proc SOURCES exec/elf.cpp exec/script.cpp USES core machine base)
+auk_module(net SOURCES netlink/attribute.cpp netlink/link_rules.cpp USES core machine base)
 auk_module(fs SOURCES erofs/image.cpp USES core machine base)
 auk_module(boot SOURCES x86_64/protocol.cpp USES core machine base)
 

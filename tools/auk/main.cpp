@@ -43,6 +43,12 @@ void add_run_options(CLI::App& app, RunWords& words) {
       ->excludes(root)
       ->excludes(image);
   image->excludes(root);
+  app.add_option("--install", options.install,
+                 "PKG,PKG: packages that Debian's root is to have, made once for each such set")
+      ->allow_extra_args(false)
+      ->delimiter(',')
+      ->excludes(image)
+      ->excludes("--initrd");
   app.add_option("-m,--memory", options.memory_mib, "MiB")->check(CLI::Range(16, 1 << 20));
   app.add_option("-c,--cpus", options.cpus, "processors")->check(CLI::Range(1, 255));
   app.add_option("-M,--machine", options.machine, "microvm, q35 or pc");

@@ -382,6 +382,18 @@ void enter_disk() {
     give_up("/auk/root");
 }
 
+// As the root calls itself; systems that boot by themselves do the same.
+void name_host() {
+  int const file = open("/etc/hostname", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return;
+  char name[HOST_NAME_MAX + 1];
+  ssize_t const got = read(file, name, sizeof name - 1);
+  close(file);
+  if (got <= 0) return;
+  name[got] = 0;
+  (void)sethostname(name, strcspn(name, "\n"));
+}
+
 // Of a kernel that has modules. Without one that it does not take the command may still run.
 void load_modules() {
   dirent** names = nullptr;
@@ -404,6 +416,7 @@ int main_of_init() {
   if (!command.has_ports) session.ports = open_serial_ports(command.terminal);
   if (command.on_disk) enter_disk();
   mount_all();
+  name_host();
   load_modules();
   if (command.has_ports) session.ports = open_named_ports();
   control = session.ports.control;

@@ -1,183 +1,160 @@
-// The guest's default root: programs out of Debian's packages, which are unpacked and never
-// installed. Names that no package brings are busybox's.
-#include "run/cpio.hpp"
+// Roots of Debian 12, each made once by mmdebstrap: its packages are installed as on any Debian, so
+// that users, alternatives, caches and byte code are what programs expect. Nothing of that runs as
+// root if we do not: mmdebstrap takes a user namespace, or pretends where there are none.
+//
+// A root is kept as an archive with all owners and rights; image.cpp makes of it what a kernel
+// takes. It stays as it is when Debian has newer versions: making one takes a minute, and who ran
+// `apt-get update` did not ask for that. Left out are documentation and translations, which no
+// program needs, because kernels other than ours unpack the root into the guest's memory.
+#include "run/apt.hpp"
 #include "run/run.hpp"
+#include "run/vm.hpp"
 
 #include <algorithm>
-#include <map>
-#include <unistd.h>
+#include <array>
 
 namespace auk {
 
 namespace {
 
 constexpr auto list_file = "tools/guest/debian.txt";
-constexpr auto package_folder = "build/guest/packages";
-constexpr auto archive_file = "build/guest/debian.cpio";
-constexpr auto key_file = "build/guest/debian.key";
-// Changes when apt-get update brings other versions.
-constexpr auto apt_lists = "/var/lib/apt/lists";
+constexpr auto last_step = "tools/guest/finish-root.sh";
+constexpr auto log_name = "build/log/root.log";
+// Of a root that is being made, for each byte of its packages: they, what is in them, the archive.
+constexpr std::uintmax_t growth = 12;
 
-// What no program of the root reads.
-constexpr std::string_view left_out[] = {
-    "usr/share/doc/*",      "usr/share/man/*",  "usr/share/locale/*",
-    "usr/share/info/*",     "usr/share/bug/*",  "usr/share/lintian/*",
-    "usr/share/doc-base/*", "usr/share/menu/*", "usr/lib/*/gconv/*"};
+// The same for every root, so a part of the recipe.
+constexpr std::array always{
+    "--variant=minbase",
+    // Nothing is loaded: all that is wanted is put into apt's folders first.
+    "--skip=update,download/empty", R"(--setup-hook=mkdir -p "$1/var/cache/apt/archives")",
+    // As debootstrap does it; without, a package of perl's weight merges the folders.
+    "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+    // A root that is thrown away if the host goes down need not be on its disk.
+    "--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+    "--dpkgopt=path-exclude=/usr/share/man/*/*", "--dpkgopt=path-exclude=/usr/share/info/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+    "--dpkgopt=path-include=/usr/share/locale/locale.alias",
+    "--dpkgopt=path-exclude=/usr/share/bug/*", "--dpkgopt=path-exclude=/usr/share/lintian/*"};
 
-struct Package {
-  std::string name;
-  std::vector<std::string> files;  // only these; empty: all
-};
-
-std::vector<Package> read_list() {
-  std::vector<Package> packages;
+std::vector<std::string> default_packages() {
+  std::vector<std::string> packages;
   auto const text = read_file(list_file);
   for (auto const line : lines_of(text)) {
-    if (line.starts_with('#')) continue;
-    auto words = split_shell(line);
-    if (words.empty()) continue;
-    Package package{.name = words.front(), .files = {words.begin() + 1, words.end()}};
-    packages.push_back(std::move(package));
+    auto const name = trimmed(line.substr(0, line.find('#')));
+    if (!name.empty()) packages.emplace_back(name);
   }
   return packages;
 }
 
-// Debian's merged layout: /bin, /sbin and /lib are links into /usr.
-std::string merged(std::string_view path) {
-  for (auto const* top : {"bin", "sbin", "lib", "lib64"})
-    if (path == top || path.starts_with(std::string(top) + "/")) return std::format("usr/{}", path);
-  return std::string(path);
+// Changes if roots are made in another way.
+std::uint64_t recipe() {
+  auto hash = hash_text(read_file(last_step));
+  for (auto const* option : always) hash = hash_text(option, hash);
+  return hash_text(join(default_packages(), " "), hash);
 }
 
-bool is_wanted(Package const& package, std::string const& path) {
-  if (!package.files.empty()) return std::ranges::find(package.files, path) != package.files.end();
-  return std::ranges::none_of(left_out, [&](auto mask) { return glob_match(mask, path); });
-}
-
-std::vector<std::string> with_names(std::vector<std::string> words,
-                                    std::vector<Package> const& packages) {
-  for (auto const& package : packages) words.push_back(package.name);
-  return words;
-}
-
-// One line for each package: address, file, size, checksum. Empty if apt does not know them all.
-std::string ask_versions(std::vector<Package> const& packages) {
-  auto const command = with_names({"apt-get", "-q", "download", "--print-uris"}, packages);
-  auto const answer = capture({.argv = command, .keep_stderr = true});
-  return answer.status == 0 ? answer.output : std::string();
-}
-
-std::string find_versions(std::vector<Package> const& packages) {
-  if (auto found = ask_versions(packages); !found.empty()) return found;
-  note("asking for newer package lists");
-  std::vector<std::string> update{"apt-get", "-q", "update"};
-  if (geteuid() != 0) update.insert(update.begin(), "sudo");
-  capture({.argv = update});
-  return ask_versions(packages);
-}
-
-struct Node {
-  fs::path source;   // of the host; empty for what is made here
-  std::string text;  // of a link made here
-};
-// By path without a slash in front; a folder comes before what is in it.
-using Tree = std::map<std::string, Node>;
-
-void collect(Tree& tree, Package const& package, fs::path const& unpacked) {
-  for (auto const& entry : fs::recursive_directory_iterator(unpacked)) {
-    auto const path = merged(entry.path().lexically_relative(unpacked).string());
-    if (entry.is_directory() && !entry.is_symlink()) continue;
-    if (!is_wanted(package, path)) continue;
-    for (auto slash = path.find('/'); slash != path.npos; slash = path.find('/', slash + 1))
-      tree.try_emplace(path.substr(0, slash));
-    tree.insert_or_assign(path, Node{.source = entry.path(), .text = {}});
+// What apt takes for a root: hard links, so that only this root's files are handed over.
+void gather(fs::path const& folder, std::vector<fs::path> const& files) {
+  fs::remove_all(folder);
+  fs::create_directories(folder);
+  for (auto const& file : files) {
+    std::error_code other_disk;
+    fs::create_hard_link(file, folder / file.filename(), other_disk);
+    if (other_disk) fs::copy_file(file, folder / file.filename());
   }
 }
 
-void unpack_into(Tree& tree, std::vector<Package> const& packages) {
-  fs::path const unpacked = fs::path(package_folder) / "unpacked";
-  fs::create_directory(unpacked);
-  for (auto const& package : packages) {
-    auto const folder = unpacked / package.name;
-    auto const mask = package.name + "_*.deb";
-    auto const file = std::ranges::find_if(fs::directory_iterator(package_folder), [&](auto& e) {
-      return glob_match(mask, e.path().filename().string());
-    });
-    if (file == fs::directory_iterator{}) fail("no package {} came", package.name);
-    if (run({.argv = {"dpkg-deb", "-x", file->path().string(), folder.string()}}) != 0)
-      fail("cannot unpack {}", file->path().string());
-    collect(tree, package, folder);
+std::string last_words(fs::path const& log) {
+  std::vector<std::string> errors;
+  auto const text = try_read_file(log).value_or("");
+  for (auto const line : lines_of(text))
+    if (line.starts_with("E: ") || line.starts_with("dpkg: error"))
+      errors.emplace_back(trimmed(line));
+  return join(errors, "\n  ");
+}
+
+void install(Apt const& apt, Apt::Closure const& closure, std::vector<std::string> const& packages,
+             fs::path const& made) {
+  auto const work = fs::absolute("build/guest/apt") / made.filename();
+  std::vector<fs::path> archives;
+  archives.reserve(closure.files.size());
+  for (auto const& file : closure.files) archives.push_back(Apt::folder() / file);
+  gather(work / "archives", archives);
+  gather(work / "lists", apt.lists());
+  auto const hand_over = [&](char const* what, char const* place) {
+    return std::format("--setup-hook=sync-in {} {}", shell_word((work / what).string()), place);
+  };
+  auto const room = scratch_place(closure.bytes * growth);
+  std::vector<std::string> words{"env", "LC_ALL=C.UTF-8", "TMPDIR=" + room.string(), "mmdebstrap"};
+  words.insert(words.end(), always.begin(), always.end());
+  words.insert(words.end(),
+               {"--include=" + join(packages, ","),
+                hand_over("archives", "/var/cache/apt/archives"),
+                hand_over("lists", "/var/lib/apt/lists"),
+                // The text, because a user namespace may not reach the file.
+                "--customize-hook=" + read_file(last_step), "bookworm", made.string()});
+  words.insert(words.end(), apt.sources().begin(), apt.sources().end());
+  auto const log = fs::absolute(log_name);
+  write_file(log, "");
+  fs::remove(made);
+  int const status = run({.argv = words, .log_file = log});
+  fs::remove_all(work);
+  if (status == 0) return;
+  fs::remove(made);
+  fail("mmdebstrap cannot make the root (see {}):\n  {}", log_name, last_words(log));
+}
+
+void make_root(std::vector<std::string> const& more, std::string const& key, fs::path const& made) {
+  auto packages = default_packages();
+  packages.insert(packages.end(), more.begin(), more.end());
+  Apt apt;
+  auto closure = apt.resolve(packages);
+  constexpr std::uintmax_t mib = 1 << 20;
+  note("making a root of Debian 12{}: {} packages, {} MiB to download; this once, it takes {}",
+       more.empty() ? "" : std::format(" with {}", join(more, ", ")), closure.files.size(),
+       (closure.missing + mib - 1) / mib,
+       closure.bytes < 100 * mib ? "about a minute" : "some minutes");
+  if (closure.missing > 0) {
+    apt.download(packages);
+    closure = apt.resolve(packages);
   }
+  // Its suffix says what it is.
+  auto const fresh = made.parent_path() / std::format("new-{}", made.filename().string());
+  install(apt, closure, packages, fs::absolute(fresh));
+  fs::rename(fresh, made);
+  write_file(made.string() + ".key", key + join(closure.files, "\n") + "\n");
 }
 
-void add_link(Tree& tree, std::string const& path, std::string_view target) {
-  tree.try_emplace(path, Node{.source = {}, .text = std::string(target)});
-}
-
-std::string archive_of(Tree const& tree) {
-  Cpio root;
-  for (auto const& [path, node] : tree)
-    if (!node.text.empty())
-      root.add_link(path, node.text);
-    else if (node.source.empty())
-      root.add_folder(path);
-    else
-      root.add_copy(path, node.source);
-  add_common_files(root, "/bin/bash");
-  return root.finish();
-}
-
-// The links that Debian's packages make when they are installed, then busybox for all the rest.
-void add_links(Tree& tree) {
-  for (auto const* top : {"bin", "sbin", "lib", "lib64"})
-    add_link(tree, top, std::format("usr/{}", top));
-  add_link(tree, "usr/bin/sh", "dash");
-  add_link(tree, "usr/bin/awk", "mawk");
-  tree.insert_or_assign("usr/bin/busybox", Node{.source = busybox_program, .text = {}});
-  for (auto const& name : busybox_names()) {
-    auto const base = fs::path(name).filename().string();
-    if (!tree.contains("usr/bin/" + base) && !tree.contains("usr/sbin/" + base))
-      add_link(tree, merged(name), "/usr/bin/busybox");
-  }
-}
-
-void make_archive(std::vector<Package> const& packages) {
-  note("making a root of Debian's packages");
-  fs::remove_all(package_folder);
-  fs::create_directories(package_folder);
-  auto const command = with_names({"apt-get", "-q", "download"}, packages);
-  if (auto const got = capture({.argv = command, .cwd = package_folder}); got.status != 0)
-    fail("cannot download the packages of {}:\n{}", list_file, trimmed(got.output));
-  Tree tree;
-  unpack_into(tree, packages);
-  add_links(tree);
-  write_file(archive_file, archive_of(tree));
-  fs::remove_all(package_folder);
+// Sorted, each once, without what the default root has.
+std::vector<std::string> beyond_default(std::vector<std::string> packages) {
+  auto const known = default_packages();
+  std::erase_if(packages, [&](auto const& name) { return std::ranges::contains(known, name); });
+  std::ranges::sort(packages);
+  auto const [first, last] = std::ranges::unique(packages);
+  packages.erase(first, last);
+  return packages;
 }
 
 }  // namespace
 
-fs::path debian_root() {
-  FileLock const lock("build/lock/debian-root");
-  fs::path const archive = archive_file;
-  auto const tool = fs::canonical("/proc/self/exe");
-  if (std::ranges::none_of(
-          std::initializer_list<fs::path>{list_file, apt_lists, busybox_program, tool},
-          [&](auto const& source) { return is_newer(source, archive); }))
-    return archive;
-  auto const packages = read_list();
-  auto const versions = find_versions(packages);
-  auto const key = std::format(
-      "{:016x}", hash_text(versions, hash_text(read_file(list_file), hash_text(read_file(tool)))));
-  bool const made = fs::exists(archive);
-  // Without a network the versions that are here already do.
-  if (versions.empty() && !made) fail("apt knows no versions of the packages of {}", list_file);
-  if (!versions.empty() && !(made && try_read_file(key_file) == key)) {
-    make_archive(packages);
-    write_file(key_file, key);
-  }
-  fs::last_write_time(archive, fs::file_time_type::clock::now());
-  return archive;
+fs::path debian_root(std::vector<std::string> const& asked_for) {
+  auto const more = beyond_default(asked_for);
+  for (auto const& package : more)
+    if (!is_package_name(package)) fail("--install: \"{}\" is no name of a package", package);
+  auto const set = join(more, " ");
+  auto const name = more.empty() ? "debian" : std::format("debian-{:016x}", hash_text(set));
+  fs::path const made = fs::path(roots_folder) / (name + ".tar.zst");
+  FileLock const lock(std::format("build/lock/{}", name));
+  // In front of the files it consists of.
+  auto const key = std::format("{:016x}\n{}\n", recipe(), set);
+  if (fs::exists(made) && try_read_file(made.string() + ".key").value_or("").starts_with(key))
+    return made;
+  fs::create_directories(roots_folder);
+  fs::remove(made.string() + ".key");
+  make_root(more, key, made);
+  return made;
 }
 
 }  // namespace auk

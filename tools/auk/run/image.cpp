@@ -43,16 +43,20 @@ void run_as_root(std::string const& script, std::vector<std::string> words, fs::
   if (ran.status != 0) fail("{} is no image: {}", image.string(), trimmed(ran.output));
 }
 
+// An archive holds several times its size if it is compressed.
+constexpr std::uintmax_t growth = 8;
+
 // Runs `script` on a folder, its second word, that holds what is in the image; the first word is
-// the file to make. bsdtar reads all that is called an archive.
+// the file to make. bsdtar reads all that is called an archive. The folder goes with the shell,
+// also if the keyboard ends both of us.
 void make_of_folder(std::string const& script, fs::path const& image, fs::path const& made) {
   if (fs::is_directory(image)) return run_as_root(script, {made.string(), image.string()}, image);
-  fs::path const folder = made.string() + ".folder";
-  fs::remove_all(folder);
-  fs::create_directories(folder);
-  run_as_root(R"(bsdtar -xpf "$3" -C "$2"; )" + script,
+  auto const folder = scratch_place(fs::file_size(image) * growth) /
+                      std::format("auk-{}-{}", getpid(), made.filename().string());
+  run_as_root(R"(trap 'rm -rf "$2"' EXIT; trap 'exit 1' HUP INT TERM; )"
+              R"(mkdir "$2"; bsdtar -xpf "$3" -C "$2"; )" +
+                  script,
               {made.string(), folder.string(), image.string()}, image);
-  fs::remove_all(folder);
 }
 
 // bsdtar writes owners, rights and links of a folder. What it makes of an archive directly has lost
@@ -87,7 +91,9 @@ fs::path make_once(fs::path const& image, std::string_view suffix, std::string c
   if (fs::exists(made) && try_read_file(key) == state) return made;
   fs::remove(key);
   drop_orphans();
-  note("making a root of {}", image.string());
+  // Who made one of Debian's said what it takes.
+  if (image.parent_path() != fs::absolute(roots_folder))
+    note("making a root of {}", image.string());
   // Another one may be reading the old one.
   auto const fresh = made.string() + ".new";
   fs::remove(fresh);

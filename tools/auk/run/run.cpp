@@ -70,13 +70,24 @@ bool wants_disk(RunOptions const& options) {
 }
 
 fs::path find_disk(RunOptions const& options) {
-  return image_disk(options.image.empty() ? debian_root() : options.image);
+  return image_disk(options.image.empty() ? debian_root(options.install) : options.image);
+}
+
+// Debian's root as an archive, which takes its size three times: it lies in memory, is unpacked
+// into a file system there, and Linux grants that half of what is left.
+fs::path unpacked_debian(RunOptions const& options) {
+  constexpr std::uintmax_t mib = 1 << 20, kernel_itself = 64;
+  auto const archive = image_root(debian_root(options.install));
+  auto const needed = 3 * (fs::file_size(archive) / mib + 1) + kernel_itself;
+  if (static_cast<std::uintmax_t>(options.memory_mib) < needed)
+    fail("a kernel given by --kernel unpacks this root into memory: give it -m {} or more", needed);
+  return archive;
 }
 
 fs::path find_root(RunOptions const& options) {
   if (!options.initrd.empty()) return options.initrd;
   if (!options.image.empty()) return image_root(options.image);
-  return options.root == "busybox" ? busybox_root() : debian_root();
+  return options.root == "busybox" ? busybox_root() : unpacked_debian(options);
 }
 
 std::vector<std::string> environment(RunOptions const& options, bool terminal) {
@@ -157,6 +168,8 @@ int console_code(RunResult const& result) {
 
 int run_guest(RunOptions options) {
   bool const command = !options.command.empty() || options.initrd.empty();
+  if (!options.install.empty() && options.root != "debian")
+    fail("--install needs the root of Debian, not --root {}", options.root);
   if (command && options.command.empty())
     options.command = {options.root == "debian" && options.image.empty() ? "bash" : "sh", "-l"};
   if (options.ports.empty()) options.ports = options.kernel.empty() ? "virtio" : "serial";

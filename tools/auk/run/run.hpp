@@ -22,9 +22,10 @@ struct GuestCopy {
 struct RunOptions {
   std::string kernel;  // a file, or "linux" for the judge; empty: the profile's image
   std::string profile = "dev";
-  std::string root = "debian";  // or "busybox"
-  fs::path initrd;              // instead of a root
-  fs::path image;               // likewise: a folder or an archive without an /init of its own
+  std::string root = "debian";       // or "busybox"
+  fs::path initrd;                   // instead of a root
+  fs::path image;                    // likewise: a folder or an archive without an /init of its own
+  std::vector<std::string> install;  // packages, beside those of Debian's root
   std::string machine = "microvm";
   std::string ports;  // "virtio" or "serial"; empty: what the kernel is known to have
   int memory_mib = 512;
@@ -53,9 +54,16 @@ void add_common_files(Cpio& root, std::string_view shell);
 // busybox with all its names; made anew only if it or the tool changed.
 fs::path busybox_root();
 // --- debian.cpp -----------------------------------------------------------------------------
-// The programs of tools/guest/debian.txt, and busybox's names where they leave a gap; made anew
-// only if the list or Debian's versions changed.
-fs::path debian_root();
+// Where Debian's roots are kept: whoever wants newer packages, or the space, removes them.
+constexpr auto roots_folder = "build/guest/roots";
+// An archive of Debian 12 with the packages of tools/guest/debian.txt and these, and busybox's
+// names where they leave a gap; made anew only if the list changed.
+fs::path debian_root(std::vector<std::string> const& asked_for);
+
+// --- scratch.cpp ----------------------------------------------------------------------------
+// A folder for short-lived files of so many bytes: of memory if there is enough of it, since a disk
+// that is told of every file takes many times as long.
+fs::path scratch_place(std::uintmax_t bytes);
 
 // --- image.cpp ------------------------------------------------------------------------------
 // What --image names as a cpio archive, which may be compressed; made anew only if it changed.
