@@ -2,6 +2,7 @@
 // takes several instructions for each of them.
 #pragma once
 #include <span>
+#include <string_view>
 
 #include "base/types.hpp"
 
@@ -9,6 +10,10 @@ namespace auk {
 
 inline void fill_bytes(std::span<byte> bytes, byte with = 0) {
   __builtin_memset(bytes.data(), with, bytes.size());
+}
+
+inline std::span<const byte> text_bytes(std::string_view s) {
+  return {reinterpret_cast<const byte*>(s.data()), s.size()};
 }
 
 /// An object as it lies in memory.

@@ -97,6 +97,11 @@ template <class T, ListNode T::* member> class List : public ListBase {
     return n == &head_ ? nullptr : element(n);
   }
 
+  T* previous(T& t) {
+    ListNode* n = prev_of(&(t.*member));
+    return n == &head_ ? nullptr : element(n);
+  }
+
   class iterator {
     ListNode* n_;
 

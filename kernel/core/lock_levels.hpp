@@ -45,7 +45,12 @@ AUK_LOCK_POSITION(cgroup, exec);
 AUK_LOCK_POSITION(report, cgroup);
 // A socket that gets a name, which may be a file's.
 AUK_LOCK_POSITION(socket_naming, report);
-AUK_LOCK_POSITION(mount_ns, socket_naming);
+// A file system that is being set up may be on others.
+AUK_LOCK_POSITION(fs_setup, socket_naming);
+AUK_LOCK_POSITION(super_setup, fs_setup);
+// The file that ends of processes are written to. Who sets a file system up may have to end that.
+AUK_LOCK_POSITION(accounting, super_setup);
+AUK_LOCK_POSITION(mount_ns, accounting);
 AUK_LOCK_POSITION(file_position, mount_ns);
 AUK_LOCK_POSITION(outer_rename, file_position);
 AUK_LOCK_POSITION(outer_inode, outer_rename);
@@ -65,12 +70,18 @@ AUK_LOCK_POSITION(fs_private, fs_journal);
 AUK_LOCK_POSITION(socket, fs_private);
 // Open files that sockets carry: who looks for circles of them.
 AUK_LOCK_POSITION(unix_flight, socket);
-AUK_LOCK_POSITION(pipe, unix_flight);
+// An answer of netlink in parts, then the network's devices, then who is to hear of a change.
+AUK_LOCK_POSITION(netlink_dump, unix_flight);
+AUK_LOCK_POSITION(rtnl, netlink_dump);
+AUK_LOCK_POSITION(netlink_ports, rtnl);
+AUK_LOCK_POSITION(pipe, netlink_ports);
 AUK_LOCK_POSITION(tty, pipe);
 AUK_LOCK_POSITION(timer_list, tty);
 AUK_LOCK_POSITION(timer_file, timer_list);
+// Rules that are being collected for a sandbox.
+AUK_LOCK_POSITION(ruleset, timer_file);
 // The graph of epoll files in epoll files, then one of them, then those inside it, and so on.
-AUK_LOCK_POSITION(epoll_graph, timer_file);
+AUK_LOCK_POSITION(epoll_graph, ruleset);
 AUK_LOCK_POSITION(epoll, epoll_graph);
 AUK_LOCK_POSITION(epoll_inner_1, epoll);
 AUK_LOCK_POSITION(epoll_inner_2, epoll_inner_1);
@@ -115,10 +126,13 @@ AUK_LOCK_POSITION(files, pid);
 AUK_LOCK_POSITION(fs_contexts, files);
 AUK_LOCK_POSITION(fs_context, fs_contexts);
 AUK_LOCK_POSITION(mount_table, fs_context);
+AUK_LOCK_POSITION(pins, mount_table);
 // Dentries that are kept for later: all lists, then one of them.
-AUK_LOCK_POSITION(kept_lists, mount_table);
+AUK_LOCK_POSITION(kept_lists, pins);
 AUK_LOCK_POSITION(kept_dentries, kept_lists);
-AUK_LOCK_POSITION(dentry, kept_dentries);
+// Files that rules of sandboxes name.
+AUK_LOCK_POSITION(anchors, kept_dentries);
+AUK_LOCK_POSITION(dentry, anchors);
 // Names: what readers may not see in between, then the writers of one chain.
 AUK_LOCK_POSITION(name_change, dentry);
 AUK_LOCK_POSITION(name_chain, name_change);
@@ -131,23 +145,29 @@ AUK_LOCK_POSITION(socket_queue, unix_names);
 // Of a connection that nobody has accepted yet.
 AUK_LOCK_POSITION(socket_queue_twin, socket_queue);
 AUK_LOCK_POSITION(unix_flow, socket_queue_twin);
+// What is known of a network device.
+AUK_LOCK_POSITION(net_device, unix_flow);
 // Input of a terminal: echoes through the port below.
-AUK_LOCK_POSITION(tty_line, unix_flow);
+AUK_LOCK_POSITION(tty_line, net_device);
 AUK_LOCK_POSITION(driver, tty_line);
 AUK_LOCK_POSITION(workqueue, driver);
 AUK_LOCK_POSITION(work_pool, workqueue);
 AUK_LOCK_POSITION(completion, work_pool);
 // What a file with events has to say; wakes who waits for it.
 AUK_LOCK_POSITION(event, completion);
-AUK_LOCK_POSITION(file_links, event);
+AUK_LOCK_POSITION(fault_watches, event);
+AUK_LOCK_POSITION(file_links, fault_watches);
 AUK_LOCK_POSITION(lock_graph, file_links);
-AUK_LOCK_POSITION(watches, lock_graph);
+AUK_LOCK_POSITION(lock_register, lock_graph);
+AUK_LOCK_POSITION(watches, lock_register);
 AUK_LOCK_POSITION(inotify, watches);
 AUK_LOCK_POSITION(user, inotify);
 AUK_LOCK_POSITION(waitqueue, user);
 AUK_LOCK_POSITION(runqueue, waitqueue);
 AUK_LOCK_POSITION(rcu_batch, runqueue);
-AUK_LOCK_POSITION(timer, rcu_batch);
+// Changes of the clock start a timer.
+AUK_LOCK_POSITION(wall_clock, rcu_batch);
+AUK_LOCK_POSITION(timer, wall_clock);
 // Kernel address space: taken while allocating objects, before the pages behind them.
 AUK_LOCK_POSITION(kernel_map, timer);
 AUK_LOCK_POSITION(borrowed_page, kernel_map);

@@ -19,7 +19,7 @@ void SpinWord::wait() {
     if (backoff < 1024) backoff *= 2;
     // A stopped CPU never lets go of what it held; the panicking one must not wait for it.
     if (is_panicking()) return;
-    if (!complained && clock_ns() - start > complain_after) {
+    if (!complained && clock_ns() > start + complain_after) {
       complained = true;
       log_emerg("BUG: spinlock lockup suspected on CPU#{}, held by CPU#{}", this_cpu(), holder - 1);
     }

@@ -1,5 +1,6 @@
 #include "core/tlb.hpp"
 
+#include "core/preempt.hpp"
 #include "core/smp_call.hpp"
 #include "machine/isa/pte.hpp"
 
@@ -25,6 +26,8 @@ class FlushCall final : public CrossCall {
 
 void flush_tlb_everywhere(VirtAddr va, usize pages) {
   FlushCall call(va, pages);
+  // This CPU and the others must be the same ones for both.
+  const PreemptOff here;
   call.run();
   call_on_others(call);
 }

@@ -47,6 +47,7 @@ Result<Ref<Cred>> Cred::copy() const {
   c->bounding = bounding;
   c->ambient = ambient;
   c->securebits = securebits;
+  c->domain = domain;
   return c;
 }
 

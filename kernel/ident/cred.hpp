@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/own.hpp"
+#include "ident/domain.hpp"
 #include "ident/user.hpp"
 #include "mem/box.hpp"
 
@@ -27,15 +28,19 @@ enum class Cap : u32 {
   sys_rawio = 17,
   sys_chroot = 18,
   sys_ptrace = 19,
+  sys_pacct = 20,
   sys_admin = 21,
   sys_boot = 22,
   sys_nice = 23,
   sys_resource = 24,
   sys_time = 25,
+  sys_tty_config = 26,
   mknod = 27,
+  setfcap = 31,
   mac_override = 32,
   syslog = 34,
   wake_alarm = 35,
+  checkpoint_restore = 40,
 };
 inline constexpr u32 cap_count = 41;
 inline constexpr u64 all_caps = (u64{1} << cap_count) - 1;
@@ -48,6 +53,7 @@ struct Cred final : RefCounted<Cred> {
   u32 securebits = 0;
   u32 group_count = 0;
   u32* groups = nullptr;  ///< sorted; owned
+  Ref<Domain> domain;     ///< null: nothing was given up
 
   Cred() = default;
   ~Cred() { mem::free(groups); }
@@ -58,6 +64,10 @@ struct Cred final : RefCounted<Cred> {
   /// One of uapi::secbit_*.
   bool is_secure(u32 bit) const { return (securebits & bit) != 0; }
   bool is_in_group(u32 g) const;
+  /// Whose files its domain restricts; null for most.
+  const Domain* file_domain() const {
+    return domain && domain->all.files != 0 ? domain.get() : nullptr;
+  }
 };
 
 /// Root's, with which the first program starts. ENOMEM.

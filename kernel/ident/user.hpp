@@ -25,6 +25,9 @@ class User final : public RefCounted<User> {
   /// Open files that it has sent over sockets and nobody received yet.
   Atomic<u64> files_in_flight{0};
 
+  /// That nobody can take away from its programs, beside those of mlock(2).
+  Atomic<u64> locked_pages{0};
+
   explicit User(u32 uid) : uid_(uid) {}
   static void destroy(User* u);
   u32 uid() const { return uid_; }

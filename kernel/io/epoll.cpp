@@ -136,6 +136,12 @@ class Epoll final : public LinkOwner, public sched::Relay, public core::RcuHead 
  public:
   Epoll() = default;
   ~Epoll() = default;
+  Result<const File*> watched(int fd, u32 others) {
+    auto s = state_.lock();
+    for (const Item& i : s->items)
+      if (i.fd == fd && others-- == 0) return i.file;
+    return Errno::enoent;
+  }
   void retire() override { mem::destroy(this); }
   void relay() override;
   void file_gone(File& f) override;
@@ -459,6 +465,8 @@ Result<Epoll*> epoll_of(File& f) {
   if (f.kind() != &kind_of_epoll) return Errno::einval;
   return &static_cast<EpollFile&>(f).epoll();
 }
+
+Result<const File*> watched_file(Epoll& e, int fd, u32 others) { return e.watched(fd, others); }
 
 Result<void> change_epoll(File& epoll, EpollChange what, File& target, int fd,
                           const EpollEvent& event) {

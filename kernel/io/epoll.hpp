@@ -32,6 +32,9 @@ class Epoll;
 Result<Ref<File>> make_epoll(u32 flags);
 /// EINVAL: not an epoll file.
 Result<Epoll*> epoll_of(File& f);
+/// Of the files that are watched under a number, the one that as many others stand before; only to
+/// be compared. ENOENT.
+Result<const File*> watched_file(Epoll& e, int fd, u32 others);
 /// Both files are the caller's. Errors as epoll_ctl(2).
 Result<void> change_epoll(File& epoll, EpollChange what, File& target, int fd,
                           const EpollEvent& event);

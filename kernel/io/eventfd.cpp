@@ -30,6 +30,8 @@ class EventFile final : public AnonFile {
   Result<usize> read(IoBuf& buf) override;
   Result<usize> write(IoBuf& buf) override;
   PollEvents poll(PollTable* table) override;
+  WaysOf ways_of_reading() const override { return WaysOf::no_wait; }
+  WaysOf ways_of_writing() const override { return WaysOf::nothing; }
 };
 
 /// What a read gets; 0 when it has to wait.
@@ -53,7 +55,7 @@ Result<usize> EventFile::read(IoBuf& buf) {
   if (buf.left() < sizeof(u64)) return Errno::einval;
   u64 taken = try_take();
   if (taken == 0) {
-    if (is_nonblocking()) return Errno::eagain;
+    if (!may_wait(buf)) return Errno::eagain;
     const auto is_ready = [&] { return (taken = try_take()) != 0; };
     if (sched::wait_interruptible(readable_, is_ready) == sched::WaitResult::interrupted)
       return restart::sys;
@@ -69,7 +71,7 @@ Result<usize> EventFile::write(IoBuf& buf) {
   if (buf.get(std::span(reinterpret_cast<byte*>(&n), sizeof(n))) != sizeof(n)) return Errno::efault;
   if (n == invalid) return Errno::einval;
   if (!try_add(n)) {
-    if (is_nonblocking()) return Errno::eagain;
+    if (!may_wait(buf)) return Errno::eagain;
     const auto is_ready = [&] { return try_add(n); };
     if (sched::wait_interruptible(writable_, is_ready) == sched::WaitResult::interrupted)
       return restart::sys;

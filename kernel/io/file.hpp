@@ -6,11 +6,14 @@
 // Context: threads. Differences from Linux: one abstract class; what a file cannot do answers with
 // the errno here.
 #pragma once
+#include "base/flags.hpp"
 #include "base/own.hpp"
 #include "base/result.hpp"
+#include "ident/pid.hpp"
 #include "io/file_lock.hpp"
 #include "io/iobuf.hpp"
 #include "io/poll.hpp"
+#include "mem/text.hpp"
 #include "vm/object.hpp"
 
 namespace auk::io {
@@ -39,7 +42,17 @@ struct IoctlArg {
   UserAddr address() const { return UserAddr(value); }
 };
 
+/// What preadv2(2) and pwritev2(2) may ask of a file.
+enum class WaysOf : u8 {
+  nothing,  ///< RWF_HIPRI, which says nothing
+  flags,    ///< all but RWF_NOWAIT
+  no_wait,  ///< all
+};
+
 class File;
+
+/// What whoever opened a file had no right to, and nobody does with it afterwards: landlock(7).
+enum class Withheld : u8 { truncate = 1, ioctl = 2 };
 
 /// Where a file was opened; vfs's business, carried along here.
 class FileOrigin {
@@ -89,6 +102,7 @@ class File : public vm::Backing {
   core::Guarded<core::level::file_links, Links, core::SpinPreemptOff> links_;
   Atomic<bool> was_linked_{false};
   Atomic<bool> has_locks_{false};
+  Flags<Withheld> withheld_;
   Atomic<u32> flags_;
   FileOrigin* origin_ = nullptr;
 
@@ -99,11 +113,30 @@ class File : public vm::Backing {
   const FileOrigin* origin() const { return origin_; }
   /// Once, before anybody else sees the file, which takes it over.
   void set_origin(FileOrigin* o) { origin_ = o; }
+  /// EACCES.
+  Result<void> check(Withheld what) const {
+    return withheld_.has(what) ? Errno::eacces : Result<void>();
+  }
+  /// Once, before anybody else sees the file.
+  void withhold(Flags<Withheld> what) { withheld_ = what; }
   u32 flags() const { return flags_.load_relaxed(); }
   void set_flags(u32 f) { flags_.store_relaxed(f); }
-  bool is_readable() const { return (flags() & 3) != 1; }
+  /// Mode 3 of open(2) is neither.
+  bool is_readable() const { return (flags() & 3) == 0 || (flags() & 3) == 2; }
   bool is_writable() const { return (flags() & 3) == 1 || (flags() & 3) == 2; }
   bool is_nonblocking() const { return (flags() & 04000) != 0; }
+  bool may_wait(const IoBuf& b) const { return !is_nonblocking() && b.way().may_wait; }
+  /// A write with this buffer goes to the end.
+  bool appends(const IoBuf& b) const {
+    const bool as_opened = (flags() & 02000) != 0;
+    return b.way().append == IoWay::Append::as_opened ? as_opened
+                                                      : b.way().append == IoWay::Append::yes;
+  }
+  // Whether splice(2) and sendfile(2) take bytes from it, or give it some; pipes are not asked.
+  virtual bool can_splice_from() const { return false; }
+  virtual bool can_splice_to() const { return false; }
+  virtual WaysOf ways_of_reading() const { return WaysOf::flags; }
+  virtual WaysOf ways_of_writing() const { return WaysOf::flags; }
 
   /// At the file's own position, which moves. Bytes done; an error only if there were none.
   virtual Result<usize> read(IoBuf& buf);
@@ -115,6 +148,7 @@ class File : public vm::Backing {
   virtual Result<u64> ioctl(u32 command, IoctlArg arg);
   virtual Result<void> stat(FileStat& s) = 0;
   virtual Result<void> truncate(u64 size);
+  Result<void> make_hole(u64 /*start*/, u64 /*size*/) override { return Errno::eopnotsupp; }
   virtual Result<void> sync();
   /// ENOTDIR unless it is a directory.
   virtual Result<void> read_dir(DirSink& sink);
@@ -127,6 +161,8 @@ class File : public vm::Backing {
   virtual u64 position() { return static_cast<u64>(seek(0, 1).value_or(0)); }
   /// Null for files that always have a path.
   virtual const FileKind* kind() const { return nullptr; }
+  /// Lines of its own in /proc/PID/fdinfo, behind those that every file has.
+  virtual void show_info(const ident::PidNamespace& /*viewer*/, mem::Text& /*out*/) const {}
   /// There is something to wait for; otherwise poll() answers "always", and epoll refuses.
   virtual bool can_poll() const { return false; }
   /// What is ready now; registers with `table` if that is given. Takes no sleeping lock before
@@ -138,13 +174,8 @@ class File : public vm::Backing {
   void released() final;
   /// A write that fails with EPIPE is a signal too.
   virtual bool breaks_pipe() const { return true; }
-  /// Bytes a pipe holds; 0 for other files.
-  virtual u64 pipe_capacity() const { return 0; }
-  /// F_SETPIPE_SZ: the capacity that it has afterwards. EBADF: no pipe; EBUSY: more bytes wait;
-  /// EPERM.
-  virtual Result<u64> set_pipe_capacity(u32 /*size*/, const struct PipeMaker&) {
-    return Errno::ebadf;
-  }
+  /// Null for files that are no end of a pipe.
+  virtual class Pipe* pipe() { return nullptr; }
   /// Where programs' locks on it are kept; null where there can be none.
   virtual LockSpace* lock_space() { return origin_ == nullptr ? nullptr : &origin_->lock_space(); }
   /// Locks of the open file itself are given up with it, from the first one on.

@@ -6,6 +6,8 @@
 #include "base/list.hpp"
 #include "base/tree.hpp"
 #include "core/spin.hpp"
+#include "dev/number.hpp"
+#include "io/file.hpp"
 #include "mem/box.hpp"
 #include "sched/lock.hpp"
 #include "sched/wait.hpp"
@@ -128,6 +130,16 @@ class LockTable {
  public:
   LockTable() = default;
   ~LockTable() = default;
+  bool is_empty() const { return owners_.empty(); }
+  /// Calls f(const Owner&, const Range&) for each lock, the youngest owner's first, and then
+  /// g(const LockRequest&) for each that waits for a lock of that owner.
+  template <class F, class G> void each(F f, G g) {
+    for (Owner* o = by_age_.back(); o != nullptr; o = by_age_.previous(*o)) {
+      for (const Range& r : o->ranges) f(*o, r);
+      for (const Waiting& w : waiting_)
+        if (w.blocker == o->who) g(w.request);
+    }
+  }
 
   struct Found {
     const Owner* owner = nullptr;
@@ -238,10 +250,42 @@ Result<void> LockTable::apply(const LockRequest& r) {
 
 }  // namespace
 
-class FileLocks {
+class FileLocks : public RefCounted<FileLocks> {
+  const u64 device_, inode_;
+  u64 place_ = 0;  ///< in the register; 0: not there. The locks of both guard it
+  ListNode node_;
+
+ public:
+  /// The files that have locks, in the order in which they came to have some.
+  class Register {
+    List<FileLocks, &FileLocks::node_> files_;
+    u64 last_place_ = 0;
+
+   public:
+    constexpr Register() = default;
+    void add(FileLocks& l) {
+      l.place_ = ++last_place_;
+      files_.push_back(l);
+    }
+    void remove(FileLocks& l) {
+      l.place_ = 0;
+      files_.remove(l);
+    }
+    /// The one before `current`, which may have gone from its place meanwhile; at first the last.
+    FileLocks* before(FileLocks* current, u64& place) {
+      FileLocks* at = current != nullptr && current->place_ == place ? files_.previous(*current)
+                                                                     : files_.back();
+      while (at != nullptr && at->place_ >= place) at = files_.previous(*at);
+      if (at != nullptr) place = at->place_;
+      return at;
+    }
+  };
+
+ private:
   struct Tables {
     LockTable records, whole;
     LockTable& of(LockKind k) { return k == LockKind::whole ? whole : records; }
+    bool is_empty() const { return records.is_empty() && whole.is_empty(); }
   };
   core::Guarded<core::level::file_lock, Tables, sched::SleepLock> tables_;
 
@@ -264,12 +308,18 @@ class FileLocks {
         return Outcome::waits;
       }
     TRY(table.apply(r));
+    note_presence(*tables);
     return Outcome::done;
   }
+  /// There are locks now, or none any more.
+  void note_presence(const Tables& tables);
 
  public:
-  FileLocks() = default;
+  FileLocks(u64 device, u64 inode) : device_(device), inode_(inode) {}
   ~FileLocks() = default;
+  static void destroy(FileLocks* l) { mem::destroy(l); }
+  /// `number`: of the last line.
+  void show(ident::PidNamespace& space, mem::Text& out, u32& number);
 
   Result<void> set(const LockRequest& r, bool may_wait) {
     Waiting w(r);
@@ -291,26 +341,94 @@ class FileLocks {
     auto tables = tables_.lock();
     tables->records.release(owner);
     tables->whole.release(owner);
+    note_presence(*tables);
   }
 };
 
-LockSpace::~LockSpace() {
-  if (FileLocks* const l = locks_.load_relaxed(); l != nullptr) mem::destroy(l);
+namespace {
+
+constinit core::Guarded<core::level::lock_register, FileLocks::Register, core::SpinPreemptOff>
+    locked_files;
+
+}  // namespace
+
+void FileLocks::note_presence(const Tables& tables) {
+  if (tables.is_empty() == (place_ == 0)) return;
+  if (place_ == 0)
+    locked_files.lock()->add(*this);
+  else
+    locked_files.lock()->remove(*this);
 }
 
-Result<FileLocks*> LockSpace::made() {
+void FileLocks::show(ident::PidNamespace& space, mem::Text& out, u32& number) {
+  // 0: not for those who look.
+  const auto seen = [&](LockKind kind, u32 pid) -> i64 {
+    return kind == LockKind::open_file ? i64{-1} : i64{ident::translated(pid, space)};
+  };
+  const auto put = [&](std::string_view mark, LockKind kind, LockType type, i64 pid,
+                       const LockRange& at) {
+    out.print("{}: {}", number, mark);
+    out.put(kind == LockKind::whole   ? "FLOCK  ADVISORY  "
+            : kind == LockKind::posix ? "POSIX  ADVISORY  "
+                                      : "OFDLCK ADVISORY  ");
+    out.print("{} {} ", type == LockType::write ? "WRITE" : "READ", pid);
+    out.print("{:02x}:{:02x}:{} ", dev::major_of(device_), dev::minor_of(device_), inode_);
+    if (at.end == LockRange::last)
+      out.print("{} EOF\n", at.start);
+    else
+      out.print("{} {}\n", at.start, at.end);
+  };
+  auto tables = tables_.lock();
+  for (LockTable* const table : {&tables->records, &tables->whole})
+    table->each(
+        [&](const Owner& o, const Range& r) {
+          const i64 pid = seen(o.kind, o.pid);
+          if (pid == 0) return;
+          ++number;
+          put("", o.kind, r.type, pid, r.at);
+        },
+        [&](const LockRequest& r) {
+          if (const i64 pid = seen(r.kind, r.pid); pid != 0)
+            put("-> ", r.kind, r.type, pid, r.range);
+        });
+}
+
+void show_locks(ident::PidNamespace& space, mem::Text& out) {
+  u32 number = 0;
+  Ref<FileLocks> locks;
+  for (u64 place = ~u64{0};;) {
+    // What was looked at is let go without the lock.
+    Ref<FileLocks> next;
+    {
+      auto files = locked_files.lock();
+      FileLocks* const before = files->before(locks.get(), place);
+      if (before == nullptr) return;
+      next = Ref<FileLocks>(*before);
+    }
+    locks = std::move(next);
+    locks->show(space, out, number);
+  }
+}
+
+LockSpace::~LockSpace() {
+  if (FileLocks* const l = locks_.load_relaxed(); l != nullptr) (void)Ref<FileLocks>::adopt(l);
+}
+
+Result<FileLocks*> LockSpace::made(File& f) {
   FileLocks* there = locks_.load_acquire();
   if (there != nullptr) return there;
-  Result<mem::Box<FileLocks>> box = mem::Box<FileLocks>::make(ALLOC_SITE);
-  if (!box.ok()) return Errno::enolck;
-  mem::Box<FileLocks> fresh = box.take();
+  FileStat s;
+  TRY(f.stat(s));
+  Result<Ref<FileLocks>> made = mem::make_ref<FileLocks>(ALLOC_SITE, s.device, s.inode);
+  if (!made.ok()) return Errno::enolck;
+  Ref<FileLocks> fresh = made.take();
   if (locks_.cas_acq_rel(there, fresh.get())) return fresh.release();
   return there;
 }
 
-Result<void> LockSpace::set(const LockRequest& r, bool may_wait) {
+Result<void> LockSpace::set(File& f, const LockRequest& r, bool may_wait) {
   if (r.type == LockType::none && !was_used()) return {};
-  return TRY(made())->set(r, may_wait);
+  return TRY(made(f))->set(r, may_wait);
 }
 
 LockRequest LockSpace::find_conflict(const LockRequest& r) {

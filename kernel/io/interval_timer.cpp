@@ -3,11 +3,12 @@
 #include <utility>
 
 #include "core/clock.hpp"
+#include "time/interval.hpp"
 
 namespace auk::io {
 namespace {
 
-constexpr u64 last_moment = ~u64{0} / 2;
+using time::last_moment;
 
 }  // namespace
 
@@ -29,11 +30,11 @@ constinit core::Guarded<core::level::timer_list, TimerList, sched::SleepLock> re
 }  // namespace
 
 void IntervalTimer::enlist() {
-  if (clock_ == TimerClock::real) real_timers.lock()->add(*this);
+  if (clock_ != TimerClock::steady) real_timers.lock()->add(*this);
 }
 
 void IntervalTimer::delist() {
-  if (clock_ == TimerClock::real) real_timers.lock()->remove(*this);
+  if (clock_ != TimerClock::steady) real_timers.lock()->remove(*this);
 }
 
 void IntervalTimer::stop() {
@@ -46,11 +47,14 @@ void IntervalTimer::stop() {
   s->has_expired = false;
 }
 
-u64 IntervalTimer::now_of(const State& s) {
-  return s.follows_real ? static_cast<u64>(core::real_ns()) : core::clock_ns();
+/// How far the clock that the target is on is ahead of the steady one.
+i64 IntervalTimer::offset_of(const State& s) const { return s.is_moment ? offset_ns(clock_) : 0; }
+
+u64 IntervalTimer::now_of(const State& s) const {
+  return core::clock_ns() + static_cast<u64>(offset_of(s));
 }
 
-u64 IntervalTimer::left(const State& s) {
+u64 IntervalTimer::left(const State& s) const {
   const u64 now = now_of(s);
   return s.target_ns > now ? s.target_ns - now : 0;
 }
@@ -60,22 +64,13 @@ bool IntervalTimer::take_cancelled(State& s) {
 }
 
 /// The expiries that have passed since the one at `target_ns`, which moves behind now.
-u64 IntervalTimer::forward(State& s, u64 pause_ns) {
-  const u64 now = now_of(s) + pause_ns;
-  const u64 passed = now < s.target_ns ? 0 : (now - s.target_ns) / s.interval_ns;
-  s.target_ns += (passed + 1) * s.interval_ns;
-  return passed;
+u64 IntervalTimer::forward(State& s, u64 pause_ns) const {
+  return time::step_past(s.target_ns, s.interval_ns, now_of(s) + pause_ns);
 }
 
 /// The state is locked; the timer does not run.
 void IntervalTimer::start(const State& s) {
-  u64 deadline = s.target_ns;
-  if (s.follows_real) {
-    const i64 offset = core::real_offset_ns.load_relaxed();
-    const i64 at = static_cast<i64>(s.target_ns) - offset;
-    deadline = at > 0 ? static_cast<u64>(at) : 0;
-  }
-  time::start(alarm_, deadline);
+  time::start(alarm_, steady_deadline(s.target_ns, offset_of(s)));
 }
 
 void IntervalTimer::restart(State& s, u64 pause_ns) {
@@ -94,8 +89,9 @@ Result<TimerSetting> IntervalTimer::set(const TimerSetting& wanted, bool is_mome
   s->is_being_set = false;
   if (s->has_expired && s->interval_ns != 0) (void)forward(*s, 0);
   const TimerSetting before{left(*s), s->interval_ns};
-  s->follows_real = is_moment && clock_ == TimerClock::real;
-  s->cancel_on_set = cancel_on_set && s->follows_real;
+  s->is_moment = is_moment && clock_ != TimerClock::steady;
+  s->cancel_on_set = cancel_on_set && s->is_moment;
+  s->seen_offset_ns = offset_ns(clock_);
   s->interval_ns = wanted.interval_ns;
   s->ticks = 0;
   s->has_expired = false;
@@ -119,19 +115,20 @@ void IntervalTimer::clock_was_set() {
   auto alone = setting_.lock();
   {
     auto s = state_.lock();
-    if (!s->follows_real) return;
+    if (!s->is_moment) return;
     s->is_being_set = true;
   }
   const bool was_running = time::cancel(alarm_);
   auto s = state_.lock();
   s->is_being_set = false;
   if (was_running) start(*s);
-  if (!s->cancel_on_set) return;
+  if (!s->cancel_on_set || std::exchange(s->seen_offset_ns, offset_ns(clock_)) == offset_ns(clock_))
+    return;
   s->is_cancelled = true;
   ++s->ticks;
   cancelled();
 }
 
-void clock_was_set() { real_timers.lock()->clock_was_set(); }
+void restart_real_timers() { real_timers.lock()->clock_was_set(); }
 
 }  // namespace auk::io

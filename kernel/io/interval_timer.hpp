@@ -3,17 +3,16 @@
 // Data model: one time::Timer with its setting and the expiries that nobody has been told of. A
 // periodic timer is started again by who is told of an expiry or asks, not by its interrupt: what
 // nobody looks at costs one interrupt, and expiries that were missed are counted from the time that
-// has passed. Timers for moments of the time of day are in a list that clock_was_set() walks.
+// has passed. Timers for moments of the time of day are in a list that is walked when it is set.
 // Locking: timer_list -> timer_file (one setter at a time) -> event (the state, also in the
 // interrupt). Context: threads, but for fire().
 #pragma once
 #include "core/spin.hpp"
+#include "io/real_clock.hpp"
 #include "sched/lock.hpp"
 #include "time/timer.hpp"
 
 namespace auk::io {
-
-enum class TimerClock : u8 { steady, real };
 
 struct TimerSetting {
   u64 value_ns = 0;  ///< 0: not running
@@ -43,9 +42,10 @@ class IntervalTimer {
     u64 ticks = 0;
     bool has_expired = false;  ///< and was not started again since
     bool is_being_set = false;
-    bool follows_real = false;   ///< the target is a moment of the time of day
+    bool is_moment = false;      ///< the target is one of the timer's clock, which may be set
     bool cancel_on_set = false;  ///< readers learn that the clock was set
     bool is_cancelled = false;
+    i64 seen_offset_ns = 0;  ///< of the clock when the timer was set, or last cancelled
   };
   core::Guarded<core::level::event, State, core::SpinIrqOff> state_;
 
@@ -64,7 +64,7 @@ class IntervalTimer {
   /// Somebody is told of the expiry: a periodic timer runs again, to expire in `pause_ns` at the
   /// earliest. The state is locked.
   void restart(State& s, u64 pause_ns = 0);
-  /// For timers of the time of day: clock_was_set() finds them.
+  /// For timers of a clock that may be set: clock_was_set() finds them.
   void enlist();
   void delist();
   /// It does not expire any more.
@@ -81,14 +81,15 @@ class IntervalTimer {
   TimerSetting setting();
 
  private:
-  static u64 now_of(const State& s);
-  static u64 left(const State& s);
-  static u64 forward(State& s, u64 pause_ns);
+  i64 offset_of(const State& s) const;
+  u64 now_of(const State& s) const;
+  u64 left(const State& s) const;
+  u64 forward(State& s, u64 pause_ns) const;
   void start(const State& s);
   void clock_was_set();
 };
 
-/// The time of day has jumped.
-void clock_was_set();
+/// The time of day or TAI has jumped: all timers for moments of theirs.
+void restart_real_timers();
 
 }  // namespace auk::io

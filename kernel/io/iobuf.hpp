@@ -17,12 +17,19 @@ struct UserRange {
   u64 size = 0;
 };
 
+/// How one call wants its bytes moved, beside what the file's flags say. See preadv2(2).
+struct IoWay {
+  bool may_wait = true;  ///< else EAGAIN (RWF_NOWAIT)
+  enum class Append : u8 { as_opened, yes, no } append = Append::as_opened;
+};
+
 class IoBuf {
+  IoWay way_;
   std::span<const UserRange> user_;
   std::span<byte> kernel_;
   std::span<const byte> kernel_source_;
   UserRange single_;
-  bool is_user_ = false;
+  bool is_user_ = false, is_broken_ = false;
   u64 file_size_limit_ = ~u64{0};
   u64 in_range_ = 0;
   u64 left_ = 0;
@@ -72,6 +79,11 @@ class IoBuf {
   }
 
   u64 left() const { return left_; }
+  const IoWay& way() const { return way_; }
+  /// Nobody will read what is left, though some of it was taken.
+  bool is_broken() const { return is_broken_; }
+  void set_broken() { is_broken_ = true; }
+  void set_way(IoWay w) { way_ = w; }
   /// RLIMIT_FSIZE of who writes: a regular file does not grow beyond it.
   u64 file_size_limit() const { return file_size_limit_; }
   void limit_file_size(u64 limit) { file_size_limit_ = limit; }

@@ -1,9 +1,10 @@
 // Pipes: see pipe(7).
 //
-// Data model: two Files share one Pipe: a ring of pages that exist while they hold bytes. Locking:
-// level pipe, a sleeping lock: user memory is copied with it held, as Linux does. Context: threads.
-// Differences from Linux: bytes of neighbouring writes share pages always, not only small ones; a
-// named pipe counts for no user until its capacity is changed.
+// Data model: two Files share one Pipe: a ring of pages that exist while they hold bytes
+// (priv/pipe.hpp). Locking: level pipe, a sleeping lock: user memory is copied with it held, as
+// Linux does. Context: threads. Differences from Linux: bytes of neighbouring writes share pages
+// always, not only small ones; what comes by splice(2) is copied once, so the file may change
+// afterwards; a named pipe counts for no user until its capacity is changed.
 #pragma once
 #include "ident/user.hpp"
 #include "io/file.hpp"
@@ -39,7 +40,14 @@ Result<Ref<Fifo>> make_fifo();
 struct PipeEnds {
   Ref<File> read, write;
 };
-/// `flags`: O_NONBLOCK and what else F_GETFL shows. ENOMEM; ENFILE: the user has too many.
+/// `flags`: O_NONBLOCK, and O_DIRECT: each write is a packet. ENOMEM; ENFILE: the user has too
+/// many.
 Result<mem::Box<PipeEnds>> make_pipe(u32 flags, const PipeMaker& maker);
+
+/// In bytes.
+u64 capacity_of(const Pipe& p);
+/// F_SETPIPE_SZ: the capacity that it has afterwards. EINVAL, ENOMEM; EBUSY: more bytes wait;
+/// EPERM.
+Result<u64> set_capacity(Pipe& p, u32 size, const PipeMaker& who);
 
 }  // namespace auk::io

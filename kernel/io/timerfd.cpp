@@ -28,6 +28,7 @@ class TimerFile final : public AnonFile, public IntervalTimer {
   Result<usize> read(IoBuf& buf) override;
   Result<u64> ioctl(u32 command, IoctlArg arg) override;
   PollEvents poll(PollTable* table) override;
+  WaysOf ways_of_reading() const override { return WaysOf::no_wait; }
 };
 
 void TimerFile::dispose() {
@@ -41,7 +42,7 @@ Result<usize> TimerFile::read(IoBuf& buf) {
   u64 ticks = 0;
   while (ticks == 0) {
     if (!is_ready()) {
-      if (is_nonblocking()) return Errno::eagain;
+      if (!may_wait(buf)) return Errno::eagain;
       const auto ready = [&] { return is_ready(); };
       if (sched::wait_interruptible(queue_, ready) == sched::WaitResult::interrupted)
         return restart::sys;

@@ -113,7 +113,7 @@ class Registry {
       if (gsi - r.first < r.count) return &r;
     return nullptr;
   }
-  /// A free vector, on the boot CPU: balancing moves it later.
+  /// A free vector, on the boot CPU.
   static Result<Route> take_vector(Tables& t, Desc& desc) {
     auto& table = vector_table.on(CpuId(0));
     for (unsigned v = t.first_vector; v <= t.last_vector && v < vectors; ++v) {

@@ -1,10 +1,12 @@
 #include "mem/folio.hpp"
 
 #include "base/annotations.hpp"
+#include "base/bytes.hpp"
 #include "core/event_counts.hpp"
 #include "core/panic.hpp"
 #include "core/spin.hpp"
 #include "mem/box.hpp"
+#include "mem/kernel_map.hpp"
 
 namespace auk::mem {
 namespace {
@@ -39,6 +41,13 @@ Result<Ref<Folio>> Folio::create(AllocSite& site, bool anonymous, Fill fill) {
   return f;
 }
 
+Result<Ref<Folio>> Folio::create_secret(AllocSite& site) {
+  Ref<Folio> f = TRY(create(site, false));
+  TRY(hide_page(f->pfn()));
+  f->secret_ = true;
+  return f;
+}
+
 Result<Ref<Folio>> Folio::borrow(AllocSite& site, Pfn pfn) {
   Ref<Folio> fresh = TRY(make_ref<Folio>(site, pfn, false, true)), there;
   {
@@ -64,6 +73,10 @@ void Folio::destroy(Folio* f) {
         write_frame(pfn, FrameWord::of(FrameTag::absent));
     }
     return mem::destroy(f);
+  }
+  if (f->secret_) {
+    show_page(pfn);
+    fill_bytes(bytes_of(pfn));
   }
   count(f->anonymous_, ~u64{0});
   write_frame(pfn, FrameWord::of(FrameTag::kernel));

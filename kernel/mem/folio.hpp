@@ -22,7 +22,8 @@ class alignas(16) Folio final : public RefCounted<Folio> {
   Pfn pfn_;
   Atomic<u32> exclusive_{0};
   Atomic<u32> pins_{0};
-  bool anonymous_, borrowed_;
+  Atomic<bool> blank_{false};
+  bool anonymous_, borrowed_, secret_ = false;
 
  public:
   Folio(Pfn pfn, bool anonymous, bool borrowed = false)
@@ -32,6 +33,9 @@ class alignas(16) Folio final : public RefCounted<Folio> {
   /// One page of memory and its descriptor. `anonymous`: belongs to no object, only to the page
   /// tables that map it. ENOMEM.
   static Result<Ref<Folio>> create(AllocSite& site, bool anonymous, Fill fill = Fill::zero);
+  /// One whose bytes the kernel cannot reach until it is gone: bytes() must not be used. Threads.
+  /// ENOMEM.
+  static Result<Ref<Folio>> create_secret(AllocSite& site);
   /// The one for a page of described memory (describe_memory()), which stays what it is when the
   /// folio goes. Several objects may have it. ENOMEM.
   static Result<Ref<Folio>> borrow(AllocSite& site, Pfn pfn);
@@ -42,10 +46,15 @@ class alignas(16) Folio final : public RefCounted<Folio> {
   PhysAddr address() const { return phys_of(pfn_); }
   std::span<byte> bytes() const { return bytes_of(pfn_); }
   bool is_anonymous() const { return anonymous_; }
+  bool is_secret() const { return secret_; }
   bool is_exclusive() const { return exclusive_.load_relaxed() != 0; }
   bool is_pinned() const { return pins_.load_acquire() != 0; }
   void pin() { (void)pins_.fetch_add_relaxed(1); }
   void unpin() { (void)pins_.fetch_sub_release(1); }
+  /// Of an object, and nothing but memory for what is to come: it reads as the hole it stands in.
+  /// Changes under the lock of the object's tree.
+  bool is_blank() const { return blank_.load_relaxed(); }
+  void set_blank(bool v) { blank_.store_relaxed(v); }
   void set_exclusive(bool v) { exclusive_.store_relaxed(v ? 1 : 0); }
 };
 

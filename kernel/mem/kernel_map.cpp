@@ -7,8 +7,11 @@
 #include "core/log.hpp"
 #include "core/panic.hpp"
 #include "core/param.hpp"
+#include "core/spin.hpp"
+#include "core/tlb.hpp"
 #include "machine/isa/cpu.hpp"
 #include "mem/address.hpp"
+#include "mem/pages.hpp"
 
 extern "C" {
 /// The root of the kernel's page tables; the boot path puts the first entries in.
@@ -231,29 +234,86 @@ std::optional<Translation> translate(VirtAddr va) {
   }
 }
 
+namespace {
+
+/// Leaves are split by one at a time.
+struct Nothing {};
+constinit core::Guarded<core::level::kernel_map, Nothing, core::SpinIrqOff> splitting;
+
+/// The entry of a mapped page. A large leaf in the way becomes a table of the same leaves one level
+/// down. ENOMEM, EINVAL.
+Result<Pte*> page_entry(VirtAddr va, TablePageSource& source) {
+  auto alone = splitting.lock();
+  for (;;) {
+    const auto t = translate(va);
+    if (!t) return Errno::einval;
+    if (t->level == 1) return entry_for(va, 1, nullptr);
+    const auto page = source.table_page();
+    if (!page) return Errno::enomem;
+    Pte* const below = table_at(*page);
+    const u64 span = entry_span(t->level - 1);
+    const u64 base = align_down(t->address.value, entry_span(t->level));
+    const u64 keep = t->leaf.bits & ~(Pte::address_mask | Pte::large);
+    for (usize i = 0; i < entries_per_table; ++i)
+      below[i] = Pte{(base + i * span) | keep | (t->level - 1 > 1 ? Pte::large : 0)};
+    Pte* entry = entry_for(va, t->level, nullptr);
+    *entry = Pte::table(*page, false);
+  }
+}
+
+}  // namespace
+
 Result<void> set_rights(VirtAddr va, usize pages, MapRights rights) {
   for (; pages > 0; --pages, va += page_size) {
-    // A large leaf in the way becomes a table of the same leaves one level down.
-    for (;;) {
-      const auto t = translate(va);
-      if (!t) return Errno::einval;
-      if (t->level == 1) break;
-      const auto page = table_source->table_page();
-      if (!page) return Errno::enomem;
-      Pte* const below = table_at(*page);
-      const u64 span = entry_span(t->level - 1);
-      const u64 base = align_down(t->address.value, entry_span(t->level));
-      const u64 keep = t->leaf.bits & ~(Pte::address_mask | Pte::large);
-      for (usize i = 0; i < entries_per_table; ++i)
-        below[i] = Pte{(base + i * span) | keep | (t->level - 1 > 1 ? Pte::large : 0)};
-      Pte* entry = entry_for(va, t->level, nullptr);
-      *entry = Pte::table(*page, false);
-    }
-    Pte* entry = entry_for(va, 1, nullptr);
+    Pte* const entry = TRY(page_entry(va, *table_source));
     *entry = Pte::leaf(entry->address(), rights | MapRight::global, 1);
   }
   machine::flush_tlb_all();
   return {};
+}
+
+namespace {
+
+/// As many tables as one page may need, had before a lock is taken.
+class SpareTables final : public TablePageSource {
+  static constexpr usize most = machine::page_table_levels - 2;
+  std::array<Pfn, most> pages_;
+  usize used_ = 0, had_ = 0;
+
+ public:
+  SpareTables() = default;
+  ~SpareTables() {
+    for (; used_ < had_; ++used_) free_pages(pages_[used_], 0);
+  }
+  Result<void> fill(usize count) {
+    for (; had_ < count; ++had_) pages_[had_] = TRY(allocate_pages(ALLOC_SITE, 0));
+    return {};
+  }
+  std::optional<PhysAddr> table_page() override {
+    if (used_ == had_) return std::nullopt;
+    return phys_of(pages_[used_++]);
+  }
+};
+
+}  // namespace
+
+Result<void> hide_page(Pfn p) {
+  const VirtAddr va = to_virt(phys_of(p));
+  SpareTables spare;
+  // Nobody joins leaves again: what is split now stays so.
+  const std::optional<Translation> now = translate(va);
+  if (!now) return Errno::einval;
+  TRY(spare.fill(now->level - 1));
+  Pte* const entry = TRY(page_entry(va, spare));
+  *entry = Pte{};
+  core::flush_tlb_everywhere(va, 1);
+  return {};
+}
+
+void show_page(Pfn p) {
+  const VirtAddr va = to_virt(phys_of(p));
+  *entry_for(va, 1, nullptr) =
+      Pte::leaf(phys_of(p), MapRights(MapRight::write) | MapRight::global, 1);
 }
 
 void seal_after_init() {

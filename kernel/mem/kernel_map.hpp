@@ -60,6 +60,12 @@ void unmap_pages(VirtAddr va, usize pages);
 /// Changes the rights of mapped pages, splitting a large leaf where needed; ENOMEM if that fails.
 Result<void> set_rights(VirtAddr va, usize pages, MapRights rights);
 
+/// Takes a page out of the direct map, splitting a large leaf where needed. The page is its
+/// caller's alone. ENOMEM. Context: threads; waits for all CPUs.
+Result<void> hide_page(Pfn p);
+/// Puts it back. Context: any but NMI.
+void show_page(Pfn p);
+
 struct Translation {
   PhysAddr address;
   machine::Pte leaf;

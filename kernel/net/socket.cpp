@@ -5,6 +5,7 @@
 #include "core/sysctl.hpp"
 #include "generated/uapi/ioctl.hpp"
 #include "generated/uapi/resource.hpp"
+#include "net/device.hpp"
 
 namespace auk::net {
 
@@ -40,10 +41,10 @@ constexpr i64 any_size = 0x7fffffff;
 constinit Atomic<i64> most_send_buffer{default_buffer}, most_receive_buffer{default_buffer};
 
 namespace {
-constinit core::NumberSysctl send_variable("net/core/wmem_max", most_send_buffer, least_buffer,
+constinit core::NumberSysctl send_variable("net/core/wmem_max", most_send_buffer, least_send_buffer,
                                            any_size);
 constinit core::NumberSysctl receive_variable("net/core/rmem_max", most_receive_buffer,
-                                              least_buffer, any_size);
+                                              least_receive_buffer, any_size);
 SYSCTL(send_variable);
 SYSCTL(receive_variable);
 }  // namespace
@@ -103,18 +104,20 @@ Socket::Socket(u32 flags, u16 family, SocketType type, u32 protocol, Ref<Options
 
 Result<void> Socket::listen(u32) { return Errno::eopnotsupp; }
 Result<Ref<Socket>> Socket::accept(u32, Address&) { return Errno::eopnotsupp; }
-Result<Credentials> Socket::peer_identity() { return Credentials{0, ~u32{0}, ~u32{0}}; }
+Result<Credentials> Socket::peer_identity() { return Credentials{0, ~u32{0}, ~u32{0}, {}}; }
 Result<Ref<ident::Cred>> Socket::peer_cred() { return Errno::enodata; }
+Result<void> Socket::set_option(int, int, UserAddr, u32) { return Errno::eopnotsupp; }
+Result<void> Socket::get_option(int, int, UserAddr, UserAddr) { return Errno::eopnotsupp; }
 const io::FileKind* Socket::kind() const { return &kind_of_socket; }
 
 Result<usize> Socket::read(io::IoBuf& buf) {
   if (buf.left() == 0) return usize{0};
-  Receiving r{.bytes = buf};
+  Receiving r{.bytes = buf, .flags = buf.way().may_wait ? 0 : message_flag::do_not_wait};
   return receive(r);
 }
 
 Result<usize> Socket::write(io::IoBuf& buf) {
-  Sending s{.bytes = buf};
+  Sending s{.bytes = buf, .flags = buf.way().may_wait ? 0 : message_flag::do_not_wait};
   return send(s);
 }
 
@@ -123,7 +126,7 @@ Result<u64> Socket::ioctl(u32 command, io::IoctlArg arg) {
   switch (command) {
     case uapi::fionread: n = TRY(bytes_waiting()); break;
     case uapi::tiocoutq: n = TRY(bytes_sent()); break;
-    default: return Errno::enotty;
+    default: return device_ioctl(command, arg.address());
   }
   TRY(core::UserOut<u32>(arg.address()).store(static_cast<u32>(n)));
   return u64{0};

@@ -31,19 +31,34 @@ struct Address {
   u16 family() const;
 };
 
-/// As struct ucred.
+/// As programs see it, struct ucred.
+struct ShownCredentials {
+  u32 pid = 0, uid = 0, gid = 0;
+};
+/// Who did something. The number is that of the first namespace; who lives in another one is kept
+/// besides, since he has others.
 struct Credentials {
   u32 pid = 0, uid = 0, gid = 0;
+  Ref<ident::Pid> inner;
   bool operator==(const Credentials&) const = default;
+  ShownCredentials seen_from(const ident::PidNamespace& space) const {
+    const u32 number = space.level == 0 ? pid : inner ? inner->number_in(space) : 0;
+    return {number, uid, gid};
+  }
 };
 
 /// Who makes a system call.
 struct Actor {
   vfs::Asker asker;
-  u32 pid;
+  ident::Pid& pid;
   u64 most_files;  ///< RLIMIT_NOFILE
-  Credentials real() const { return {pid, asker.cred.uid, asker.cred.gid}; }
-  Credentials effective() const { return {pid, asker.cred.euid, asker.cred.egid}; }
+  Credentials real() const { return as(asker.cred.uid, asker.cred.gid); }
+  Credentials effective() const { return as(asker.cred.euid, asker.cred.egid); }
+
+ private:
+  Credentials as(u32 uid, u32 gid) const {
+    return {pid.number(), uid, gid, pid.level() == 0 ? Ref<ident::Pid>() : Ref<ident::Pid>(pid)};
+  }
 };
 /// Tells who is running; what does stands above.
 class ActorSource {
@@ -89,18 +104,25 @@ struct Sending {
   Ancillary with{};
 };
 
+/// A control message of the socket's family, of one word.
+struct ControlWord {
+  i32 level, type;
+  u32 value;
+};
+
 struct Receiving {
   io::IoBuf& bytes;
   u32 flags = 0;
   Address from{};
   Ancillary with{};
+  std::optional<ControlWord> control{};
   u32 result_flags = 0;  ///< MSG_TRUNC, MSG_EOR
   /// MSG_PEEK: copies instead of those in the queue.
   bool is_peek() const { return (flags & message_flag::peek) != 0; }
 };
 
 /// Linux's defaults, net.core.{w,r}mem_{default,max}: bytes, with what it takes to keep them.
-inline constexpr u32 default_buffer = 212992, least_buffer = 4608;
+inline constexpr u32 default_buffer = 212992, least_send_buffer = 4608, least_receive_buffer = 2304;
 extern Atomic<i64> most_send_buffer, most_receive_buffer;
 
 /// Options of SOL_SOCKET that are numbers and do no more than be told, unless the family uses them.
@@ -151,7 +173,11 @@ class Socket : public io::File {
   virtual Result<Ref<ident::Cred>> peer_cred();
   /// SO_SNDBUF has another value.
   virtual void buffer_changed() {}
-  /// FIONREAD, SIOCOUTQ. EINVAL.
+  /// setsockopt(2) and getsockopt(2) of other levels than SOL_SOCKET. EOPNOTSUPP, ENOPROTOOPT,
+  /// EINVAL, EPERM, EFAULT.
+  virtual Result<void> set_option(int level, int option, UserAddr at, u32 size);
+  virtual Result<void> get_option(int level, int option, UserAddr at, UserAddr length);
+  /// FIONREAD, SIOCOUTQ. EINVAL, ENOTTY.
   virtual Result<u64> bytes_waiting() = 0;
   virtual Result<u64> bytes_sent() = 0;
 
@@ -161,6 +187,10 @@ class Socket : public io::File {
   Result<void> stat(io::FileStat& s) override;
   const io::FileKind* kind() const override;
   bool can_poll() const override { return true; }
+  bool can_splice_from() const override { return true; }
+  bool can_splice_to() const override { return true; }
+  io::WaysOf ways_of_reading() const override { return io::WaysOf::no_wait; }
+  io::WaysOf ways_of_writing() const override { return io::WaysOf::no_wait; }
   bool breaks_pipe() const override { return type_ == SocketType::stream; }
 
  protected:

@@ -16,6 +16,7 @@ Result<Ref<vm::AddressSpace>> accessible_space(Task& me, Task& target, Ids ids);
 enum class Way : u8 { from, to };
 /// Moves what fits between a range of another space and the caller's buffer. Bytes done; an error
 /// only if there were none. EFAULT, ENOMEM.
-Result<usize> move_memory(vm::AddressSpace& space, io::UserRange range, io::IoBuf& own, Way way);
+Result<usize> move_memory(vm::AddressSpace& space, io::UserRange range, io::IoBuf& own, Way way,
+                          vm::FaultBy by);
 
 }  // namespace auk::proc

@@ -7,6 +7,7 @@
 #include "generated/uapi/sched.hpp"
 #include "proc/exec.hpp"
 #include "proc/exit.hpp"
+#include "proc/pidfd.hpp"
 #include "proc/usage.hpp"
 
 namespace auk::proc {
@@ -21,11 +22,16 @@ Result<void> check_flags(Task& me, u64 flags) {
   if (has(flags, uapi::clone_newns) && has(flags, uapi::clone_fs)) return Errno::einval;
   if (has(flags, uapi::clone_thread) && !has(flags, uapi::clone_sighand)) return Errno::einval;
   if (has(flags, uapi::clone_sighand) && !has(flags, uapi::clone_vm)) return Errno::einval;
-  if (has(flags, uapi::clone_parent) && me.group->parent == nullptr) return Errno::einval;
+  // Its parent is not one of those that its end would end.
+  if (has(flags, uapi::clone_parent) && me.group->is_first()) return Errno::einval;
+  if (has(flags, uapi::clone_thread) &&
+      (has(flags, uapi::clone_newpid) || me.namespaces->pids_of_children.get() != &me.pid_space()))
+    return Errno::einval;
   constexpr u64 absent = uapi::clone_newcgroup | uapi::clone_newuts | uapi::clone_newipc |
-                         uapi::clone_newuser | uapi::clone_newpid | uapi::clone_newnet;
+                         uapi::clone_newuser | uapi::clone_newnet;
   // As Linux built without these kinds of namespaces.
   if (has(flags, absent)) return Errno::einval;
+  if (has(flags, uapi::clone_pidfd) && has(flags, uapi::clone_detached)) return Errno::einval;
   return {};
 }
 
@@ -52,8 +58,6 @@ Result<Ref<Group>> make_group(Task& me, const CloneArgs& args) {
 Result<void> prepare(Task& me, const CloneArgs& args, Task& child) {
   const u64 flags = args.flags;
   child.files = has(flags, uapi::clone_files) ? me.files : TRY(me.files->copy());
-  child.fs = has(flags, uapi::clone_fs) ? me.fs : TRY(me.fs->copy());
-  child.namespaces = TRY(copy_namespaces(me.namespaces, me.cred(), *child.fs, flags));
   child.space = has(flags, uapi::clone_vm) ? me.space : TRY(me.space->copy(memory_allowance(me)));
   child.translation = &child.space->translation();
   child.blocked = me.blocked;
@@ -67,6 +71,7 @@ Result<void> prepare(Task& me, const CloneArgs& args, Task& child) {
     child.rseq = me.rseq;
     (void)child.work_bits.fetch_or_relaxed(core::work::rseq);
   }
+  child.io_priority.store_relaxed(me.io_priority.load_relaxed());
   child.timer_slack_ns = child.default_timer_slack_ns = me.timer_slack_ns;
   TRY(sched::prepare_thread(child, me.name(), child, {.scheduling = me.scheduling().inherited()}));
   sched::inherit_affinity(child, me);
@@ -78,13 +83,18 @@ Result<void> prepare(Task& me, const CloneArgs& args, Task& child) {
   machine::sync_bases(me.user);
   child.user.fs_base = me.user.fs_base;
   child.user.gs_base = me.user.gs_base;
-  if (has(flags, uapi::clone_settls)) child.user.set_thread_pointer(args.tls);
+  if (has(flags, uapi::clone_settls)) {
+    // The CPU refuses others, and not when it is convenient.
+    if (args.tls >= core::user_end) return Errno::eperm;
+    child.user.set_thread_pointer(args.tls);
+  }
   me.save_vectors();
   machine::copy_vectors(child.user, me.user);
   return {};
 }
 
-/// Links the child into the tree. Fails only when a signal came that must be seen by both.
+/// Links the child into the tree. Fails only when a signal came that must be seen by both, and with
+/// ENOMEM when its namespace has come to its end.
 Result<void> commit(Task& me, Task& child, u64 flags) {
   auto t = tree.lock();
   Group& g = *child.group;
@@ -96,13 +106,19 @@ Result<void> commit(Task& me, Task& child, u64 flags) {
     if (((me.pending.bits | s->pending.bits) & ~me.blocked) != 0 || s->is_exiting)
       return restart::no_intr;
   }
+  ident::PidNamespace& numbers = child.pid->space();
+  const bool is_first = child.pid->own_number() == 1;
+  // The first one has ended, or has not come yet.
+  if (numbers.is_closed() || (!is_first && numbers.first_process == nullptr)) return Errno::enomem;
   core::fork_count.add(1);
   child.pid->task = &child;
   g.tasks.push_back(child);
   ++g.live_tasks;
+  (void)g.unfinished_tasks.fetch_add_relaxed(1);
   if (has(flags, uapi::clone_thread)) return {};
   g.pid = child.pid;
   g.pid->group = &g;
+  if (is_first) numbers.first_process = &g;
   if (has(flags, uapi::clone_parent)) {
     g.exit_signal = me.group->exit_signal;
     g.join_parent(*me.group->parent_thread);
@@ -123,6 +139,10 @@ void set_user_entry(UserEntry& e) { entry_part = &e; }
 UserEntry& user_entry() { return *entry_part; }
 
 Result<u32> clone(Task& me, const CloneArgs& args) {
+  // Both would be written to one place; clone(2) has but one for them.
+  if (has(args.flags, uapi::clone_pidfd) && has(args.flags, uapi::clone_parent_settid) &&
+      args.pidfd == args.parent_tid)
+    return Errno::einval;
   TRY(check_flags(me, args.flags));
   Ref<Group> group = has(args.flags, uapi::clone_thread) ? me.group : TRY(make_group(me, args));
   Ref<Task> child = TRY(Task::create(std::move(group), me.cred_ref()));
@@ -132,8 +152,11 @@ Result<u32> clone(Task& me, const CloneArgs& args) {
     return Errno::eagain;
   if (thread_count() > most_threads.load_relaxed()) return Errno::eagain;
   me.exceeds_threads = false;
-  Ref<ident::Pid> pid = TRY(ident::allocate_pid());
-  const u32 number = pid->number();
+  // What it has of its parent's, before it has a number: that is of its namespace.
+  child->fs = has(args.flags, uapi::clone_fs) ? me.fs : TRY(me.fs->copy());
+  child->namespaces = TRY(copy_namespaces(me, *child->fs, args.flags));
+  Ref<ident::Pid> pid = TRY(ident::allocate_pid(*child->namespaces->pids_of_children));
+  const u32 number = pid->number_in(me.pid_space());
   const auto give_up = [&](Errno e) {
     sched::abandon_thread(*child);
     ident::free_pid_number(*pid);
@@ -141,6 +164,12 @@ Result<u32> clone(Task& me, const CloneArgs& args) {
   };
   child->pid = pid;
   if (const Result<void> r = prepare(me, args, *child); !r.ok()) return give_up(r.error());
+  ChildPidfd pidfd(me);
+  if (has(args.flags, uapi::clone_pidfd)) {
+    const bool is_thread = has(args.flags, uapi::clone_thread);
+    if (const Result<void> r = pidfd.make(me, pid, is_thread, args.pidfd); !r.ok())
+      return give_up(r.error());
+  }
   if (has(args.flags, uapi::clone_parent_settid))
     (void)core::UserOut<u32>(args.parent_tid).store(number);
   if (has(args.flags, uapi::clone_child_cleartid)) child->clear_child_tid = args.child_tid;
@@ -151,6 +180,7 @@ Result<u32> clone(Task& me, const CloneArgs& args) {
     child->vfork_parent = {};
     return give_up(r.error());
   }
+  pidfd.install();
   sched::start_thread(*child);
   if (vfork) {
     const auto over = [&] { return child->vfork_over.load_acquire(); };
@@ -170,10 +200,11 @@ Result<void> start_first_process(const FirstProgram& wanted, Ref<vfs::FsContext>
   Ref<Group> g = TRY(mem::make_ref<Group>(ALLOC_SITE));
   g->handlers = TRY(mem::make_ref<Handlers>(ALLOC_SITE));
   Ref<Task> t = TRY(Task::create(g, TRY(ident::make_root_cred())));
-  t->pid = TRY(ident::allocate_pid());
+  t->pid = TRY(ident::allocate_pid(ident::first_pids()));
   t->files = TRY(io::FdTable::create());
   t->fs = std::move(fs);
-  t->namespaces = TRY(mem::make_ref<NamespaceSet>(ALLOC_SITE, std::move(mounts)));
+  t->namespaces = TRY(mem::make_ref<NamespaceSet>(ALLOC_SITE, std::move(mounts),
+                                                  Ref<ident::PidNamespace>(ident::first_pids())));
   mem::Box<FirstProgram> program = TRY(mem::Box<FirstProgram>::make(ALLOC_SITE, wanted));
   TRY(sched::prepare_thread(*t, "swapper", *t, {}));
   t->registers() = machine::fresh_registers(0, 0);
@@ -184,6 +215,7 @@ Result<void> start_first_process(const FirstProgram& wanted, Ref<vfs::FsContext>
   {
     auto all = tree.lock();
     all->init = g.get();
+    ident::first_pids().first_process = g.get();
     g->pid = t->pid;
     g->pid->task = t.get();
     g->pid->group = g.get();
@@ -191,6 +223,7 @@ Result<void> start_first_process(const FirstProgram& wanted, Ref<vfs::FsContext>
     g->pid->session = process_group->session.get();
     g->tasks.push_back(*t);
     g->live_tasks = 1;
+    g->unfinished_tasks.store_relaxed(1);
     (void)Ref<Group>(*g).release();
     (void)join_process_group(*g, std::move(process_group));
   }

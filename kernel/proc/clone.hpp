@@ -12,9 +12,10 @@ struct CloneArgs {
   u32 exit_signal = 0;
   UserAddr stack;  ///< top; 0: the caller's
   u64 tls = 0;
-  UserAddr parent_tid, child_tid;
+  UserAddr parent_tid, child_tid, pidfd;
 };
-/// The child's number. EINVAL, EAGAIN, ENOMEM. For vfork returns when the child has let go.
+/// The child's number. EINVAL, EAGAIN, ENOMEM; EMFILE and EFAULT for its pidfd. For vfork returns
+/// when the child has let go.
 Result<u32> clone(Task& me, const CloneArgs& args);
 
 /// Gives the thread's address space up.

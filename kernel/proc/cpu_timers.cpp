@@ -2,6 +2,7 @@
 
 #include "proc/task.hpp"
 #include "proc/usage.hpp"
+#include "time/interval.hpp"
 
 namespace auk::proc {
 namespace {
@@ -38,7 +39,7 @@ void CpuTimers::check(const CpuOwner& owner) {
         if (t.target_ns_ > *at) continue;
         due = &t;
         remove(t);
-        t.expire(*this);
+        t.expire(*this, *at);
         break;
       }
     }
@@ -51,12 +52,13 @@ void CpuTimers::check(const CpuOwner& owner) {
   }
 }
 
-void ProcessCpuTimer::expire(CpuTimers& list) {
+void ProcessCpuTimer::expire(CpuTimers& list, u64 now) {
   if (interval_ns_ == 0) {
     target_ns_ = 0;
     return;
   }
-  target_ns_ += interval_ns_;
+  // One signal for all that have passed.
+  (void)time::step_past(target_ns_, interval_ns_, now);
   list.add(*this);
 }
 

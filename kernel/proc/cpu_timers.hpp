@@ -43,8 +43,9 @@ class CpuTimer {
   u64 target_ns_ = 0;
   u64 interval_ns_ = 0;
 
-  /// It has expired and left the list; what keeps it alive from here on. The list is locked.
-  virtual void expire(CpuTimers& list) = 0;
+  /// It has expired by `now` and left the list; what keeps it alive from here on. The list is
+  /// locked. Who joins it again does so behind `now`.
+  virtual void expire(CpuTimers& list, u64 now) = 0;
   /// Tells whoever waits. Nothing is locked.
   virtual void tell() = 0;
 };
@@ -79,7 +80,7 @@ class CpuTimers {
 class ProcessCpuTimer final : public CpuTimer {
   Group& group_;
   const u32 signal_;
-  void expire(CpuTimers& list) override;
+  void expire(CpuTimers& list, u64 now) override;
   void tell() override;
 
  public:

@@ -285,7 +285,7 @@ Result<Ref<io::File>> open_executable(Task& me, std::string_view path) {
   const vfs::Path at = TRY(vfs::find(who, {}, path, vfs::WalkFlag::follow));
   if (!at.inode().is_regular()) return Errno::eacces;
   TRY(vfs::check_access(who.cred, at, vfs::Want::execute));
-  return vfs::open_path(who, at, 0, true);
+  return vfs::open_path(who, at, vfs::open_flag::execute, true);
 }
 
 AUK_NOINLINE Result<void> prepare_program(Task& me, Image& image, const ArgumentBlock& block,
@@ -346,16 +346,13 @@ AUK_NOINLINE Result<void> prepare_program(Task& me, Image& image, const Argument
 }
 
 /// Runs what was prepared: fails only before anything has changed.
-AUK_NOINLINE Result<void> become(Task& me, Image& image, Prepared& p, std::string_view path,
-                                 const ArgumentBlock& block) {
+AUK_NOINLINE Result<void> become(Task& me, Image& image, Prepared& p, Privileges& privileges,
+                                 std::string_view path, const ArgumentBlock& block) {
   // The point of no return.
   TRY(end_other_threads(me));
-  Result<Privileges> privileges = privileges_for(me, *image.file);
-  if (!privileges.ok()) exit_group(me, uapi::sigkill);
   leave_futexes(me, false);
   // Credentials before memory: who may look into the thread as it was does not see the program.
-  const bool is_secure = privileges->is_secure;
-  const bool is_dumpable = assume(me, privileges.take());
+  const bool is_dumpable = assume(me, privileges);
   drop_space(me);
   (void)me.set_space(std::move(p.space));
   {
@@ -391,7 +388,7 @@ AUK_NOINLINE Result<void> become(Task& me, Image& image, Prepared& p, std::strin
   const auto fill = [&]() -> Result<UserAddr> {
     TRY(clear_tails(image, p.program.bias));
     if (p.interpreter) TRY(clear_tails(*p.interpreter, p.loader.bias));
-    return write_stack(me, p, block, image, path, is_secure);
+    return write_stack(me, p, block, image, path, privileges.is_secure);
   };
   Result<UserAddr> stack = fill();
   if (!stack.ok()) exit_group(me, uapi::sigsegv);
@@ -403,10 +400,11 @@ AUK_NOINLINE Result<void> become(Task& me, Image& image, Prepared& p, std::strin
 Result<void> load_elf(Task& me, Image& image, std::string_view path, ArgumentBlock& block) {
   Prepared prepared;
   me.next_personality = me.personality & ~u32{uapi::read_implies_exec};
+  Privileges privileges = TRY(privileges_for(me, *image.file));
   // Who runs with more rights than its caller is not found where the caller wants it.
-  if (has_other_owner(me, *image.file)) me.next_personality &= ~u32{uapi::per_clear_on_setid};
+  if (privileges.are_more) me.next_personality &= ~u32{uapi::per_clear_on_setid};
   TRY(prepare_program(me, image, block, prepared));
-  return become(me, image, prepared, path, block);
+  return become(me, image, prepared, privileges, path, block);
 }
 
 }  // namespace

@@ -17,9 +17,10 @@ namespace auk::proc {
 Result<void> end_other_threads(Task& me);
 
 struct WaitRequest {
-  enum class Which : u8 { any, pid, process_group };
+  enum class Which : u8 { any, pid, process_group, identity };
   Which which = Which::any;
   u32 number = 0;
+  const ident::Pid* identity = nullptr;  ///< the caller keeps it
   u32 options = 0;  ///< WNOHANG, WUNTRACED, WEXITED, WCONTINUED, WNOWAIT and the clone ones
 
   template <class T> bool has(T option) const { return (options & static_cast<u32>(option)) != 0; }
@@ -31,6 +32,9 @@ struct WaitAnswer {
   i32 code = 0;  ///< CLD_...
   Usage usage;
 };
+/// Takes one of the thread's children that has ended out of the tree. False: none has.
+bool take_ended_child(Task& me, struct Dropped& dropped);
+bool has_children(Task& me);
 /// ECHILD; restart::sys when a signal came first.
 Result<WaitAnswer> wait_for_child(Task& me, const WaitRequest& request);
 

@@ -13,11 +13,12 @@ u32 exit_value(u32 status) {
   return (status & signal_mask) == 0 ? status >> 8 & 0xff : status & signal_mask;
 }
 
+/// As its parent is to see it.
 uapi::siginfo child_signal(Group& child, u32 signal, i32 code, u32 value) {
   uapi::siginfo info{};
   info.signo = static_cast<i32>(signal);
   info.code = code;
-  info.fields.child.pid = static_cast<i32>(child.number());
+  info.fields.child.pid = static_cast<i32>(child.pid->number_in(child.parent->pid->space()));
   info.fields.child.uid = uid_of(child);
   info.fields.child.status = static_cast<i32>(value);
   constexpr u64 tick_ns = 10'000'000;
@@ -36,9 +37,14 @@ Task* staying_thread(Group& g) {
 /// Null when nobody is left who could: the first process ends.
 Task* new_parent(const Tree& tree, Task& me) {
   if (Task* const t = staying_thread(*me.group)) return t;
-  for (Group* g = me.group->parent; g != nullptr; g = g->parent)
+  const ident::PidNamespace& space = me.pid_space();
+  for (Group* g = me.group->parent; g != nullptr && &g->pid->space() == &space; g = g->parent)
     if (g->is_subreaper)
       if (Task* const t = staying_thread(*g)) return t;
+  // Orphans stay in their namespace, unless the last one goes that could have them.
+  for (const ident::PidNamespace* s = &space; s != nullptr; s = s->parent.get())
+    if (s->first_process != nullptr)
+      if (Task* const t = staying_thread(*static_cast<Group*>(s->first_process))) return t;
   return staying_thread(*tree.init);
 }
 
@@ -102,6 +108,8 @@ void release_group(Group& g, Dropped& out) {
   out.pid = g.pid;
   out.charge = std::move(g.charge);
   g.pid->group = nullptr;
+  if (g.is_first()) g.pid->space().first_process = nullptr;
+  g.pid->note_end(ident::End::all);
   if (g.pid->is_unused()) ident::free_pid_number(*g.pid);
   // The tree's own reference.
   out.group = Ref<Group>::adopt(&g);

@@ -79,8 +79,9 @@ class Waking {
   }
 };
 
-/// Off the list, whatever bucket it stands in by now.
-void leave(FutexWaiter& w) {
+}  // namespace
+
+void leave_futex(FutexWaiter& w) {
   while (FutexBucket* const at = w.bucket.load_acquire()) {
     auto lists = at->lists.lock();
     if (w.bucket.load_relaxed() != at) continue;
@@ -89,8 +90,6 @@ void leave(FutexWaiter& w) {
     w.bucket.store_relaxed(nullptr);
   }
 }
-
-}  // namespace
 
 Result<void> join_futex(FutexWaiter& w, UserAddr word, u32 value) {
   FutexBucket& b = bucket_of(w.key);
@@ -126,7 +125,7 @@ Result<void> futex_wait(Task& me, const FutexWait& wanted) {
   w.task = &me;
   TRY(join_futex(w, wanted.word, wanted.value));
   const sched::WaitResult r = sleep_on_futex(w, wanted.deadline_ns);
-  leave(w);
+  leave_futex(w);
   if (w.woken.load_relaxed()) return {};
   if (r == sched::WaitResult::timed_out) return Errno::etimedout;
   return restart::sys;
@@ -135,7 +134,7 @@ Result<void> futex_wait(Task& me, const FutexWait& wanted) {
 Result<u32> futex_wake(Task& me, UserAddr word, i32 count, u32 bitset, bool is_private) {
   if (bitset == 0) return Errno::einval;
   const FutexKey key = TRY(futex_key(me, word, is_private, FutexAccess::read));
-  if (bucket_of(key).is_deserted()) return u32{0};
+  if (count == 0 || bucket_of(key).is_deserted()) return u32{0};
   Woken woken;
   Waking waking(key, bitset, std::max(count, 1));
   waking.finish(woken);

@@ -24,7 +24,10 @@ struct FutexWait {
 };
 /// EAGAIN: the word has another value. ETIMEDOUT, restart::sys, EFAULT, EINVAL (misaligned).
 Result<void> futex_wait(Task& me, const FutexWait& w);
-/// How many were woken: up to `count`, but one at least if there is one.
+/// Waits for several words at once: the number of one that was woken. EAGAIN: one of them has
+/// another value. ETIMEDOUT, restart::sys, EFAULT, EINVAL, ENOMEM.
+Result<u32> futex_wait_any(Task& me, std::span<const FutexWait> words, u64 deadline_ns);
+/// How many were woken: up to `count`, of which any below zero is one.
 Result<u32> futex_wake(Task& me, UserAddr word, i32 count, u32 bitset, bool is_private);
 /// Wakes `wake` waiters and moves up to `move` others to another word; the sum. With `compare`:
 /// EAGAIN unless the word still has that value.

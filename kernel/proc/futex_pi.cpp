@@ -418,6 +418,7 @@ Result<void> futex_unlock(Task& me, UserAddr word, bool is_private) {
       }
     }
     if (done) return {};
+    if (me.has_work(sched::Interruptible::fatal)) return Errno::eintr;
     if (now == ~u32{0}) {
       TRY(bring_in_futex(word));
       TRY(core::read_user(&now, word, sizeof(now)));
@@ -495,6 +496,7 @@ Result<u32> futex_requeue_lock(Task& me, UserAddr from, UserAddr to, i32 move, u
     if (step == Step::done) return count;
     if (step == Step::changed) return Errno::eagain;
     if (step == Step::mixed) return Errno::einval;
+    if (me.has_work(sched::Interruptible::fatal)) return Errno::eintr;
     if (step == Step::look) {
       TRY(after(found, a));
     } else {

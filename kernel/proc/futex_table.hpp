@@ -146,6 +146,8 @@ Result<void> bring_in_futex(UserAddr word);
 Result<void> join_futex(FutexWaiter& w, UserAddr word, u32 value);
 /// Until it is woken, a signal comes, or the deadline.
 sched::WaitResult sleep_on_futex(FutexWaiter& w, u64 deadline_ns);
+/// Off the list, whatever bucket it stands in by now.
+void leave_futex(FutexWaiter& w);
 /// Locks of the thread's robust list become free, and say that their owner died.
 void leave_robust_list(Task& me);
 /// Locks that others wait for go to the first of them. `for_good`: the thread gets none any more.

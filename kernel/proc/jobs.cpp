@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "generated/uapi/landlock.hpp"
+#include "proc/family.hpp"
+
 namespace auk::proc {
 namespace {
 
@@ -102,10 +105,17 @@ Ref<Task> some_task(Group& g) {
   return first == nullptr ? Ref<Task>() : Ref<Task>(*first);
 }
 
+bool may_signal_ended(const ident::Cred& mine, Group& g) {
+  const u32 uid = uid_of(g);
+  const bool may = mine.has(ident::Cap::kill) || mine.euid == uid || mine.uid == uid;
+  return may &&
+         !(mine.domain && mine.domain->keeps_from(g.domain.get(), uapi::landlock_scope_signal));
+}
+
 Result<void> send_checked(Task& me, Group& g, u32 signal, const uapi::siginfo& info) {
   const Ref<Task> target = some_task(g);
   // A zombie takes signals and does nothing with them.
-  if (!target) return {};
+  if (!target) return may_signal_ended(me.cred(), g) ? Result<void>() : Errno::eperm;
   TRY(may_signal(me, *target, signal));
   return signal == 0 ? Result<void>() : send_to_group(g, info);
 }
@@ -125,10 +135,16 @@ class Outcome {
   Result<void> result() const { return any_ ? Result<void>() : error_; }
 };
 
+Result<void> send_to_members(Task& me, ident::Pid& group, u32 signal, const uapi::siginfo& info) {
+  Outcome outcome;
+  TRY(each_member(group, [&](Group& g) { outcome.add(send_checked(me, g, signal, info)); }));
+  return outcome.result();
+}
+
 /// kill(2) with -1. Linux does not tell of those that the caller may not signal, and there is
 /// always somebody: its kernel threads.
 Result<void> send_to_all(Task& me, u32 signal, const uapi::siginfo& info) {
-  const Ref<Group> init(*tree.lock()->init);
+  ident::PidNamespace& space = me.pid_space();
   Errno error{};
   u64 from = 0;
   bool any = true;
@@ -139,8 +155,8 @@ Result<void> send_to_all(Task& me, u32 signal, const uapi::siginfo& info) {
       births = t->births;
     }
     any = false;
-    for (u32 n = 1; const Ref<Group> g = next_group(n); ++n) {
-      if (g == init || g == me.group || g->birth < from) continue;
+    for (u32 n = 1; const Ref<Group> g = next_group(space, n); ++n) {
+      if (g->is_first_in(space) || g == me.group || g->birth < from) continue;
       any = true;
       const Result<void> r = send_checked(me, *g, signal, info);
       if (r.ok())
@@ -159,14 +175,15 @@ Result<void> send_to_all(Task& me, u32 signal, const uapi::siginfo& info) {
 
 Result<void> set_process_group(Task& me, u32 pid, u32 group) {
   const Ref<Group> g = TRY(resolve(me, pid));
-  const u32 number = group == 0 ? g->number() : group;
+  const u32 own_number = g->pid->number_in(me.pid_space());
+  const u32 number = group == 0 ? own_number : group;
   Ref<ProcessGroup> fresh;
-  const bool own = number == g->number();
+  const bool own = number == own_number;
   // Made before the lock; given up if the group exists already.
   if (own) fresh = TRY(make_process_group(g->pid, {}));
   Ref<ident::Pid> named = own ? g->pid : Ref<ident::Pid>();
   if (!own) {
-    Result<Ref<ident::Pid>> found = ident::find_pid(number);
+    Result<Ref<ident::Pid>> found = find_pid(number);
     if (!found.ok()) return Errno::eperm;
     named = found.take();
   }
@@ -214,14 +231,14 @@ Result<u32> process_group_of(Task& me, u32 pid) {
   const Ref<Group> g = TRY(resolve(me, pid));
   auto t = tree.lock();
   if (!g->process_group) return Errno::esrch;
-  return g->process_group_number();
+  return g->process_group->pid->number_in(me.pid_space());
 }
 
 Result<u32> session_of(Task& me, u32 pid) {
   const Ref<Group> g = TRY(resolve(me, pid));
   auto t = tree.lock();
   if (!g->process_group) return Errno::esrch;
-  return g->session_number();
+  return g->process_group->session->pid->number_in(me.pid_space());
 }
 
 Result<void> send_signal(Task& me, i32 pid, u32 signal, const uapi::siginfo& info) {
@@ -234,15 +251,37 @@ Result<void> send_signal(Task& me, i32 pid, u32 signal, const uapi::siginfo& inf
     group = me.group->process_group->pid;
   } else {
     if (pid == INT32_MIN) return Errno::esrch;
-    group = TRY(ident::find_pid(static_cast<u32>(-pid)));
+    group = TRY(find_pid(static_cast<u32>(-pid)));
   }
-  Outcome outcome;
-  TRY(each_member(*group, [&](Group& g) { outcome.add(send_checked(me, g, signal, info)); }));
-  return outcome.result();
+  return send_to_members(me, *group, signal, info);
+}
+
+Result<void> send_signal_to(Task& me, ident::Pid& pid, Scope scope, u32 signal,
+                            const uapi::siginfo& info) {
+  if (signal > signal_count) return Errno::einval;
+  if (scope == Scope::process_group) return send_to_members(me, pid, signal, info);
+  Ref<Task> task;
+  Ref<Group> group;
+  {
+    auto t = tree.lock();
+    if (pid.task != nullptr) task = Ref<Task>(*static_cast<Task*>(pid.task));
+    if (pid.group != nullptr) group = Ref<Group>(*static_cast<Group*>(pid.group));
+  }
+  if (!task && !group) return Errno::esrch;
+  if (scope == Scope::process) return send_checked(me, task ? *task->group : *group, signal, info);
+  // The first thread has ended, and its number stands for the process: nobody is reached.
+  if (!task) return send_checked(me, *group, 0, info);
+  TRY(may_signal(me, *task, signal));
+  return signal == 0 ? Result<void>() : send_to_task(*task, info);
 }
 
 void signal_process_group(ident::Pid& group, const uapi::siginfo& info) {
   (void)each_member(group, [&](Group& g) { (void)send_to_group(g, info); });
+}
+
+Ref<Terminal> terminal_of(Task& me) {
+  auto t = tree.lock();
+  return me.group->process_group->session->terminal;
 }
 
 void leave_terminal(Group& leader) {

@@ -15,9 +15,16 @@ Result<u32> session_of(Task& me, u32 pid);
 
 /// kill(2): `pid` as there. Signal 0 only asks.
 Result<void> send_signal(Task& me, i32 pid, u32 signal, const uapi::siginfo& info);
+/// What a signal to an identity is meant for: pidfd_send_signal(2).
+enum class Scope : u8 { thread, process, process_group };
+/// As kill(2). ESRCH when nobody of that kind is behind the number any more.
+Result<void> send_signal_to(Task& me, ident::Pid& pid, Scope scope, u32 signal,
+                            const uapi::siginfo& info);
 /// To every process of a process group, without asking who sends.
 void signal_process_group(ident::Pid& group, const uapi::siginfo& info);
 
+/// What controls the caller's session; null if nothing does.
+Ref<Terminal> terminal_of(Task& me);
 /// The session of a leader loses its terminal: TIOCNOTTY.
 void leave_terminal(Group& leader);
 

@@ -70,13 +70,24 @@ Ref<Group> choose() {
   const u64 spared = space_number(*init);
   Ref<Group> chosen;
   i64 most = 0;
-  for (u32 n = 1; const Ref<Group> g = next_group(n); ++n) {
+  for (u32 n = 1; const Ref<Group> g = next_group(ident::first_pids(), n); ++n) {
     const i64 points = g == init ? 0 : badness(*g, spared);
     if (points <= most) continue;
     most = points;
     chosen = g;
   }
   return chosen;
+}
+
+/// It cannot come back from where it is going. Between a thread's taking SIGKILL and the end of the
+/// group only the threads know.
+bool is_ending(Group& g) {
+  auto t = tree.lock();
+  bool all_threads = true;
+  for (Task& task : g.tasks)
+    all_threads = all_threads && (task.work_bits.load_acquire() & core::work::fatal) != 0;
+  auto s = g.signals.lock();
+  return all_threads || s->is_exiting || (s->pending.bits & set_of(uapi::sigkill)) != 0;
 }
 
 /// The name and the space of a process.
@@ -101,7 +112,7 @@ Seen look_at(Group& g) {
 
 /// Everybody who runs in the space of the victim dies with it.
 void kill_all_in(const vm::AddressSpace& space) {
-  for (u32 n = 1; const Ref<Group> g = next_group(n); ++n)
+  for (u32 n = 1; const Ref<Group> g = next_group(ident::first_pids(), n); ++n)
     if (space_number(*g) == space.id()) (void)send_to_group(*g, kernel_signal(uapi::sigkill));
 }
 
@@ -120,7 +131,7 @@ bool start_kill(unsigned order) {
   constexpr u64 kib_per_page = page_size / kib;
   core::log_err("Out of memory: Killed process {} ({}) total-vm:{}kB, anon-rss:{}kB, "
                 "file-rss:{}kB, shmem-rss:0kB, UID:{} pgtables:{}kB oom_score_adj:{}",
-                g->number(), name, seen.space->sizes().total * kib_per_page,
+                g->pid->number(), name, seen.space->sizes().total * kib_per_page,
                 seen.space->resident_anonymous_pages() * kib_per_page,
                 (seen.space->resident_pages() - seen.space->resident_anonymous_pages()) *
                     kib_per_page,
@@ -207,6 +218,16 @@ class Reaper final : public sched::ThreadMain {
 };
 
 }  // namespace
+
+Result<void> release_memory(Group& g) {
+  const Ref<vm::AddressSpace> space = look_at(g).space;
+  if (!space) return Errno::esrch;
+  if (space->is_reaped()) return {};
+  for (u32 n = 1; const Ref<Group> other = next_group(ident::first_pids(), n); ++n)
+    if (space_number(*other) == space->id() && !is_ending(*other)) return Errno::einval;
+  space->reap_in_time();
+  return {};
+}
 
 u32 score(Group& g) {
   constexpr u64 nobody = 0;  // no space has this number

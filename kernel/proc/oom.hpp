@@ -21,6 +21,9 @@ void give_back_caches();
 /// After an allocation for a page fault has failed: nothing is free, and nobody is left to be ended
 /// for it. Otherwise the fault is simply taken again.
 bool is_hopeless();
+/// process_mrelease(2): what a process that is ending still has of private memory goes now. ESRCH,
+/// EINVAL: it is not ending.
+Result<void> release_memory(Group& g);
 /// How likely the process is to be ended, as /proc/PID/oom_score shows it: 0 for never.
 u32 score(Group& g);
 

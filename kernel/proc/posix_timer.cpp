@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "proc/task.hpp"
+#include "time/interval.hpp"
 
 namespace auk::proc {
 namespace {
@@ -51,7 +52,7 @@ class CpuTimeTimer final : public PosixTimer, public CpuTimer {
   bool has_expired_ = false;
   bool is_retired_ = false;
 
-  void expire(CpuTimers&) override {
+  void expire(CpuTimers&, u64) override {
     ++ticks_;
     has_expired_ = true;
     (void)Ref<CpuTimeTimer>(*this).release();
@@ -61,11 +62,7 @@ class CpuTimeTimer final : public PosixTimer, public CpuTimer {
     PosixTimer::tell();
   }
   /// Moves behind `now`. Locked.
-  void forward(u64 now) {
-    const u64 passed = now < target_ns_ ? 0 : (now - target_ns_) / interval_ns_;
-    target_ns_ += (passed + 1) * interval_ns_;
-    ticks_ += passed;
-  }
+  void forward(u64 now) { ticks_ += time::step_past(target_ns_, interval_ns_, now); }
   void run_on(u64 now) {
     if (!has_expired_ || interval_ns_ == 0 || is_retired_) return;
     has_expired_ = false;

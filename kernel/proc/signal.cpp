@@ -2,6 +2,7 @@
 
 #include <bit>
 
+#include "generated/uapi/landlock.hpp"
 #include "generated/uapi/wait.hpp"
 #include "proc/exit.hpp"
 #include "proc/family.hpp"
@@ -26,8 +27,25 @@ bool is_ignored(const Action& a, u32 signal) {
   return a.handler == handler_default && default_action(signal) == DefaultAction::ignore;
 }
 
-/// The first process of the system takes only what it has handlers for.
-bool is_protected(const Group& g) { return g.parent == nullptr; }
+/// The first process of the system takes only what it has handlers for, and that of a namespace
+/// the same from those who live there.
+bool is_protected(const Group& g) { return g.is_first(); }
+
+/// A signal of a program that the process cannot see, or of the kernel.
+bool comes_from_above(const Group& g, const uapi::siginfo& info) {
+  const ident::PidNamespace& space = g.pid->space();
+  if (space.level == 0) return false;
+  if (info.code == uapi::si_kernel) return true;
+  // What programs send; the other numbers are the kernel's.
+  if (info.code > 0 || info.code == uapi::si_timer || info.code == uapi::si_sigio) return false;
+  const sched::Thread& sender = sched::current();
+  return sender.is_user() && current().pid->number_in(space) == 0;
+}
+
+/// What nothing but SIGKILL and SIGSTOP may do to a protected process, and they only from above.
+bool is_imposed(const Group& g, const uapi::siginfo& info) {
+  return (info.signo == uapi::sigkill || info.signo == uapi::sigstop) && comes_from_above(g, info);
+}
 
 /// Takes the pending bits of `which` away, with what was queued for them.
 void forget(Pending& p, SignalSet which, List<QueuedSignal, &QueuedSignal::node>& gone) {
@@ -160,14 +178,22 @@ Sent Sending::send_locked(Group& g, Task* only, const uapi::siginfo& info) {
     const bool is_wanted = blocked || is_awaited;
     const bool dropped = s->is_exiting || (!is_wanted && is_ignored(action, signal)) ||
                          (is_protected(g) && action.handler == handler_default &&
-                          (signal == uapi::sigkill || !is_wanted));
+                          (signal == uapi::sigkill || !is_wanted) && !is_imposed(g, info));
     if (dropped) return Sent::dropped;
     if (const Task* const payer = target != nullptr ? target : g.tasks.front(); payer != nullptr)
       charge_to(g, payer->charge.user(), info);
     if (fresh_ == nullptr && signal >= first_real_time && info.code != uapi::si_user &&
         info.code != uapi::si_kernel)
       return Sent::no_room;
-    add(only != nullptr ? only->pending : s->pending, info, fresh_);
+    Pending& to = only != nullptr ? only->pending : s->pending;
+    if (info.code <= 0 && comes_from_above(g, info)) {
+      // Who cannot be seen has no number.
+      uapi::siginfo seen = info;
+      seen.fields.kill.pid = 0;
+      add(to, seen, fresh_);
+    } else {
+      add(to, info, fresh_);
+    }
   }
   g.handlers->wake_watchers();
   if (blocked) return Sent::pending;
@@ -317,6 +343,20 @@ bool is_same_or_may_kill(const Task& sender, Task& target) {
          mine.uid == theirs.uid;
 }
 
+bool is_in_session_of(const Task& sender, const Task& target) {
+  const ProcessGroup* const mine = sender.group->process_group.get();
+  const ProcessGroup* const other = target.group->process_group.get();
+  return mine != nullptr && other != nullptr && mine->session == other->session;
+}
+
+/// Threads of one process are never kept from each other.
+bool is_in_reach(const Task& sender, Task& target) {
+  const ident::Domain* const domain = sender.cred().domain.get();
+  if (domain == nullptr || sender.group == target.group) return true;
+  auto lock = target.cred_lock.lock();
+  return !domain->keeps_from(target.cred().domain.get(), uapi::landlock_scope_signal);
+}
+
 }  // namespace
 
 Result<void> may_signal(const Task& sender, Task& target, u32 signal) {
@@ -324,16 +364,14 @@ Result<void> may_signal(const Task& sender, Task& target, u32 signal) {
     auto t = tree.lock();
     return may_signal_locked(sender, target, signal);
   }
-  return is_same_or_may_kill(sender, target) ? Result<void>() : Errno::eperm;
+  return is_same_or_may_kill(sender, target) && is_in_reach(sender, target) ? Result<void>()
+                                                                            : Errno::eperm;
 }
 
 Result<void> may_signal_locked(const Task& sender, Task& target, u32 signal) {
-  if (is_same_or_may_kill(sender, target)) return {};
-  if (signal != uapi::sigcont) return Errno::eperm;
-  const ProcessGroup* const mine = sender.group->process_group.get();
-  const ProcessGroup* const other = target.group->process_group.get();
-  return mine != nullptr && other != nullptr && mine->session == other->session ? Result<void>()
-                                                                                : Errno::eperm;
+  const bool may = is_same_or_may_kill(sender, target) ||
+                   (signal == uapi::sigcont && is_in_session_of(sender, target));
+  return may && is_in_reach(sender, target) ? Result<void>() : Errno::eperm;
 }
 
 namespace {
@@ -444,13 +482,15 @@ namespace {
 /// Like take_pending(), but what has to be done behind it is left to the caller.
 bool take_quietly(Task& me, SignalSet wanted, uapi::siginfo& out) {
   QueuedSignal* used = nullptr;
-  bool found = false;
+  bool is_own = false, is_shared = false;
   {
     auto s = me.group->signals.lock();
-    found = take_from(me.pending, wanted, out, used) || take_from(s->pending, wanted, out, used);
+    is_own = take_from(me.pending, wanted, out, used);
+    is_shared = !is_own && take_from(s->pending, wanted, out, used);
   }
   finish(used, out);
-  return found;
+  if (is_shared && out.signo == uapi::sigalrm) me.group->real_timer.alarm_taken();
+  return is_own || is_shared;
 }
 
 }  // namespace
@@ -493,19 +533,27 @@ void take_signal(Task& me, Taken& out) {
     out.signal = 0;
     QueuedSignal* used = nullptr;
     u32 status = 0;
-    bool exiting = false, stopped = false, found = false;
+    bool exiting = false, stopped = false, is_own = false, is_shared = false;
     {
       auto s = g.signals.lock();
       exiting = s->is_exiting || (s->exec_by != nullptr && s->exec_by != &me);
       status = s->exit_status;
       stopped = s->is_stopped;
-      if (!exiting && !stopped)
-        found = take_from(me.pending, ~me.blocked, out.info, used) ||
-                take_from(s->pending, ~me.blocked, out.info, used);
-      me.may_stop = found && (stop_signals & set_of(static_cast<u32>(out.info.signo))) != 0;
+      if (!exiting && !stopped) {
+        is_own = take_from(me.pending, ~me.blocked, out.info, used);
+        is_shared = !is_own && take_from(s->pending, ~me.blocked, out.info, used);
+      }
+      me.may_stop =
+          (is_own || is_shared) && (stop_signals & set_of(static_cast<u32>(out.info.signo))) != 0;
     }
     finish(used, out.info);
-    if (exiting) exit_task(me, status);
+    const bool found = is_own || is_shared;
+    if (is_shared && out.info.signo == uapi::sigalrm) g.real_timer.alarm_taken();
+    if (exiting) {
+      // As if it had been SIGKILL, whatever the process ends for.
+      g.was_signaled.store_relaxed(true);
+      exit_task(me, status);
+    }
     if (stopped) {
       sleep_stopped(me);
       continue;
@@ -524,7 +572,9 @@ void take_signal(Task& me, Taken& out) {
       break;
     }
     if (is_ignored(out.action, signal)) continue;
-    if (is_protected(g) && signal != uapi::sigkill && (synchronous & set_of(signal)) == 0) continue;
+    if (is_protected(g) && signal != uapi::sigkill && signal != uapi::sigstop &&
+        (synchronous & set_of(signal)) == 0)
+      continue;
     if (default_action(signal) == DefaultAction::stop) {
       stop_here(me, signal);
       continue;

@@ -100,7 +100,7 @@ class SignalFile final : public io::AnonFile {
     usize done = 0;
     while (buf.left() >= size) {
       uapi::siginfo info{};
-      const Result<void> taken = take(me, done == 0 && !is_nonblocking(), info);
+      const Result<void> taken = take(me, done == 0 && may_wait(buf), info);
       if (!taken.ok()) return done > 0 ? Result<usize>(done) : taken.error();
       const uapi::signalfd_siginfo s = shown(info);
       if (buf.put(object_bytes(s)) != size) return done > 0 ? Result<usize>(done) : Errno::efault;
@@ -109,6 +109,7 @@ class SignalFile final : public io::AnonFile {
     return done;
   }
 
+  io::WaysOf ways_of_reading() const override { return io::WaysOf::no_wait; }
   io::PollEvents poll(io::PollTable* table) override {
     Task& me = current();
     if (table != nullptr) {

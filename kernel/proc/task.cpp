@@ -137,25 +137,29 @@ Result<u64> install_file(Task& me, Ref<io::File> file, bool close_on_exec) {
   return static_cast<u64>(fd);
 }
 
-Result<Ref<Task>> find_task(u32 tid) {
-  const Ref<ident::Pid> pid = TRY(ident::find_pid(tid));
+Result<Ref<ident::Pid>> find_pid(u32 number) { return current().pid_space().find(number); }
+
+Result<Ref<Task>> task_behind(const ident::Pid& pid) {
   auto t = tree.lock();
-  if (pid->task == nullptr) return Errno::esrch;
-  return Ref<Task>(*static_cast<Task*>(pid->task));
+  if (pid.task == nullptr) return Errno::esrch;
+  return Ref<Task>(*static_cast<Task*>(pid.task));
+}
+Result<Ref<Group>> group_behind(const ident::Pid& pid) {
+  auto t = tree.lock();
+  if (pid.group == nullptr) return Errno::esrch;
+  return Ref<Group>(*static_cast<Group*>(pid.group));
 }
 
-Result<Ref<Group>> find_group(u32 pid) {
-  const Ref<ident::Pid> found = TRY(ident::find_pid(pid));
-  auto t = tree.lock();
-  if (found->group == nullptr) return Errno::esrch;
-  return Ref<Group>(*static_cast<Group*>(found->group));
-}
+Result<Ref<Task>> find_task(u32 tid) { return task_behind(*TRY(find_pid(tid))); }
+
+Result<Ref<Group>> find_group(u32 pid) { return group_behind(*TRY(find_pid(pid))); }
 
 namespace {
 
-template <class T> Ref<T> next_of(u32& number, void* ident::Pid::* role) {
-  for (; const Ref<ident::Pid> pid = ident::next_pid(number); ++number) {
-    number = pid->number();
+template <class T>
+Ref<T> next_of(ident::PidNamespace& space, u32& number, void* ident::Pid::* role) {
+  for (; const Ref<ident::Pid> pid = space.next(number); ++number) {
+    number = pid->number_in(space);
     auto t = tree.lock();
     if (void* const it = (*pid).*role; it != nullptr) return Ref<T>(*static_cast<T*>(it));
   }
@@ -164,12 +168,16 @@ template <class T> Ref<T> next_of(u32& number, void* ident::Pid::* role) {
 
 }  // namespace
 
-Ref<Task> next_task(u32& number) { return next_of<Task>(number, &ident::Pid::task); }
-Ref<Group> next_group(u32& number) { return next_of<Group>(number, &ident::Pid::group); }
+Ref<Task> next_task(ident::PidNamespace& space, u32& number) {
+  return next_of<Task>(space, number, &ident::Pid::task);
+}
+Ref<Group> next_group(ident::PidNamespace& space, u32& number) {
+  return next_of<Group>(space, number, &ident::Pid::group);
+}
 
 u32 parent_number(Group& g) {
   auto t = tree.lock();
-  return g.parent == nullptr ? 0 : g.parent->number();
+  return g.parent == nullptr ? 0 : g.parent->pid->number_in(g.pid->space());
 }
 
 }  // namespace auk::proc

@@ -16,6 +16,7 @@
 #include "machine/isa/registers.hpp"
 #include "proc/cpu_time.hpp"
 #include "proc/held_futexes.hpp"
+#include "proc/io_counts.hpp"
 #include "proc/namespaces.hpp"
 #include "proc/posix_timer.hpp"
 #include "proc/real_timer.hpp"
@@ -37,9 +38,12 @@ class Terminal : public RefCounted<Terminal> {
   /// The leader of a session gives it up, or has gone; the session does not name it any more. No
   /// lock is held.
   virtual void session_ended(const Session& s, bool at_exit) = 0;
+  /// vhangup(2): whoever has it open sees its end, and the session loses it. No lock is held.
+  virtual void end_for_all() = 0;
   virtual u64 device() const = 0;
-  /// The number of the process group in the foreground, 0 if there is none. The tree lock is held.
-  virtual u32 foreground_number() const = 0;
+  /// The process group in the foreground, by the number it is named after; null if there is none.
+  /// The tree lock is held.
+  virtual const ident::Pid* foreground() const = 0;
 
  protected:
   Terminal() = default;
@@ -122,6 +126,7 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   bool no_new_privs = false;
   UserAddr set_child_tid;
   Atomic<u32> parent_death_signal{0};  ///< PR_SET_PDEATHSIG
+  Atomic<u16> io_priority{0};          ///< ioprio_set(2); inherited
   // The tree lock guards these.
   List<Child, &Child::sibling_node> children;
   bool is_leaving = false;  ///< passes its children on, and takes no new ones
@@ -150,6 +155,7 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   Atomic<bool> vfork_over{false};
   struct FirstProgram* first_program = nullptr;
   Atomic<u64> faults{0};  ///< that were mended
+  IoCounts io_counts;
   CpuSamples samples;
   CpuTimers cpu_timers;
   const u64 start_ns = core::clock_ns();
@@ -167,7 +173,10 @@ class Task final : public sched::Thread, public sched::ThreadMain {
   machine::Registers& registers() {
     return *reinterpret_cast<machine::Registers*>(stack_top().value - sizeof(machine::Registers));
   }
-  u32 tid() const { return pid ? pid->number() : 0; }
+  /// As the thread sees it itself.
+  u32 tid() const { return pid ? pid->own_number() : 0; }
+  /// Where its numbers are its own: whom it sees, and as what.
+  ident::PidNamespace& pid_space() const;
   /// For its real user; a process without threads takes its last one's over. The tree lock guards
   /// it.
   ident::ThreadCharge charge;
@@ -187,6 +196,13 @@ class Task final : public sched::Thread, public sched::ThreadMain {
     auto lock = cred_lock.lock();
     return space;
   }
+  /// ESRCH if the thread is past its end.
+  Result<Ref<NamespaceSet>> namespace_set() {
+    return inspect(&Task::namespaces, [](NamespaceSet& n) -> Result<Ref<NamespaceSet>> {
+      return Ref<NamespaceSet>(n);
+    });
+  }
+  Result<Ref<vfs::MountNamespace>> mount_space() { return TRY(namespace_set())->mounts; }
   /// f(T&), a Result, for somebody else's thread, without a reference: who shares a table counts
   /// its users. ESRCH if the thread is past its end. f runs under the lock.
   template <class T, class F> std::invoke_result_t<F, T&> inspect(Ref<T> Task::* what, F f) {
@@ -240,7 +256,9 @@ class Group final : public RefCounted<Group>, public Child {
   Task* parent_thread = nullptr;  ///< whose list it is in
   List<Task, &Task::group_node> tasks;
   u32 live_tasks = 0;
-  Events dead_events;  ///< of threads that ended
+  Atomic<u32> unfinished_tasks{0};  ///< threads that have not begun to end
+  Events dead_events;               ///< of threads that ended
+  IoTotals dead_io;                 ///< of those, and of children that were waited for
   ident::ThreadCharge charge;
   Life life = Life::alive;
   u32 exit_code = 0;    ///< as wait(2) shows it
@@ -249,8 +267,9 @@ class Group final : public RefCounted<Group>, public Child {
   u32 execs = 0;        ///< programs it has begun, and of those of the parent when it was born
   u32 parent_execs = 0;
   Ref<ProcessGroup> process_group;
-  ListNode member_node;  ///< of the process group
-  u32 uid = 0;           ///< of the last thread that ended
+  ListNode member_node;       ///< of the process group
+  u32 uid = 0;                ///< of the last thread that ended
+  Ref<ident::Domain> domain;  ///< likewise
   bool is_subreaper = false;
   i16 oom_score_adj = 0;  ///< -1000: never killed for its memory; 1000: first
   bool has_execed = false;
@@ -258,6 +277,10 @@ class Group final : public RefCounted<Group>, public Child {
   Atomic<bool> continue_untold{false};  ///< SIGCHLD for it is still to be sent, by who went on
   u32 stop_signal = 0;
   Usage children_usage;
+  // For the record of its end, which the last thread makes when all have begun to end.
+  u32 leader_status = 0;             ///< what its first thread ended with
+  u64 last_pages = 0;                ///< the size of the address space that the last one had
+  Atomic<bool> was_signaled{false};  ///< a thread ended for a signal's sake
   std::array<char, Task::name_size> last_name{};  ///< of the last thread, when that has gone
   const u64 start_ns = core::clock_ns();
 
@@ -306,12 +329,16 @@ class Group final : public RefCounted<Group>, public Child {
     continue_untold.store_relaxed(false);
   }
   void leave_parent() { parent_thread->children.remove(*this); }
-  u32 number() const { return pid->number(); }
-  // With the tree lock, or for the own process.
-  u32 process_group_number() const;
-  u32 session_number() const;
+  /// As the process sees it itself.
+  u32 number() const { return pid->own_number(); }
+  /// The first process of its namespace, whose end ends all others there.
+  bool is_first() const { return is_first_in(pid->space()); }
+  bool is_first_in(const ident::PidNamespace& space) const { return space.first_process == this; }
   u64 limit(int which) { return (*limits.lock())[static_cast<usize>(which)].soft; }
 };
+
+/// The process's: a thread that execs may get another Pid.
+inline ident::PidNamespace& Task::pid_space() const { return group->pid->space(); }
 
 /// A process group: what one job of a shell is.
 struct ProcessGroup final : RefCounted<ProcessGroup> {
@@ -320,8 +347,6 @@ struct ProcessGroup final : RefCounted<ProcessGroup> {
   List<Group, &Group::member_node> members;
   static void destroy(ProcessGroup* p);
 };
-inline u32 Group::process_group_number() const { return process_group->pid->number(); }
-inline u32 Group::session_number() const { return process_group->session->pid->number(); }
 /// Fresh ones, named after a process. ENOMEM.
 Result<Ref<Session>> make_session(Ref<ident::Pid> pid);
 Result<Ref<ProcessGroup>> make_process_group(Ref<ident::Pid> pid, Ref<Session> session);
@@ -338,16 +363,22 @@ extern core::Guarded<core::level::proc_tree, Tree, core::SpinIrqOff> tree;
 inline Task& current() { return static_cast<Task&>(sched::current()); }
 /// A number for a file, within the process's limit. EMFILE, ENOMEM.
 Result<u64> install_file(Task& me, Ref<io::File> file, bool close_on_exec);
+/// Whom an identity stands for at the moment. ESRCH.
+Result<Ref<Task>> task_behind(const ident::Pid& pid);
+Result<Ref<Group>> group_behind(const ident::Pid& pid);
+// Numbers are those of the caller's namespace.
+/// ESRCH.
+Result<Ref<ident::Pid>> find_pid(u32 number);
 /// ESRCH. A thread by its number.
 Result<Ref<Task>> find_task(u32 tid);
 /// ESRCH. A process by the number of its leader.
 Result<Ref<Group>> find_group(u32 pid);
-/// The thread or process with the smallest number from `number` on, which is set to it, or none.
-/// Who goes through all of them holds no lock between two, and sees those that live from beginning
-/// to end.
-Ref<Task> next_task(u32& number);
-Ref<Group> next_group(u32& number);
-/// The parent's number, 0 for the first process.
+/// The thread or process of a namespace with the smallest number from `number` on, which is set to
+/// it, or none. Who goes through all of them holds no lock between two, and sees those that live
+/// from beginning to end.
+Ref<Task> next_task(ident::PidNamespace& space, u32& number);
+Ref<Group> next_group(ident::PidNamespace& space, u32& number);
+/// The parent's number as the process sees it; 0 if it does not.
 u32 parent_number(Group& g);
 
 }  // namespace auk::proc

@@ -27,6 +27,13 @@ Usage usage_of(Task& t) {
   return {.time = t.samples.share(t.run_time_ns()), .events = events_of(t)};
 }
 
+IoTotals io_of(Group& g) {
+  auto t = tree.lock();
+  IoTotals all = g.dead_io;
+  for (const Task& task : g.tasks) all += task.io_counts.totals();
+  return all;
+}
+
 Usage usage_at_end(Group& g) {
   return {.time = g.samples.share(g.dead_run_time_ns.load_relaxed()),
           .events = g.dead_events,

@@ -13,6 +13,8 @@ Usage usage_of(Group& g);
 Usage usage_of(Task& t);
 /// The same of a process that has no threads any more; the tree lock may be held.
 Usage usage_at_end(Group& g);
+/// What its threads read and wrote, and children that were waited for.
+IoTotals io_of(Group& g);
 /// Of children that were waited for, and theirs.
 Usage usage_of_children(Group& g);
 /// Remembers how much memory the process had at most, as the space knows it now.

@@ -7,14 +7,16 @@
 namespace auk::proc {
 namespace {
 
-bool matches(const Group& child, const WaitRequest& r) {
+bool matches(const Task& me, const Group& child, const WaitRequest& r) {
+  const ident::PidNamespace& space = me.pid_space();
   const bool is_clone = child.exit_signal != static_cast<u32>(uapi::sigchld);
   if (!r.has(uapi::wall) && is_clone != r.has(uapi::wclone)) return false;
   switch (r.which) {
     case WaitRequest::Which::any: return true;
-    case WaitRequest::Which::pid: return child.number() == r.number;
+    case WaitRequest::Which::pid: return child.pid->number_in(space) == r.number;
+    case WaitRequest::Which::identity: return child.pid.get() == r.identity;
     case WaitRequest::Which::process_group:
-      return child.process_group && child.process_group_number() == r.number;
+      return child.process_group && child.process_group->pid->number_in(space) == r.number;
   }
   return false;
 }
@@ -22,9 +24,11 @@ bool matches(const Group& child, const WaitRequest& r) {
 enum class Found : u8 { event, children, none };
 
 /// What a child has to say; `none` if nothing that is asked for.
-Found look_at(Group& me, Group& child, const WaitRequest& r, WaitAnswer& answer, Dropped& dropped) {
+Found look_at(Task& task, Group& child, const WaitRequest& r, WaitAnswer& answer,
+              Dropped& dropped) {
+  Group& me = *task.group;
   const bool keep = r.has(uapi::wnowait);
-  answer.pid = child.number();
+  answer.pid = child.pid->number_in(task.pid_space());
   answer.uid = uid_of(child);
   if (child.life == Life::zombie) {
     if (!r.has(uapi::wexited)) return Found::none;
@@ -33,6 +37,7 @@ Found look_at(Group& me, Group& child, const WaitRequest& r, WaitAnswer& answer,
     answer.usage = usage_at_end(child) + child.children_usage;
     if (!keep) {
       me.children_usage = me.children_usage + answer.usage;
+      me.dead_io += child.dead_io;
       release_group(child, dropped);
     }
     return Found::event;
@@ -58,9 +63,9 @@ Found look_for_child(Task& me, const WaitRequest& r, WaitAnswer& answer, Dropped
   const auto look_at_those_of = [&](Task& parent) {
     for (Child& c : parent.children) {
       Group& child = Group::of(c);
-      if (!matches(child, r)) continue;
+      if (!matches(me, child, r)) continue;
       any = true;
-      if (look_at(*me.group, child, r, answer, dropped) == Found::event) return true;
+      if (look_at(me, child, r, answer, dropped) == Found::event) return true;
     }
     return false;
   };
@@ -73,6 +78,17 @@ Found look_for_child(Task& me, const WaitRequest& r, WaitAnswer& answer, Dropped
 }
 
 }  // namespace
+
+bool take_ended_child(Task& me, Dropped& dropped) {
+  WaitAnswer answer;
+  const WaitRequest any{.options = uapi::wexited | uapi::wall};
+  return look_for_child(me, any, answer, dropped) == Found::event;
+}
+
+bool has_children(Task& me) {
+  auto t = tree.lock();
+  return !me.children.empty();
+}
 
 Result<WaitAnswer> wait_for_child(Task& me, const WaitRequest& request) {
   WaitAnswer answer;

@@ -46,7 +46,8 @@ AUK_PER_CPU core::PerCpu<RunQueue*> run_queues;
 void RunQueue::account(u64 now) {
   Thread& t = *current_;
   if (&t == idle_) return;
-  const u64 ran = now - t.ran_since_;
+  // Another CPU that wakes a thread here may have read the clock a moment later.
+  const u64 ran = now > t.ran_since_ ? now - t.ran_since_ : 0;
   t.ran_since_ = now;
   t.run_time_.store_relaxed(t.run_time_.load_relaxed() + ran);
   if (is_realtime(t.scheduling_.policy))

@@ -144,7 +144,8 @@ namespace {
 /// The ST_ flags of a mount, where they are not the MS_ ones.
 u64 shown_flags(const vfs::Mount& m) {
   constexpr u64 rel_atime = 4096, no_symlinks = 8192;
-  u64 f = m.flags() & ~(vfs::mount_flag::rel_atime | vfs::mount_flag::no_symlinks);
+  u64 f = m.flags() & vfs::mount_flag::all &
+          ~(vfs::mount_flag::rel_atime | vfs::mount_flag::no_symlinks);
   if (m.has(vfs::mount_flag::rel_atime)) f |= rel_atime;
   if (m.has(vfs::mount_flag::no_symlinks)) f |= no_symlinks;
   if (m.super().is_read_only()) f |= vfs::mount_flag::read_only;
@@ -218,6 +219,8 @@ Value readlinkat(Task& me, Fd dir, UserStr path, UserAddr buffer, int size) {
   }
   if (!at.inode().is_magic_link()) {
     const std::string_view target = at.inode().target();
+    // It leads nowhere for this caller.
+    if (target.empty()) return Errno::enoent;
     const usize n = std::min(target.size(), static_cast<usize>(size));
     TRY(core::write_user(buffer, target.data(), n));
     return u64{n};
@@ -258,9 +261,13 @@ Value change_times(Task& me, const vfs::Path& at, const vfs::NewTimes& times) {
 
 }  // namespace
 
-Value fchmodat(Task& me, Fd dir, UserStr path, u32 mode) {
-  const vfs::Path at = TRY(find_path(me, dir, path, 0));
+Value fchmodat2(Task& me, Fd dir, UserStr path, u32 mode, int flags) {
+  if ((flags & ~(uapi::at_symlink_nofollow | uapi::at_empty_path)) != 0) return Errno::einval;
+  const vfs::Path at = TRY(find_path(me, dir, path, flags));
   return changed(at, vfs::change_mode(me.asker(), at, mode));
+}
+Value fchmodat(Task& me, Fd dir, UserStr path, u32 mode) {
+  return fchmodat2(me, dir, path, mode, 0);
 }
 Value chmod(Task& me, UserStr path, u32 mode) { return fchmodat(me, cwd, path, mode); }
 Value fchmod(Task& me, Fd fd, u32 mode) {
@@ -291,7 +298,12 @@ Result<i64> time_of(const uapi::kernel_timespec& t, bool& now) {
   if (now) return core::real_ns();
   if (t.tv_nsec == uapi::utime_omit) return vfs::NewTimes::omit;
   if (t.tv_nsec < 0 || t.tv_nsec >= static_cast<i64>(ns_per_s)) return Errno::einval;
-  return t.tv_sec * static_cast<i64>(ns_per_s) + t.tv_nsec;
+  // Beyond what fits in nanoseconds: the end of time.
+  i64 ns = 0;
+  if (__builtin_mul_overflow(t.tv_sec, static_cast<i64>(ns_per_s), &ns) ||
+      __builtin_add_overflow(ns, t.tv_nsec, &ns))
+    return t.tv_sec < 0 ? vfs::NewTimes::first : vfs::NewTimes::last;
+  return std::max(ns, vfs::NewTimes::first);
 }
 
 Result<vfs::NewTimes> times_of(const std::array<uapi::kernel_timespec, 2>& t) {
@@ -308,8 +320,11 @@ vfs::NewTimes both_now() {
   return {.atime_ns = now, .mtime_ns = now, .both_now = true};
 }
 
-Value set_times(Task& me, UserStr path, const vfs::NewTimes& times) {
-  return change_times(me, TRY(find_path(me, cwd, path, 0)), times);
+/// Of a path, or of what a descriptor is open on. EFAULT: there is neither.
+Value set_times(Task& me, Fd dir, UserStr path, const vfs::NewTimes& times) {
+  if (!path.is_null()) return change_times(me, TRY(find_path(me, dir, path, 0)), times);
+  if (dir.number == uapi::at_fdcwd) return Errno::efault;
+  return change_times(me, TRY(path_behind(me, dir)), times);
 }
 
 }  // namespace
@@ -331,7 +346,7 @@ Value utimensat(Task& me, Fd dir, UserStr path, UserAddr times, int flags) {
   return change_times(me, TRY(find_path(me, dir, path, flags)), want);
 }
 
-Value utimes(Task& me, UserStr path, UserAddr times) {
+Value futimesat(Task& me, Fd dir, UserStr path, UserAddr times) {
   vfs::NewTimes want = both_now();
   if (times.value != 0) {
     std::array<uapi::timeval, 2> t{};
@@ -342,8 +357,10 @@ Value utimes(Task& me, UserStr path, UserAddr times) {
     want =
         TRY(times_of({{{t[0].tv_sec, t[0].tv_usec * 1000}, {t[1].tv_sec, t[1].tv_usec * 1000}}}));
   }
-  return set_times(me, path, want);
+  return set_times(me, dir, path, want);
 }
+
+Value utimes(Task& me, UserStr path, UserAddr times) { return futimesat(me, cwd, path, times); }
 
 Value utime(Task& me, UserStr path, UserAddr times) {
   vfs::NewTimes want = both_now();
@@ -352,7 +369,7 @@ Value utime(Task& me, UserStr path, UserAddr times) {
     TRY(core::read_user(t.data(), times, sizeof(t)));
     want = TRY(times_of({{{t[0], 0}, {t[1], 0}}}));
   }
-  return set_times(me, path, want);
+  return set_times(me, cwd, path, want);
 }
 
 namespace {

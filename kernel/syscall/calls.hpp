@@ -12,6 +12,7 @@
 #include "uapi/sysinfo.hpp"
 #include "uapi/time.hpp"
 #include "uapi/uio.hpp"
+#include "uapi/ustat.hpp"
 #include "uapi/utsname.hpp"
 
 namespace auk::syscall::calls {
@@ -25,10 +26,6 @@ Value read(Task&, Fd, UserAddr buffer, u64 size);
 Value write(Task&, Fd, UserAddr buffer, u64 size);
 Value pread64(Task&, Fd, UserAddr buffer, u64 size, i64 offset);
 Value pwrite64(Task&, Fd, UserAddr buffer, u64 size, i64 offset);
-Value readv(Task&, Fd, UserAddr vector, u64 count);
-Value writev(Task&, Fd, UserAddr vector, u64 count);
-Value preadv(Task&, Fd, UserAddr vector, u64 count, i64 offset);
-Value pwritev(Task&, Fd, UserAddr vector, u64 count, i64 offset);
 Value close(Task&, Fd);
 Value close_range(Task&, u32 first, u32 last, u32 flags);
 Value lseek(Task&, Fd, i64 offset, int whence);
@@ -43,11 +40,64 @@ Value ftruncate(Task&, Fd, i64 size);
 Value fsync(Task&, Fd);
 Value fdatasync(Task&, Fd);
 Value sync(Task&);
-Value sendfile(Task&, Fd to, Fd from, UserAddr offset, u64 count);
+Value syncfs(Task&, Fd);
+Value sync_file_range(Task&, Fd, i64 offset, i64 size, u32 flags);
+Value readahead(Task&, Fd, i64 offset, u64 size);
+Value fadvise64(Task&, Fd, i64 offset, i64 size, int advice);
 
+// space.cpp
+Value fallocate(Task&, Fd, u32 mode, i64 offset, i64 size);
+Value memfd_create(Task&, UserStr name, u32 flags);
+Value memfd_secret(Task&, u32 flags);
+Value userfaultfd(Task&, u32 flags);
+Value cachestat(Task&, Fd, UserAddr range, UserAddr out, u32 flags);
+
+// old.cpp
+Value ustat(Task&, u32 device, UserOut<uapi::ustat>);
+Value sysfs(Task&, int option, u64 first, UserAddr second);
+Value vhangup(Task&);
+// security.cpp
+Value lsm_list_modules(Task&, UserOut<u64> ids, UserAddr size, u32 flags);
+Value lsm_get_self_attr(Task&, u32 attribute, UserAddr to, UserAddr size, u32 flags);
+Value lsm_set_self_attr(Task&, u32 attribute, UserAddr from, u32 size, u32 flags);
+// landlock.cpp
+Value landlock_create_ruleset(Task&, UserAddr from, u64 size, u32 flags);
+Value landlock_add_rule(Task&, Fd, int kind, UserAddr rule, u32 flags);
+Value landlock_restrict_self(Task&, Fd, u32 flags);
+// mount_report.cpp
+Value statmount(Task&, UserAddr request, UserAddr to, u64 size, u32 flags);
+Value listmount(Task&, UserAddr request, UserOut<u64> ids, u64 count, u32 flags);
+// mount_object.cpp
+Value fsopen(Task&, UserStr type, u32 flags);
+Value fspick(Task&, Fd dir, UserStr path, u32 flags);
+Value fsconfig(Task&, Fd, u32 command, UserAddr key, UserAddr value, int more);
+Value fsmount(Task&, Fd, u32 flags, u32 wanted);
+Value open_tree(Task&, Fd dir, UserStr path, u32 flags);
+Value move_mount(Task&, Fd from_dir, UserStr from, Fd to_dir, UserStr to, u32 flags);
+Value mount_setattr(Task&, Fd dir, UserStr path, u32 flags, UserAddr at, u64 size);
+// pidfd.cpp
+Value pidfd_open(Task&, int pid, u32 flags);
+Value pidfd_getfd(Task&, Fd, int number, u32 flags);
+Value pidfd_send_signal(Task&, Fd, u32 signal, UserAddr info, u32 flags);
+Value process_mrelease(Task&, Fd, u32 flags);
+// kcmp.cpp
+Value kcmp(Task&, int first, int second, int kind, u64 a, u64 b);
+
+// vector.cpp
+Value readv(Task&, Fd, UserAddr vector, u64 count);
+Value writev(Task&, Fd, UserAddr vector, u64 count);
+Value preadv(Task&, Fd, UserAddr vector, u64 count, i64 offset);
+Value pwritev(Task&, Fd, UserAddr vector, u64 count, i64 offset);
+Value preadv2(Task&, Fd, UserAddr vector, u64 count, i64 offset, u64 high, u32 flags);
+Value pwritev2(Task&, Fd, UserAddr vector, u64 count, i64 offset, u64 high, u32 flags);
+
+// splice.cpp
+Value splice(Task&, Fd from, UserAddr from_offset, Fd to, UserAddr to_offset, u64 size, u32 flags);
+Value tee(Task&, Fd from, Fd to, u64 size, u32 flags);
+Value vmsplice(Task&, Fd, UserAddr vector, u64 count, u32 flags);
+Value sendfile(Task&, Fd to, Fd from, UserAddr offset, u64 count);
 Value copy_file_range(Task&, Fd from, UserAddr from_offset, Fd to, UserAddr to_offset, u64 size,
                       u32 flags);
-Value fadvise64(Task&, Fd, i64 offset, i64 size, int advice);
 
 // xattr.cpp
 Value setxattr(Task&, UserStr path, UserStr name, UserAddr value, u64 size, u32 flags);
@@ -89,10 +139,22 @@ Value getcwd(Task&, UserAddr buffer, u64 size);
 Value umask(Task&, u32 mask);
 Value openat2(Task&, Fd dir, UserStr path, UserAddr arguments, u64 size);
 
+// handle.cpp
+Value name_to_handle_at(Task&, Fd dir, UserStr path, UserAddr handle, UserAddr mount_id, u32 flags);
+Value open_by_handle_at(Task&, Fd mount, UserAddr handle, u32 flags);
+
+// accounting.cpp
+Value acct(Task&, UserStr path);
+
+// quota.cpp
+Value quotactl(Task&, u32 word, UserStr special, u32, UserAddr);
+Value quotactl_fd(Task&, Fd fd, u32 word, u32, UserAddr);
+
 // mount.cpp
 Value mount(Task&, UserStr source, UserStr target, UserStr type, u64 flags, UserAddr data);
 Value umount2(Task&, UserStr target, u32 flags);
 Value pivot_root(Task&, UserStr new_root, UserStr put_old);
+Value setns(Task&, Fd, u32 kinds);
 Value unshare(Task&, u64 flags);
 
 // attributes.cpp
@@ -109,6 +171,7 @@ Value faccessat2(Task&, Fd dir, UserStr path, u32 mode, int flags);
 Value readlink(Task&, UserStr path, UserAddr buffer, int size);
 Value readlinkat(Task&, Fd dir, UserStr path, UserAddr buffer, int size);
 Value chmod(Task&, UserStr path, u32 mode);
+Value fchmodat2(Task&, Fd dir, UserStr path, u32 mode, int flags);
 Value fchmod(Task&, Fd, u32 mode);
 Value fchmodat(Task&, Fd dir, UserStr path, u32 mode);
 Value chown(Task&, UserStr path, u32 uid, u32 gid);
@@ -116,6 +179,7 @@ Value lchown(Task&, UserStr path, u32 uid, u32 gid);
 Value fchown(Task&, Fd, u32 uid, u32 gid);
 Value fchownat(Task&, Fd dir, UserStr path, u32 uid, u32 gid, int flags);
 Value utimensat(Task&, Fd dir, UserStr path, UserAddr times, int flags);
+Value futimesat(Task&, Fd dir, UserStr path, UserAddr times);
 Value utimes(Task&, UserStr path, UserAddr times);
 Value utime(Task&, UserStr path, UserAddr times);
 Value getdents64(Task&, Fd, UserAddr buffer, u32 size);
@@ -126,7 +190,12 @@ Value brk(Task&, UserAddr end);
 Value mmap(Task&, UserAddr at, u64 size, u64 protection, u64 flags, Fd fd, u64 offset);
 Value munmap(Task&, UserAddr at, u64 size);
 Value mprotect(Task&, UserAddr at, u64 size, u64 protection);
+Value pkey_mprotect(Task&, UserAddr at, u64 size, u64 protection, int key);
+Value pkey_alloc(Task&, u64 flags, u64 rights);
+Value pkey_free(Task&, int key);
+Value mseal(Task&, UserAddr at, u64 size, u64 flags);
 Value mremap(Task&, UserAddr at, u64 size, u64 new_size, u64 flags, UserAddr to);
+Value remap_file_pages(Task&, UserAddr at, u64 size, u64 protection, u64 page_offset, u64 flags);
 Value madvise(Task&, UserAddr at, u64 size, int advice);
 Value msync(Task&, UserAddr at, u64 size, int flags);
 Value mincore(Task&, UserAddr at, u64 size, UserAddr out);
@@ -141,6 +210,7 @@ Value process_vm_readv(Task&, int pid, UserAddr own, u64 own_count, UserAddr the
                        u64 their_count, u64 flags);
 Value process_vm_writev(Task&, int pid, UserAddr own, u64 own_count, UserAddr theirs,
                         u64 their_count, u64 flags);
+Value process_madvise(Task&, Fd, UserAddr vector, u64 count, int advice, u32 flags);
 
 // process.cpp
 Value fork(Task&);
@@ -184,6 +254,10 @@ Value sched_rr_get_interval(Task&, int pid, UserOut<uapi::kernel_timespec> inter
 // nice.cpp
 Value getpriority(Task&, int which, int who);
 Value setpriority(Task&, int which, int who, int nice);
+
+// io_priority.cpp
+Value ioprio_set(Task&, int which, int who, int priority);
+Value ioprio_get(Task&, int which, int who);
 
 // prctl.cpp
 Value prctl(Task&, int option, u64 a, u64 b, u64 c, u64 d);
@@ -253,6 +327,8 @@ Value clock_settime(Task&, int clock, UserIn<uapi::kernel_timespec> in);
 Value clock_getres(Task&, int clock, UserOut<uapi::kernel_timespec> out);
 Value gettimeofday(Task&, UserAddr time, UserAddr zone);
 Value settimeofday(Task&, UserAddr time, UserAddr zone);
+Value adjtimex(Task&, UserAddr address);
+Value clock_adjtime(Task&, int clock, UserAddr address);
 Value time(Task&, UserOut<i64> out);
 Value nanosleep(Task&, UserIn<uapi::kernel_timespec> want, UserAddr rest);
 Value clock_nanosleep(Task&, int clock, int flags, UserIn<uapi::kernel_timespec> want,
@@ -265,6 +341,10 @@ Value setitimer(Task&, int which, UserAddr in, UserAddr out);
 // futex.cpp
 Value futex(Task&, UserAddr word, int operation, u32 value, u64 timeout, UserAddr word2,
             u32 value3);
+Value futex_waitv(Task&, UserAddr waits, u32 count, u32 flags, UserAddr timeout, int clock);
+Value futex_wake(Task&, UserAddr word, u64 mask, int count, u32 flags);
+Value futex_wait(Task&, UserAddr word, u64 value, u64 mask, u32 flags, UserAddr timeout, int clock);
+Value futex_requeue(Task&, UserAddr waits, u32 flags, int wake, int move);
 
 // timer.cpp
 Value timer_create(Task&, int clock, UserIn<uapi::sigevent> event, UserOut<u32> out);
@@ -329,5 +409,8 @@ Value signalfd4(Task&, Fd, UserIn<u64> mask, u64 set_size, u32 flags);
 
 // isa/calls.cpp
 Value arch_prctl(Task&, int option, u64 arg);
+Value iopl(Task&, u32 level);
+Value ioperm(Task&, u64 first, u64 count, int allow);
+Value map_shadow_stack(Task&, UserAddr at, u64 size, u32 flags);
 
 }  // namespace auk::syscall::calls

@@ -1,10 +1,11 @@
 // Time: see clock_gettime(2), gettimeofday(2), nanosleep(2), clock_nanosleep(2), setitimer(2).
 #include "generated/uapi/time.hpp"
-#include "io/timerfd.hpp"
+#include "io/real_clock.hpp"
 #include "syscall/calls.hpp"
 #include "syscall/cpu_clock.hpp"
 #include "syscall/restart.hpp"
 #include "syscall/support.hpp"
+#include "time/wall_clock.hpp"
 
 namespace auk::syscall::calls {
 namespace {
@@ -15,10 +16,10 @@ constexpr u64 ns_per_us = 1000;
 Result<u64> clock_now(Task& me, int clock) {
   switch (clock) {
     case uapi::clock_realtime:
-    case uapi::clock_realtime_coarse:
-    case uapi::clock_tai: return static_cast<u64>(core::real_ns());
+    case uapi::clock_realtime_coarse: return static_cast<u64>(core::real_ns());
+    case uapi::clock_tai: return static_cast<u64>(core::tai_ns());
+    case uapi::clock_monotonic_raw: return core::raw_clock_ns();
     case uapi::clock_monotonic:
-    case uapi::clock_monotonic_raw:
     case uapi::clock_monotonic_coarse:
     case uapi::clock_boottime: return core::clock_ns();
     default: break;
@@ -30,13 +31,17 @@ Result<u64> clock_now(Task& me, int clock) {
 Result<i64> load_time_of_day(UserAddr from) {
   uapi::timeval t{};
   TRY(core::read_user(&t, from, sizeof(t)));
-  if (t.tv_sec < 0 || t.tv_usec < 0 || t.tv_usec >= us_per_s) return Errno::einval;
-  return t.tv_sec * static_cast<i64>(ns_per_s) + t.tv_usec * static_cast<i64>(ns_per_us);
+  if (t.tv_usec < 0 || t.tv_usec >= us_per_s) return Errno::einval;
+  return static_cast<i64>(TRY(to_ns({t.tv_sec, t.tv_usec * static_cast<i64>(ns_per_us)})));
 }
 
-Value set_real_time(Task& me, i64 now_ns) {
-  if (!me.cred().has(ident::Cap::sys_time)) return Errno::eperm;
-  core::set_real_offset(now_ns - static_cast<i64>(core::clock_ns()));
+/// EINVAL: too late a time for any clock.
+Result<i64> settable(i64 ns) { return ns >= time::last_real_ns ? Result<i64>(Errno::einval) : ns; }
+
+bool may_set_time(const Task& me) { return me.cred().has(ident::Cap::sys_time); }
+
+Value set_real_time(i64 now_ns) {
+  TRY(time::set_real_time(now_ns));
   io::clock_was_set();
   return u64{0};
 }
@@ -54,8 +59,9 @@ Value clock_settime(Task& me, int clock, UserIn<uapi::kernel_timespec> in) {
     return Errno::eperm;
   }
   if (clock != uapi::clock_realtime) return Errno::einval;
-  const u64 now = TRY(to_ns(TRY(in.load())));
-  return set_real_time(me, static_cast<i64>(now));
+  const i64 now = TRY(settable(static_cast<i64>(TRY(to_ns(TRY(in.load()))))));
+  if (!may_set_time(me)) return Errno::eperm;
+  return set_real_time(now);
 }
 
 Value clock_getres(Task& me, int clock, UserOut<uapi::kernel_timespec> out) {
@@ -78,15 +84,54 @@ Value gettimeofday(Task&, UserAddr time, UserAddr zone) {
     TRY(core::write_user(time, &t, sizeof(t)));
   }
   if (zone.value != 0) {
-    const uapi::timezone none{0, 0};
-    TRY(core::write_user(zone, &none, sizeof(none)));
+    const time::Zone known = time::zone();
+    const uapi::timezone z{known.minutes_west, known.dst};
+    TRY(core::write_user(zone, &z, sizeof(z)));
   }
   return u64{0};
 }
 
-Value settimeofday(Task& me, UserAddr time, UserAddr) {
-  if (time.value == 0) return u64{0};
-  return set_real_time(me, TRY(load_time_of_day(time)));
+Value settimeofday(Task& me, UserAddr time, UserAddr zone) {
+  const bool has_time = time.value != 0, has_zone = zone.value != 0;
+  i64 now_ns = 0;
+  if (has_time) now_ns = TRY(settable(TRY(load_time_of_day(time))));
+  uapi::timezone z{};
+  if (has_zone) TRY(core::read_user(&z, zone, sizeof(z)));
+  if (!may_set_time(me)) return Errno::eperm;
+  if (has_zone && TRY(time::set_zone({z.tz_minuteswest, z.tz_dsttime}, !has_time)))
+    io::clock_was_set();
+  return has_time ? set_real_time(now_ns) : Value(u64{0});
+}
+
+namespace {
+
+Result<time::Adjusted> adjust(Task& me, uapi::timex& t) {
+  const time::Adjusted done = TRY(time::adjust(t, may_set_time(me)));
+  if (done.is_moved) io::clock_was_set();
+  return done;
+}
+
+}  // namespace
+
+Value adjtimex(Task& me, UserAddr address) {
+  uapi::timex t{};
+  TRY(core::read_user(&t, address, sizeof(t)));
+  Result<time::Adjusted> done = adjust(me, t);
+  TRY(core::write_user(address, &t, sizeof(t)));
+  if (!done.ok()) return done.error();
+  return static_cast<u64>(done->state);
+}
+
+Value clock_adjtime(Task& me, int clock, UserAddr address) {
+  uapi::timex t{};
+  TRY(core::read_user(&t, address, sizeof(t)));
+  if (clock != uapi::clock_realtime) {
+    if (clock >= 0) TRY(clock_now(me, clock));
+    return clock < 0 && !is_cpu_clock(clock) ? Errno::einval : Errno::eopnotsupp;
+  }
+  const time::Adjusted done = TRY(adjust(me, t));
+  TRY(core::write_user(address, &t, sizeof(t)));
+  return static_cast<u64>(done.state);
 }
 
 Value time(Task&, UserOut<i64> out) {
@@ -123,9 +168,12 @@ Value clock_nanosleep(Task& me, int clock, int flags, UserIn<uapi::kernel_timesp
     if (clock == uapi::clock_thread_cputime_id) return Errno::eopnotsupp;
     return sleep_on_cpu_clock(me, clock, is_moment, TRY(to_ns(TRY(want.load()))), rest);
   }
-  const u64 now = TRY(clock_now(me, clock));
-  // Nobody can sleep on these.
+  TRY(clock_now(me, clock));
+  io::TimerClock kind = io::TimerClock::steady;
   switch (clock) {
+    case uapi::clock_realtime: kind = io::TimerClock::real; break;
+    case uapi::clock_tai: kind = io::TimerClock::tai; break;
+    // Nobody can sleep on these.
     case uapi::clock_monotonic_raw:
     case uapi::clock_realtime_coarse:
     case uapi::clock_monotonic_coarse: return Errno::eopnotsupp;
@@ -133,9 +181,7 @@ Value clock_nanosleep(Task& me, int clock, int flags, UserIn<uapi::kernel_timesp
   }
   const u64 ns = TRY(to_ns(TRY(want.load())));
   if (!is_moment) return sleep(me, deadline_in(ns), rest);
-  if (ns <= now) return u64{0};
-  const bool interrupted =
-      sleep_until_signal(deadline_in(ns - now)) == sched::WaitResult::interrupted;
+  const bool interrupted = io::sleep_until(kind, ns) == sched::WaitResult::interrupted;
   return interrupted ? Value(restart::no_hand) : Value(u64{0});
 }
 

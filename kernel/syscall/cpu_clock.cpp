@@ -19,7 +19,7 @@ class CpuSleep final : public proc::CpuTimer {
   Atomic<bool> over_{false};
   Atomic<bool> told_{false};
 
-  void expire(proc::CpuTimers&) override { over_.store_release(true); }
+  void expire(proc::CpuTimers&, u64) override { over_.store_release(true); }
   void tell() override {
     queue_.wake_all();
     told_.store_release(true);

@@ -15,7 +15,8 @@ AUK_COLD u64 absent(const Task& me, const machine::Registers& r) {
     const u64 bit = u64{1} << (number % 64);
     if ((reported[number / 64].fetch_or_relaxed(bit) & bit) == 0)
       core::log_info("{}[{}]: system call {} is absent (arguments {:x} {:x} {:x} {:x})", me.name(),
-                     me.tid(), number, r.argument(0), r.argument(1), r.argument(2), r.argument(3));
+                     me.pid->number(), number, r.argument(0), r.argument(1), r.argument(2),
+                     r.argument(3));
   }
   return -static_cast<u64>(Errno::enosys);
 }

@@ -1,48 +1,25 @@
-// Open files: reading, writing, descriptors. See read(2), readv(2), dup(2), fcntl(2), pipe(2).
+// Open files: reading, writing, descriptors. See read(2), dup(2), fcntl(2), pipe(2).
 #include <algorithm>
 
 #include "generated/uapi/fcntl.hpp"
+#include "generated/uapi/fs.hpp"
+#include "generated/uapi/ioctl.hpp"
 #include "generated/uapi/resource.hpp"
 #include "generated/uapi/unistd.hpp"
 #include "io/pipe.hpp"
 #include "syscall/calls.hpp"
 #include "syscall/lock.hpp"
 #include "syscall/ranges.hpp"
-#include "syscall/support.hpp"
+#include "syscall/transfer.hpp"
 #include "vfs/notify.hpp"
+#include "vfs/seal.hpp"
 
 namespace auk::syscall::calls {
 namespace {
 
-Result<Ref<io::File>> readable(Task& me, Fd fd) {
-  Ref<io::File> f = TRY(file_of(me, fd));
-  if (!f->is_readable()) return Errno::ebadf;
-  return f;
-}
-Result<Ref<io::File>> writable(Task& me, Fd fd) {
-  Ref<io::File> f = TRY(file_of(me, fd));
-  if (!f->is_writable()) return Errno::ebadf;
-  return f;
-}
-
 Result<io::UserRange> range_of(UserAddr at, u64 size) {
   if (!core::is_user_range(at, size)) return Errno::efault;
   return io::UserRange{at, std::min(size, most_bytes)};
-}
-
-/// Writes by `how`, within the caller's limit. That nobody reads, or that the limit is reached, is
-/// also a signal.
-template <class F> Value write_with(Task& me, io::File& f, io::IoBuf& buf, F how) {
-  const u64 limit = me.group->limit(uapi::rlimit_fsize);
-  buf.limit_file_size(limit);
-  Result<usize> r = how(buf);
-  if (r.ok()) {
-    if (*r > 0) vfs::notify::happened(f, uapi::in_modify);
-    return u64{*r};
-  }
-  if (r.error() == Errno::epipe && f.breaks_pipe()) signal_writer(me, uapi::sigpipe);
-  if (r.error() == Errno::efbig && limit != uapi::rlim_infinity) signal_writer(me, uapi::sigxfsz);
-  return r.error();
 }
 
 io::PipeMaker pipe_maker(const Task& me) {
@@ -55,75 +32,42 @@ io::PipeMaker pipe_maker(const Task& me) {
           .may_exceed_limits = may_exceed_size || cred.has(ident::Cap::sys_admin)};
 }
 
-/// What a read answers; watches are told.
-Value moved(const io::File& f, Result<usize> r) {
-  if (!r.ok()) return r.error();
-  if (*r > 0) vfs::notify::happened(f, uapi::in_access);
-  return u64{*r};
-}
-
 }  // namespace
 
 Value read(Task& me, Fd fd, UserAddr buffer, u64 size) {
   const Ref<io::File> f = TRY(readable(me, fd));
   io::IoBuf buf(TRY(range_of(buffer, size)));
-  return moved(*f, f->read(buf));
+  return counted_read(me, finish_read(*f, f->read(buf)));
 }
 
 Value write(Task& me, Fd fd, UserAddr buffer, u64 size) {
   const Ref<io::File> f = TRY(writable(me, fd));
   io::IoBuf buf(TRY(range_of(buffer, size)));
-  return write_with(me, *f, buf, [&](io::IoBuf& b) { return f->write(b); });
+  return counted_write(me, write_with(me, *f, buf, [&](io::IoBuf& b) { return f->write(b); }));
 }
+
+namespace {
+
+/// Where there are no positions nothing is tried at one.
+bool was_tried(const Value& v) { return v.ok() || v.error() != Errno::espipe; }
+
+}  // namespace
 
 Value pread64(Task& me, Fd fd, UserAddr buffer, u64 size, i64 offset) {
   if (offset < 0) return Errno::einval;
   const Ref<io::File> f = TRY(readable(me, fd));
   io::IoBuf buf(TRY(range_of(buffer, size)));
-  return moved(*f, f->read_at(buf, static_cast<u64>(offset)));
+  Value v = finish_read(*f, f->read_at(buf, static_cast<u64>(offset)));
+  return was_tried(v) ? counted_read(me, std::move(v)) : std::move(v);
 }
 
 Value pwrite64(Task& me, Fd fd, UserAddr buffer, u64 size, i64 offset) {
   if (offset < 0) return Errno::einval;
   const Ref<io::File> f = TRY(writable(me, fd));
   io::IoBuf buf(TRY(range_of(buffer, size)));
-  return write_with(me, *f, buf,
-                    [&](io::IoBuf& b) { return f->write_at(b, static_cast<u64>(offset)); });
-}
-
-Value readv(Task& me, Fd fd, UserAddr vector, u64 count) {
-  const Ref<io::File> f = TRY(readable(me, fd));
-  Ranges ranges;
-  TRY(ranges.load(vector, count));
-  io::IoBuf buf(ranges.all());
-  return moved(*f, f->read(buf));
-}
-
-Value writev(Task& me, Fd fd, UserAddr vector, u64 count) {
-  const Ref<io::File> f = TRY(writable(me, fd));
-  Ranges ranges;
-  TRY(ranges.load(vector, count));
-  io::IoBuf buf(ranges.all());
-  return write_with(me, *f, buf, [&](io::IoBuf& b) { return f->write(b); });
-}
-
-Value preadv(Task& me, Fd fd, UserAddr vector, u64 count, i64 offset) {
-  if (offset < 0) return Errno::einval;
-  const Ref<io::File> f = TRY(readable(me, fd));
-  Ranges ranges;
-  TRY(ranges.load(vector, count));
-  io::IoBuf buf(ranges.all());
-  return moved(*f, f->read_at(buf, static_cast<u64>(offset)));
-}
-
-Value pwritev(Task& me, Fd fd, UserAddr vector, u64 count, i64 offset) {
-  if (offset < 0) return Errno::einval;
-  const Ref<io::File> f = TRY(writable(me, fd));
-  Ranges ranges;
-  TRY(ranges.load(vector, count));
-  io::IoBuf buf(ranges.all());
-  return write_with(me, *f, buf,
-                    [&](io::IoBuf& b) { return f->write_at(b, static_cast<u64>(offset)); });
+  Value v = write_with(me, *f, buf,
+                       [&](io::IoBuf& b) { return f->write_at(b, static_cast<u64>(offset)); });
+  return was_tried(v) ? counted_write(me, std::move(v)) : std::move(v);
 }
 
 Value close(Task& me, Fd fd) {
@@ -184,6 +128,16 @@ Value duplicate_from(Task& me, Ref<io::File> f, u64 least, bool close_on_exec) {
   return static_cast<u64>(fd);
 }
 
+Value seals(const io::File& f, u32 command, u32 arg) {
+  const bool adds = command == uapi::f_add_seals;
+  if (adds && !f.is_writable()) return Errno::eperm;
+  vfs::Inode* const inode = vfs::inode_of(f);
+  if (inode == nullptr) return Errno::einval;
+  if (!adds) return u64{TRY(vfs::seal::get(*inode))};
+  TRY(vfs::seal::add(*inode, arg));
+  return u64{0};
+}
+
 }  // namespace
 
 Value fcntl(Task& me, Fd fd, u32 command, u64 arg) {
@@ -203,12 +157,15 @@ Value fcntl(Task& me, Fd fd, u32 command, u64 arg) {
       f->set_flags((f->flags() & ~changeable) | (static_cast<u32>(arg) & changeable));
       return u64{0};
     case uapi::f_getpipe_sz:
-      if (is_path) return Errno::ebadf;
-      if (f->pipe_capacity() == 0) return Errno::ebadf;
-      return f->pipe_capacity();
+      if (is_path || f->pipe() == nullptr) return Errno::ebadf;
+      return io::capacity_of(*f->pipe());
     case uapi::f_setpipe_sz:
+      if (is_path || f->pipe() == nullptr) return Errno::ebadf;
+      return io::set_capacity(*f->pipe(), static_cast<u32>(arg), pipe_maker(me));
+    case uapi::f_add_seals:
+    case uapi::f_get_seals:
       if (is_path) return Errno::ebadf;
-      return TRY(f->set_pipe_capacity(static_cast<u32>(arg), pipe_maker(me)));
+      return seals(*f, command, static_cast<u32>(arg));
     case uapi::f_getlk:
     case uapi::f_setlk:
     case uapi::f_setlkw:
@@ -221,13 +178,40 @@ Value fcntl(Task& me, Fd fd, u32 command, u64 arg) {
   }
 }
 
+namespace {
+
+/// The commands that mean the descriptor or the file system, or nothing to a device: they are free
+/// to whoever has a device open, landlock(7).
+bool is_about_any_file(u32 command) {
+  switch (command) {
+    case uapi::fioclex:
+    case uapi::fionclex:
+    case uapi::fionbio:
+    case uapi::fioasync:
+    case uapi::fioqsize:
+    case uapi::fifreeze:
+    case uapi::fithaw:
+    case uapi::fs_ioc_fiemap:
+    case uapi::figetbsz:
+    case uapi::ficlone:
+    case uapi::ficlonerange:
+    case uapi::fideduperange:
+    case uapi::fs_ioc_getfsuuid:
+    case uapi::fs_ioc_getfssysfspath: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
 Value ioctl(Task& me, Fd fd, u32 command, u64 arg) {
   const Ref<io::File> f = TRY(file_of(me, fd));
-  constexpr u32 fionclex = 0x5450, fioclex = 0x5451, fionbio = 0x5421;
+  if (const Result<void> r = f->check(io::Withheld::ioctl); !r.ok() && !is_about_any_file(command))
+    return r.error();
   switch (command) {
-    case fioclex: TRY(me.files->set_close_on_exec(fd.number, true)); return u64{0};
-    case fionclex: TRY(me.files->set_close_on_exec(fd.number, false)); return u64{0};
-    case fionbio: {
+    case uapi::fioclex: TRY(me.files->set_close_on_exec(fd.number, true)); return u64{0};
+    case uapi::fionclex: TRY(me.files->set_close_on_exec(fd.number, false)); return u64{0};
+    case uapi::fionbio: {
       const u32 on = TRY(UserIn<u32>(UserAddr(arg)).load());
       f->set_flags((f->flags() & ~u32{uapi::o_nonblock}) | (on != 0 ? uapi::o_nonblock : 0));
       return u64{0};
@@ -239,7 +223,8 @@ Value ioctl(Task& me, Fd fd, u32 command, u64 arg) {
 Value pipe2(Task& me, UserAddr fds, u32 flags) {
   constexpr u32 known = uapi::o_cloexec | uapi::o_nonblock | uapi::o_direct;
   if ((flags & ~known) != 0) return Errno::einval;
-  mem::Box<io::PipeEnds> ends = TRY(io::make_pipe(flags & u32{uapi::o_nonblock}, pipe_maker(me)));
+  mem::Box<io::PipeEnds> ends =
+      TRY(io::make_pipe(flags & (uapi::o_nonblock | uapi::o_direct), pipe_maker(me)));
   return install_pair(me, fds, std::move(ends->read), std::move(ends->write),
                       (flags & uapi::o_cloexec) != 0);
 }
@@ -250,7 +235,9 @@ Value ftruncate(Task& me, Fd fd, i64 size) {
   if (size < 0) return Errno::einval;
   const Ref<io::File> f = TRY(file_of(me, fd));
   if (!f->is_writable()) return Errno::einval;
+  TRY(f->check(io::Withheld::truncate));
   TRY(check_file_size(me, static_cast<u64>(size)));
+  TRY(prepare_change(me, *f));
   TRY(f->truncate(static_cast<u64>(size)));
   vfs::notify::happened(*f, uapi::in_modify);
   return u64{0};
@@ -267,102 +254,33 @@ Value fdatasync(Task& me, Fd fd) { return fsync(me, fd); }
 // Nothing is ever behind: every file system here lives in memory.
 Value sync(Task&) { return u64{0}; }
 
-namespace {
-
-/// Moves up to `count` bytes through one page; stops early like read and write do. Without an
-/// offset the file's own position counts.
-Result<u64> copy_between(io::File& from, u64* offset, io::File& to, u64* to_offset, u64 count) {
-  struct Page {
-    std::array<byte, page_size> bytes;
-  };
-  mem::Box<Page> page = TRY(mem::Box<Page>::make(ALLOC_SITE));
-  u64 done = 0;
-  while (done < count) {
-    const usize want = std::min<u64>(count - done, page_size);
-    io::IoBuf in(std::span(page->bytes).first(want));
-    Result<usize> got = offset != nullptr ? from.read_at(in, *offset) : from.read(in);
-    if (!got.ok()) return done > 0 ? Result<u64>(done) : got.error();
-    if (*got == 0) break;
-    io::IoBuf out(std::span(page->bytes).first(*got));
-    Result<usize> put = to_offset != nullptr ? to.write_at(out, *to_offset) : to.write(out);
-    if (!put.ok()) return done > 0 ? Result<u64>(done) : put.error();
-    done += *put;
-    vfs::notify::happened(from, uapi::in_access);
-    vfs::notify::happened(to, uapi::in_modify);
-    if (offset != nullptr) *offset += *put;
-    if (to_offset != nullptr) *to_offset += *put;
-    if (*put < *got) break;
-  }
-  return done;
+Value syncfs(Task& me, Fd fd) {
+  TRY(file_of(me, fd));
+  return u64{0};
 }
 
-}  // namespace
-
-Value sendfile(Task& me, Fd to, Fd from, UserAddr offset, u64 count) {
-  const Ref<io::File> in = TRY(readable(me, from));
-  const Ref<io::File> out = TRY(writable(me, to));
-  // Only files with pages can be sent without a copy by the program; pipes and terminals cannot.
-  if (!in->map_object().ok()) return Errno::einval;
-  count = std::min(count, most_bytes);
-  if (offset.value == 0) return copy_between(*in, nullptr, *out, nullptr, count);
-  u64 at = TRY(UserIn<u64>(offset).load());
-  if (static_cast<i64>(at) < 0) return Errno::einval;
-  const u64 done = TRY(copy_between(*in, &at, *out, nullptr, count));
-  TRY(UserOut<u64>(offset).store(at));
-  return done;
+Value sync_file_range(Task& me, Fd fd, i64 offset, i64 size, u32 flags) {
+  const Ref<io::File> f = TRY(file_of(me, fd));
+  i64 end = 0;
+  if ((flags & ~u32{uapi::sync_file_range_write_and_wait}) != 0 || offset < 0 || size < 0 ||
+      __builtin_add_overflow(offset, size, &end))
+    return Errno::einval;
+  const vfs::Inode* const i = vfs::inode_of(*f);
+  const bool has_bytes =
+      i != nullptr && (i->is_regular() || i->is_directory() || i->type() == vfs::mode::block);
+  return has_bytes ? Value(u64{0}) : Value(Errno::espipe);
 }
 
-namespace {
-
-/// An offset of the program, or the file's position. EINVAL below zero.
-Result<u64> start_offset(io::File& f, UserAddr offset) {
-  const i64 at =
-      offset.value == 0 ? TRY(f.seek(0, uapi::seek_cur)) : TRY(UserIn<i64>(offset).load());
-  return at < 0 ? Result<u64>(Errno::einval) : Result<u64>(static_cast<u64>(at));
-}
-Result<void> keep_offset(io::File& f, UserAddr offset, u64 at) {
-  if (offset.value != 0) return UserOut<u64>(offset).store(at);
-  TRY(f.seek(static_cast<i64>(at), uapi::seek_set));
-  return {};
-}
-
-Result<void> check_regular(const io::File& f) {
-  const vfs::Inode* const i = vfs::inode_of(f);
-  if (i != nullptr && i->is_directory()) return Errno::eisdir;
-  return i != nullptr && i->is_regular() ? Result<void>() : Result<void>(Errno::einval);
-}
-
-}  // namespace
-
-Value copy_file_range(Task& me, Fd from, UserAddr from_offset, Fd to, UserAddr to_offset, u64 size,
-                      u32 flags) {
-  const Ref<io::File> in = TRY(file_of(me, from));
-  const Ref<io::File> out = TRY(file_of(me, to));
-  if (flags != 0) return Errno::einval;
-  TRY(check_regular(*in));
-  TRY(check_regular(*out));
-  u64 in_at = TRY(start_offset(*in, from_offset));
-  u64 out_at = TRY(start_offset(*out, to_offset));
-  if (!in->is_readable() || !out->is_writable()) return Errno::ebadf;
-  if ((out->flags() & vfs::open_flag::append) != 0) return Errno::ebadf;
-  constexpr u64 last = INT64_MAX;
-  if (size > last - in_at || size > last - out_at) return Errno::eoverflow;
-  size = std::min(size, most_bytes);
-  const bool is_same = vfs::inode_of(*in) == vfs::inode_of(*out);
-  if (is_same && in_at < out_at + size && out_at < in_at + size) return Errno::einval;
-  if (size == 0) return u64{0};
-  TRY(check_file_size(me, out_at + 1));
-  const u64 done = TRY(copy_between(*in, &in_at, *out, &out_at, size));
-  if (done > 0) {
-    TRY(keep_offset(*in, from_offset, in_at));
-    TRY(keep_offset(*out, to_offset, out_at));
-  }
-  return done;
+Value readahead(Task& me, Fd fd, i64, u64) {
+  const Ref<io::File> f = TRY(readable(me, fd));
+  const vfs::Inode* const i = vfs::inode_of(*f);
+  // What is in memory need not be read ahead.
+  return i != nullptr && i->is_regular() ? Value(u64{0}) : Value(Errno::einval);
 }
 
 Value fadvise64(Task& me, Fd fd, i64, i64 size, int advice) {
   const Ref<io::File> f = TRY(file_of(me, fd));
-  if (f->pipe_capacity() != 0) return Errno::espipe;
+  if (f->pipe() != nullptr) return Errno::espipe;
   if (size < 0 || advice < uapi::posix_fadv_normal || advice > uapi::posix_fadv_noreuse)
     return Errno::einval;
   // Files in memory can neither be read ahead nor dropped.

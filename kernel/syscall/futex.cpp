@@ -1,10 +1,14 @@
 // futex(2): one call for many operations.
 #include "proc/futex.hpp"
 
+#include <algorithm>
+
 #include "generated/uapi/futex.hpp"
+#include "generated/uapi/time.hpp"
 #include "syscall/calls.hpp"
 #include "syscall/restart.hpp"
 #include "syscall/support.hpp"
+#include "uapi/futex.hpp"
 
 namespace auk::syscall {
 namespace {
@@ -67,6 +71,8 @@ Value calls::futex(Task& me, UserAddr word, int operation, u32 value, u64 timeou
   const bool real_time = (operation & uapi::futex_clock_realtime) != 0;
   const int command = operation & uapi::futex_cmd_mask;
   const auto count = static_cast<i32>(value);
+  // Who asks for none to be woken wakes one all the same, as ever.
+  const i32 least_one = std::max(count, 1);
   const auto second_count = static_cast<i32>(timeout);
   const u64 deadline = TRY(futex_deadline(UserAddr(timeout), time_of(command, real_time)));
   if (real_time && !knows_real_time(command)) return Errno::enosys;
@@ -78,9 +84,9 @@ Value calls::futex(Task& me, UserAddr word, int operation, u32 value, u64 timeou
                        .bitset = command == uapi::futex_wait ? any : value3,
                        .deadline_ns = deadline,
                        .is_private = is_private});
-    case uapi::futex_wake: return u64{TRY(proc::futex_wake(me, word, count, any, is_private))};
+    case uapi::futex_wake: return u64{TRY(proc::futex_wake(me, word, least_one, any, is_private))};
     case uapi::futex_wake_bitset:
-      return u64{TRY(proc::futex_wake(me, word, count, value3, is_private))};
+      return u64{TRY(proc::futex_wake(me, word, least_one, value3, is_private))};
     case uapi::futex_requeue:
       return u64{
           TRY(proc::futex_requeue(me, word, word2, count, second_count, nullptr, is_private))};
@@ -107,6 +113,79 @@ Value calls::futex(Task& me, UserAddr word, int operation, u32 value, u64 timeou
       return u64{TRY(proc::futex_requeue_lock(me, word, word2, second_count, value3, is_private))};
     default: return Errno::enosys;
   }
+}
+
+// --- futex_wait(2) and its kin: the same, one call each ------------------------------------------
+
+namespace {
+
+/// What stands in `flags` of these: the size of the word, of which there is one, and whose it is.
+Result<bool> is_private(u32 flags) {
+  constexpr u32 known = uapi::futex2_size_mask | uapi::futex2_private;
+  if ((flags & ~known) != 0 || (flags & uapi::futex2_size_mask) != uapi::futex2_size_u32)
+    return Errno::einval;
+  return (flags & uapi::futex2_private) != 0;
+}
+
+Result<u32> word_value(u64 v) {
+  if (v > ~u32{0}) return Errno::einval;
+  return static_cast<u32>(v);
+}
+
+Result<u64> moment(UserAddr at, int clock) {
+  if (at.value == 0) return sched::no_deadline;
+  if (clock != uapi::clock_monotonic && clock != uapi::clock_realtime) return Errno::einval;
+  return futex_deadline(at, clock == uapi::clock_realtime ? Time::real_moment : Time::moment);
+}
+
+Result<void> load_waits(UserAddr at, std::span<proc::FutexWait> out) {
+  for (usize i = 0; i < out.size(); ++i) {
+    const uapi::futex_waitv v = TRY((core::UserIn<uapi::futex_waitv>(at) + i).load());
+    if (v.pad != 0) return Errno::einval;
+    out[i].is_private = TRY(is_private(v.flags));
+    out[i].value = TRY(word_value(v.val));
+    out[i].word = UserAddr(v.uaddr);
+  }
+  return {};
+}
+
+}  // namespace
+
+Value calls::futex_waitv(Task& me, UserAddr waits, u32 count, u32 flags, UserAddr timeout,
+                         int clock) {
+  using Waits = std::array<proc::FutexWait, uapi::futex_waitv_max>;
+  if (flags != 0 || count == 0 || count > uapi::futex_waitv_max || waits.value == 0)
+    return Errno::einval;
+  const u64 deadline = TRY(moment(timeout, clock));
+  const mem::Box<Waits> all = TRY(mem::Box<Waits>::make(ALLOC_SITE));
+  const auto wanted = std::span(*all).first(count);
+  TRY(load_waits(waits, wanted));
+  return u64{TRY(proc::futex_wait_any(me, wanted, deadline))};
+}
+
+Value calls::futex_wake(Task& me, UserAddr word, u64 mask, int count, u32 flags) {
+  const bool own = TRY(is_private(flags));
+  const u32 bits = TRY(word_value(mask));
+  return u64{TRY(proc::futex_wake(me, word, count, bits, own))};
+}
+
+Value calls::futex_wait(Task& me, UserAddr word, u64 value, u64 mask, u32 flags, UserAddr timeout,
+                        int clock) {
+  proc::FutexWait w{.word = word};
+  w.is_private = TRY(is_private(flags));
+  w.value = TRY(word_value(value));
+  w.bitset = TRY(word_value(mask));
+  w.deadline_ns = TRY(moment(timeout, clock));
+  return done(proc::futex_wait(me, w));
+}
+
+Value calls::futex_requeue(Task& me, UserAddr waits, u32 flags, int wake, int move) {
+  if (flags != 0 || waits.value == 0) return Errno::einval;
+  std::array<proc::FutexWait, 2> both;
+  TRY(load_waits(waits, both));
+  if (both[0].is_private != both[1].is_private) return Errno::einval;
+  return u64{TRY(proc::futex_requeue(me, both[0].word, both[1].word, wake, move, &both[0].value,
+                                     both[0].is_private))};
 }
 
 }  // namespace auk::syscall

@@ -10,6 +10,7 @@
 #include "generated/uapi/reboot.hpp"
 #include "generated/uapi/resource.hpp"
 #include "mem/pages.hpp"
+#include "proc/exit.hpp"
 #include "proc/usage.hpp"
 #include "random/random.hpp"
 #include "sched/load.hpp"
@@ -230,7 +231,7 @@ Value sysinfo(Task&, UserOut<uapi::sysinfo> out) {
   return u64{0};
 }
 
-Value getrandom(Task&, UserAddr buffer, u64 size, u32 flags) {
+Value getrandom(Task& me, UserAddr buffer, u64 size, u32 flags) {
   constexpr u32 known = uapi::grnd_nonblock | uapi::grnd_random | uapi::grnd_insecure;
   constexpr u32 contrary = uapi::grnd_random | uapi::grnd_insecure;
   if ((flags & ~known) != 0 || (flags & contrary) == contrary) return Errno::einval;
@@ -243,9 +244,37 @@ Value getrandom(Task&, UserAddr buffer, u64 size, u32 flags) {
     const Result<void> r = core::write_user(buffer + done, chunk.data(), n);
     if (!r.ok()) return done > 0 ? Value(done) : r.error();
     done += n;
+    // Who is in a hurry gets what there is.
+    if (done % page_size == 0 && me.has_work(sched::Interruptible::any)) return done;
   }
   return size;
 }
+
+namespace {
+
+/// In a namespace of processes it is the first one there that ends: reboot(2).
+Value reboot_namespace(Task& me, u32 command) {
+  u32 status = 0;
+  switch (command) {
+    case uapi::linux_reboot_cmd_restart:
+    case uapi::linux_reboot_cmd_restart2: status = uapi::sighup; break;
+    case uapi::linux_reboot_cmd_power_off:
+    case uapi::linux_reboot_cmd_halt: status = uapi::sigint; break;
+    default: return Errno::einval;
+  }
+  Ref<proc::Group> first;
+  {
+    auto t = proc::tree.lock();
+    me.pid_space().reboot_status = status;
+    if (auto* const g = static_cast<proc::Group*>(me.pid_space().first_process))
+      first = Ref<proc::Group>(*g);
+  }
+  if (first) (void)proc::send_to_group(*first, proc::kernel_signal(uapi::sigkill));
+  first = {};
+  proc::exit_group(me, 0);
+}
+
+}  // namespace
 
 Value reboot(Task& me, u32 magic1, u32 magic2, u32 command, UserAddr) {
   if (!me.cred().has(ident::Cap::sys_boot)) return Errno::eperm;
@@ -254,6 +283,7 @@ Value reboot(Task& me, u32 magic1, u32 magic2, u32 command, UserAddr) {
   if (magic1 != uapi::linux_reboot_magic1 ||
       std::find(second.begin(), second.end(), magic2) == second.end())
     return Errno::einval;
+  if (me.pid_space().level != 0) return reboot_namespace(me, command);
   switch (command) {
     case uapi::linux_reboot_cmd_power_off: report_memory(); core::power_off();
     case uapi::linux_reboot_cmd_restart: core::restart();

@@ -60,7 +60,7 @@ Result<LockRange> range_of(io::File& f, const uapi::flock& l) {
 }
 
 /// What l_start and its fellows say of a lock.
-void show(const LockRequest& found, uapi::flock& l) {
+void show(const Task& me, const LockRequest& found, uapi::flock& l) {
   if (found.type == LockType::none) {
     l.l_type = uapi::f_unlck;
     return;
@@ -72,7 +72,9 @@ void show(const LockRequest& found, uapi::flock& l) {
   l.l_len = found.range.end == LockRange::last
                 ? 0
                 : static_cast<i64>(found.range.end - found.range.start + 1);
-  l.l_pid = found.kind == LockKind::open_file ? -1 : static_cast<i32>(found.pid);
+  l.l_pid = found.kind == LockKind::open_file
+                ? -1
+                : static_cast<i32>(ident::translated(found.pid, me.pid_space()));
 }
 
 /// The descriptor was closed by another thread, which found no lock to give up then.
@@ -94,12 +96,12 @@ Value record_lock(Task& me, Fd fd, Ref<io::File> file, u32 command, UserAddr arg
   r.type = TRY(type_of(l.l_type));
   r.kind = is_open_file ? LockKind::open_file : LockKind::posix;
   r.owner = is_open_file ? static_cast<const void*>(file.get()) : me.files.get();
-  r.pid = me.group->number();
+  r.pid = me.group->pid->number();
   io::LockSpace* const space = file->lock_space();
   if (space == nullptr) return Errno::enolck;
   if (is_question) {
     if (is_open_file && l.l_pid != 0) return Errno::einval;
-    show(space->find_conflict(r), l);
+    show(me, space->find_conflict(r), l);
     TRY(core::UserOut<uapi::flock>(arg).store(l));
     return u64{0};
   }
@@ -108,11 +110,11 @@ Value record_lock(Task& me, Fd fd, Ref<io::File> file, u32 command, UserAddr arg
   if (is_open_file && l.l_pid != 0) return Errno::einval;
   if (is_open_file && r.type != LockType::none) file->note_lock();
   const bool may_wait = command == uapi::f_setlkw || command == uapi::f_ofd_setlkw;
-  TRY(space->set(r, may_wait));
+  TRY(space->set(*file, r, may_wait));
   if (!is_open_file && r.type != LockType::none && is_closed(me, fd, *file)) {
     r.type = LockType::none;
     r.range = {};
-    (void)space->set(r, false);
+    (void)space->set(*file, r, false);
     return Errno::ebadf;
   }
   return u64{0};
@@ -134,8 +136,9 @@ Value flock(Task& me, Fd fd, int operation) {
   io::LockSpace* const space = f->lock_space();
   if (space == nullptr) return Errno::enolck;
   r.owner = f.get();
+  r.pid = me.group->pid->number();
   if (r.type != LockType::none) f->note_lock();
-  TRY(space->set(r, (operation & uapi::lock_nb) == 0));
+  TRY(space->set(*f, r, (operation & uapi::lock_nb) == 0));
   return u64{0};
 }
 

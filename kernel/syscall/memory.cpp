@@ -4,11 +4,13 @@
 #include "base/math.hpp"
 #include "generated/uapi/mman.hpp"
 #include "proc/usage.hpp"
+#include "syscall/advice.hpp"
 #include "syscall/calls.hpp"
 #include "syscall/personality.hpp"
 #include "syscall/support.hpp"
+#include "vfs/seal.hpp"
 
-namespace auk::syscall::calls {
+namespace auk::syscall {
 namespace {
 
 using vm::VmaFlag;
@@ -34,8 +36,22 @@ Result<void> fill_from_file(io::File& f, bool shared, vm::MapRequest& r) {
     r.flags = r.flags.without(VmaFlag::may_write);
   }
   if (!f.is_readable()) return Errno::eacces;
+  if (const vfs::Path* const at = vfs::path_of(f);
+      at != nullptr && at->mount->has(vfs::mount_flag::no_exec)) {
+    if (r.flags.has(VmaFlag::execute)) return Errno::eperm;
+    r.flags = r.flags.without(VmaFlag::may_execute);
+  }
+  if (const vfs::Inode* const inode = vfs::inode_of(f);
+      shared && inode != nullptr && vfs::seal::forbids_writing(*inode)) {
+    if (r.flags.has(VmaFlag::write)) return Errno::eperm;
+    r.flags = r.flags.without(VmaFlag::may_write);
+  }
   r.object = TRY(f.map_object());
   if (r.flags.has(VmaFlag::grows_down)) return Errno::einval;
+  if (r.object->is_secret()) {
+    if (!shared) return Errno::einval;
+    r.flags |= VmaFlag::dont_dump;
+  }
   r.backing = Ref<vm::Backing>(f);
   return {};
 }
@@ -60,6 +76,8 @@ bool may_lock_at_all(const vm::Allowance& a) { return a.may_lock || a.locked != 
 
 }  // namespace
 
+namespace calls {
+
 Value brk(Task& me, UserAddr end) {
   const UserAddr old = me.space->layout().brk;
   const UserAddr now = me.space->set_brk(end, proc::memory_allowance(me));
@@ -72,7 +90,6 @@ Value brk(Task& me, UserAddr end) {
 
 Value mmap(Task& me, UserAddr at, u64 size, u64 protection, u64 flags, Fd fd, u64 offset) {
   if (offset % page_size != 0) return Errno::einval;
-  protection = with_implied_rights(me, protection);
   const bool anonymous = (flags & uapi::map_anonymous) != 0;
   Ref<io::File> file;
   if (!anonymous) {
@@ -83,6 +100,9 @@ Value mmap(Task& me, UserAddr at, u64 size, u64 protection, u64 flags, Fd fd, u6
     return Errno::einval;
   }
   if (size == 0) return Errno::einval;
+  const vfs::Path* const at_path = file ? vfs::path_of(*file) : nullptr;
+  if (at_path == nullptr || !at_path->mount->has(vfs::mount_flag::no_exec))
+    protection = with_implied_rights(me, protection);
   vm::MapRequest r;
   r.size = page_align(size);
   if (r.size == 0) return Errno::enomem;
@@ -153,11 +173,32 @@ Value mprotect(Task& me, UserAddr at, u64 size, u64 protection) {
   if (size == 0 || at.value + size < at.value) return Errno::enomem;
   if ((protection & ~known) != 0) return Errno::einval;
   if (!core::is_user_range(at, size)) return Errno::enomem;
-  protection = with_implied_rights(me, protection);
   // No stack grows upwards here.
   if (up) return Errno::einval;
-  TRY(me.space->protect(at, size, rights_of(protection), down, proc::memory_allowance(me)));
+  const u64 implied = with_implied_rights(me, protection) & ~protection;
+  TRY(me.space->protect(at, size, rights_of(protection), rights_of(implied), down,
+                        proc::memory_allowance(me)));
   return u64{0};
+}
+
+/// Without keys in the hardware, as Linux on such a machine: there is none to be had.
+Value pkey_mprotect(Task& me, UserAddr at, u64 size, u64 protection, int key) {
+  if (key == -1 || size == 0) return mprotect(me, at, size, protection);
+  return Errno::einval;
+}
+Value pkey_alloc(Task&, u64 flags, u64 rights) {
+  constexpr u64 known = uapi::pkey_disable_access | uapi::pkey_disable_write;
+  return flags != 0 || (rights & ~known) != 0 ? Errno::einval : Errno::enospc;
+}
+Value pkey_free(Task&, int) { return Errno::einval; }
+
+Value mseal(Task& me, UserAddr at, u64 size, u64 flags) {
+  if (flags != 0 || !is_page_aligned(at)) return Errno::einval;
+  const u64 aligned = page_align(size);
+  if ((size != 0 && aligned == 0) || at.value + aligned < at.value) return Errno::einval;
+  if (aligned == 0) return u64{0};
+  if (!core::is_user_range(at, aligned)) return Errno::enomem;
+  return done(me.space->seal(at, aligned));
 }
 
 Value mremap(Task& me, UserAddr at, u64 size, u64 new_size, u64 flags, UserAddr to) {
@@ -187,7 +228,36 @@ Value mremap(Task& me, UserAddr at, u64 size, u64 new_size, u64 flags, UserAddr 
   return now.value;
 }
 
-Value madvise(Task& me, UserAddr at, u64 size, int advice) {
+/// An area of its own for what is shown out of order, as Linux does it since 4.0.
+Value remap_file_pages(Task& me, UserAddr at, u64 size, u64 protection, u64 page_offset,
+                       u64 flags) {
+  const UserAddr start(align_down(at.value, page_size));
+  size = align_down(size, page_size);
+  if (protection != 0 || size == 0 || start.value + size < start.value) return Errno::einval;
+  if (page_offset + size / page_size < page_offset) return Errno::einval;
+  std::optional<vm::AreaView> area = me.space->area_from(start);
+  if (!area || area->start > start || !area->flags.has(VmaFlag::shared)) return Errno::einval;
+  if (page_offset > (~u64{0} >> 1) / page_size - size / page_size) return Errno::eoverflow;
+  vm::MapRequest r;
+  r.hint = start;
+  r.size = size;
+  r.fixed = true;
+  r.over = area->flags;
+  r.flags = area->flags & (vm::access_flags | vm::may_flags | VmaFlag::shared | VmaFlag::locked);
+  if (area->object->is_secret()) r.flags |= VmaFlag::dont_dump;
+  r.object = std::move(area->object);
+  r.backing = std::move(area->backing);
+  r.page_offset = page_offset;
+  r.allowance = proc::memory_allowance(me);
+  const bool is_filled = r.flags.has(VmaFlag::locked) || (flags & uapi::map_nonblock) == 0;
+  TRY(me.space->map(std::move(r)));
+  if (is_filled) (void)me.space->populate(start, size, {});
+  return u64{0};
+}
+
+}  // namespace calls
+
+Result<void> advise(vm::AddressSpace& space, UserAddr at, u64 size, int advice) {
   struct Change {
     int advice;
     vm::FlagChange flags;
@@ -214,6 +284,7 @@ Value madvise(Task& me, UserAddr at, u64 size, int advice) {
     case uapi::madv_free:
     case uapi::madv_dontneed:
     case uapi::madv_dontneed_locked:
+    case uapi::madv_remove:
     case uapi::madv_populate_read:
     case uapi::madv_populate_write: known = true; break;
     default: break;
@@ -222,24 +293,28 @@ Value madvise(Task& me, UserAddr at, u64 size, int advice) {
   const u64 aligned = page_align(size);
   if (size != 0 && aligned == 0) return Errno::einval;
   if (at.value + aligned < at.value) return Errno::einval;
-  if (aligned == 0) return u64{0};
+  if (aligned == 0) return {};
   if (!core::is_user_range(at, aligned)) return Errno::enomem;
   if (change != changes.end()) {
-    TRY(me.space->advise(at, aligned, change->flags, change->only_anonymous));
-    return u64{0};
+    return space.advise(at, aligned, change->flags, change->only_anonymous);
   }
   switch (advice) {
-    case uapi::madv_free: TRY(me.space->discard(at, aligned, vm::Discard::anonymous)); break;
-    case uapi::madv_dontneed: TRY(me.space->discard(at, aligned, vm::Discard::unlocked)); break;
-    case uapi::madv_dontneed_locked: TRY(me.space->discard(at, aligned, vm::Discard::all)); break;
-    case uapi::madv_populate_read: TRY(me.space->populate(at, aligned, vm::Access::read)); break;
-    case uapi::madv_populate_write: TRY(me.space->populate(at, aligned, vm::Access::write)); break;
+    case uapi::madv_free: return space.discard(at, aligned, vm::Discard::anonymous);
+    case uapi::madv_dontneed: return space.discard(at, aligned, vm::Discard::unlocked);
+    case uapi::madv_dontneed_locked: return space.discard(at, aligned, vm::Discard::all);
+    case uapi::madv_remove: return space.make_holes(at, aligned);
+    case uapi::madv_populate_read: return space.populate(at, aligned, vm::Access::read);
+    case uapi::madv_populate_write: return space.populate(at, aligned, vm::Access::write);
     default:
       // About pages that somebody may read or write back: every page is in memory, and stays.
-      TRY(me.space->check_sync(at, aligned, false));
-      break;
+      return space.check_sync(at, aligned, false);
   }
-  return u64{0};
+}
+
+namespace calls {
+
+Value madvise(Task& me, UserAddr at, u64 size, int advice) {
+  return done(advise(*me.space, at, size, advice));
 }
 
 Value msync(Task& me, UserAddr at, u64 size, int flags) {
@@ -266,6 +341,7 @@ Value mincore(Task& me, UserAddr at, u64 size, UserAddr out) {
     TRY(me.space->residency(at + done * page_size, now));
     TRY(core::write_user(out + done, now.data(), now.size()));
     done += now.size();
+    if (me.has_work(sched::Interruptible::fatal)) return Errno::eintr;
   }
   return u64{0};
 }
@@ -325,4 +401,5 @@ Value munlockall(Task& me) {
   return u64{0};
 }
 
-}  // namespace auk::syscall::calls
+}  // namespace calls
+}  // namespace auk::syscall

@@ -3,9 +3,13 @@
 
 #include "generated/uapi/mount.hpp"
 #include "generated/uapi/sched.hpp"
+#include "proc/access.hpp"
+#include "proc/nsfs.hpp"
 #include "syscall/calls.hpp"
+#include "syscall/pidfd.hpp"
 #include "syscall/support.hpp"
-#include "vfs/mounting.hpp"
+#include "vfs/fs_setup.hpp"
+#include "vfs/landlock.hpp"
 
 namespace auk::syscall::calls {
 namespace {
@@ -69,7 +73,7 @@ Result<void> move(Task& me, UserStr source, const vfs::Path& at) {
   const mem::Box<PathText> name = TRY(PathText::load(source));
   if (name->empty()) return Errno::einval;
   const vfs::Path from = TRY(vfs::find(me.asker(), {}, name->view(), vfs::WalkFlag::follow));
-  return vfs::move_mount(me.asker(), from, at);
+  return vfs::move_mount(me.asker(), from, at, vfs::Onto::top);
 }
 
 Result<void> change_type(Task& me, const vfs::Path& at, u64 flags) {
@@ -95,12 +99,21 @@ Result<void> mount_new(Task& me, UserStr source, UserStr type, const vfs::Path& 
   mem::Box<PathText> name;
   if (!source.is_null()) name = TRY(PathText::load(source));
   const std::string_view from = name ? name->view() : std::string_view();
-  Ref<vfs::Superblock> super = TRY(fs->open(me.asker(), from, options));
-  if ((flags & uapi::ms_rdonly) != 0) super->set_read_only(true);
-  Ref<vfs::Dentry> root(super->root());
-  Ref<vfs::Mount> m =
-      TRY(vfs::Mount::create(std::move(super), std::move(root), from, mount_flags(flags)));
-  return vfs::mount_fresh(me.asker(), std::move(m), at);
+  vfs::FsSetup setup(*fs);
+  if ((flags & uapi::ms_rdonly) != 0) setup.set_read_only(true);
+  TRY(setup.set({.name = "source", .value = from}));
+  TRY(setup.set_all(options));
+  TRY(setup.create(me.asker(), false));
+  return vfs::mount_fresh(me.asker(), TRY(setup.mount(mount_flags(flags))), at);
+}
+
+Result<void> remount(Task& me, const vfs::Path& at, u64 flags, std::string_view options) {
+  TRY(vfs::check_remount(me.asker(), at));
+  vfs::FsSetup setup(Ref<vfs::Superblock>(at.mount->super()));
+  setup.set_read_only((flags & uapi::ms_rdonly) != 0);
+  TRY(setup.set_all(options));
+  TRY(setup.apply(me.asker()));
+  return vfs::remount(me.asker(), at, remount_flags(flags, at));
 }
 
 }  // namespace
@@ -109,6 +122,7 @@ Value mount(Task& me, UserStr source, UserStr target, UserStr type, u64 flags, U
   Options options;
   TRY(options.load(data));
   const vfs::Path at = TRY(find_path(me, cwd, target, 0));
+  TRY(vfs::landlock::may_change_mounts(me.cred()));
   if (!me.cred().has(ident::Cap::sys_admin)) return Errno::eperm;
   constexpr u64 magic_mask = 0xffff0000, magic = 0xc0ed0000;
   if ((flags & magic_mask) == magic) flags &= ~magic_mask;
@@ -116,8 +130,7 @@ Value mount(Task& me, UserStr source, UserStr target, UserStr type, u64 flags, U
   constexpr u64 one_mount = uapi::ms_remount | uapi::ms_bind;
   if ((flags & one_mount) == one_mount)
     return done(vfs::change_mount(me.asker(), at, remount_flags(flags, at)));
-  if ((flags & uapi::ms_remount) != 0)
-    return done(vfs::remount(me.asker(), at, remount_flags(flags, at), options.view()));
+  if ((flags & uapi::ms_remount) != 0) return done(remount(me, at, flags, options.view()));
   if ((flags & uapi::ms_bind) != 0) return done(bind(me, source, at, (flags & uapi::ms_rec) != 0));
   if ((flags & types) != 0) return done(change_type(me, at, flags));
   if ((flags & uapi::ms_move) != 0) return done(move(me, source, at));
@@ -144,11 +157,58 @@ Value pivot_root(Task& me, UserStr new_root, UserStr put_old) {
   };
   const vfs::Path fresh = TRY(find(new_root));
   const vfs::Path old = TRY(find(put_old));
+  TRY(vfs::landlock::may_change_mounts(me.cred()));
   return done(vfs::pivot_root(me.asker(), fresh, old));
 }
 
+namespace {
+
+/// The namespaces that a descriptor stands for: itself, or those of a process by its pidfd. EBADF,
+/// EINVAL, ESRCH, EPERM.
+Result<proc::Namespaces> namespaces_named(Task& me, Fd fd, u64 kinds) {
+  const Ref<io::File> file = TRY(file_of(me, fd));
+  if (proc::Namespaces one = proc::namespace_behind(*file)) {
+    const u64 kind = one.mounts ? u64{uapi::clone_newns} : u64{uapi::clone_newpid};
+    if (kinds != 0 && kinds != kind) return Errno::einval;
+    return one;
+  }
+  if (proc::pid_behind(*file) == nullptr) return Errno::einval;
+  if (kinds == 0 || (kinds & ~proc::namespace_flags) != 0) return Errno::einval;
+  const Ref<Task> target = TRY(task_of_pidfd(me, fd));
+  TRY(proc::may_access(me, *target));
+  Ref<vfs::MountNamespace> space = TRY(target->mount_space());
+  proc::Namespaces all;
+  if ((kinds & uapi::clone_newns) != 0) all.mounts = std::move(space);
+  if ((kinds & uapi::clone_newpid) != 0) all.pids = Ref<ident::PidNamespace>(target->pid_space());
+  return all;
+}
+
+}  // namespace
+
+Value setns(Task& me, Fd fd, u32 kinds) {
+  const proc::Namespaces wanted = TRY(namespaces_named(me, fd, kinds));
+  const ident::Cred& cred = me.cred();
+  if (!cred.has(ident::Cap::sys_admin)) return Errno::eperm;
+  vfs::Path root;
+  if (wanted.mounts) {
+    if (!cred.has(ident::Cap::sys_chroot)) return Errno::eperm;
+    // Root and working directory go along: nobody else's may.
+    if (me.fs->ref_count() > 1) return Errno::einval;
+    root = TRY(vfs::top_of(*wanted.mounts));
+  }
+  // Children are never seen by fewer than their parent is.
+  if (wanted.pids && !wanted.pids->is_in(me.pid_space())) return Errno::einval;
+  const proc::NamespaceSet& now = *me.namespaces;
+  Ref<proc::NamespaceSet> set =
+      TRY(mem::make_ref<proc::NamespaceSet>(ALLOC_SITE, wanted.mounts ? wanted.mounts : now.mounts,
+                                            wanted.pids ? wanted.pids : now.pids_of_children));
+  if (wanted.mounts) TRY(me.fs->set_both(root, root));
+  me.replace(&Task::namespaces, std::move(set));
+  return u64{0};
+}
+
 Value unshare(Task& me, u64 flags) {
-  constexpr u64 known = uapi::clone_fs | uapi::clone_files | uapi::clone_newns |
+  constexpr u64 known = uapi::clone_fs | uapi::clone_files | proc::namespace_flags |
                         uapi::clone_thread | uapi::clone_sighand | uapi::clone_vm |
                         uapi::clone_sysvsem;
   if ((flags & ~known) != 0) return Errno::einval;
@@ -164,8 +224,8 @@ Value unshare(Task& me, u64 flags) {
   Ref<io::FdTable> files;
   if ((flags & uapi::clone_files) != 0 && me.files->ref_count() > 1) files = TRY(me.files->copy());
   Ref<proc::NamespaceSet> namespaces;
-  if ((flags & uapi::clone_newns) != 0)
-    namespaces = TRY(proc::copy_namespaces(me.namespaces, me.cred(), *fs, flags));
+  if ((flags & proc::namespace_flags) != 0)
+    namespaces = TRY(proc::copy_namespaces(me, fs ? *fs : *me.fs, flags));
   if (fs) me.replace(&Task::fs, std::move(fs));
   if (files) me.replace(&Task::files, std::move(files));
   if (namespaces) me.replace(&Task::namespaces, std::move(namespaces));

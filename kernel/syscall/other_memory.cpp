@@ -1,9 +1,12 @@
-// Memory of other processes: see process_vm_readv(2).
+// Memory of other processes: see process_vm_readv(2), process_madvise(2).
 //
 // A page that is written to is pinned meanwhile: a fork of its process copies it instead of sharing
 // what changes behind the page tables.
+#include "generated/uapi/mman.hpp"
 #include "proc/access.hpp"
+#include "syscall/advice.hpp"
 #include "syscall/calls.hpp"
+#include "syscall/pidfd.hpp"
 #include "syscall/ranges.hpp"
 
 namespace auk::syscall::calls {
@@ -30,7 +33,7 @@ Value move(Task& me, int pid, UserAddr own_vector, u64 own_count, UserAddr their
   usize done = 0;
   for (const io::UserRange& r : theirs.all()) {
     if (r.size == 0) continue;
-    Result<usize> n = proc::move_memory(*space, r, buf, way);
+    Result<usize> n = proc::move_memory(*space, r, buf, way, vm::FaultBy::kernel);
     if (!n.ok()) return done > 0 ? Value(u64{done}) : n.error();
     done += *n;
     if (*n < r.size) break;
@@ -47,6 +50,48 @@ Value process_vm_readv(Task& me, int pid, UserAddr own, u64 own_count, UserAddr 
 Value process_vm_writev(Task& me, int pid, UserAddr own, u64 own_count, UserAddr theirs,
                         u64 their_count, u64 flags) {
   return move(me, pid, own, own_count, theirs, their_count, flags, Way::to);
+}
+
+namespace {
+
+/// What changes nothing of what another program sees in its memory.
+bool is_for_others(int advice) {
+  return advice == uapi::madv_cold || advice == uapi::madv_pageout ||
+         advice == uapi::madv_willneed || advice == uapi::madv_collapse;
+}
+
+/// Any thread of a process that still has memory. ESRCH.
+Result<Ref<Task>> thread_with_memory(proc::Group& g) {
+  auto t = proc::tree.lock();
+  for (Task& task : g.tasks) {
+    auto lock = task.cred_lock.lock();
+    if (task.space) return Ref<Task>(task);
+  }
+  return Errno::esrch;
+}
+
+}  // namespace
+
+Value process_madvise(Task& me, Fd fd, UserAddr vector, u64 count, int advice, u32 flags) {
+  if (flags != 0) return Errno::einval;
+  Ranges ranges;
+  TRY(ranges.load(vector, count));
+  const Ref<proc::Group> group = TRY(process_named(me, fd));
+  const Ref<Task> target = TRY(thread_with_memory(*group));
+  const Ref<vm::AddressSpace> space =
+      TRY(proc::accessible_space(me, *target, proc::Ids::file_system));
+  if (!space) return Errno::esrch;
+  if (space != me.space) {
+    if (!is_for_others(advice)) return Errno::einval;
+    if (!me.cred().has(ident::Cap::sys_nice)) return Errno::eperm;
+  }
+  u64 bytes = 0;
+  for (const io::UserRange& r : ranges.all()) {
+    const Result<void> advised = advise(*space, r.start, r.size, advice);
+    if (!advised.ok()) return bytes > 0 ? Value(bytes) : advised.error();
+    bytes += r.size;
+  }
+  return bytes;
 }
 
 }  // namespace auk::syscall::calls

@@ -36,16 +36,6 @@ Value open_at(Task& me, Fd dir, UserStr path, u32 flags, u32 mode, vfs::WalkFlag
   return install_file(me, std::move(f), (flags & vfs::open_flag::close_on_exec) != 0);
 }
 
-/// O_TMPFILE includes O_DIRECTORY's bit, so that kernels without it fail.
-Result<void> check_temporary(u32 flags) {
-  constexpr u32 both = vfs::open_flag::temporary | vfs::open_flag::directory;
-  if ((flags & vfs::open_flag::temporary) == 0 || (flags & vfs::open_flag::path) != 0) return {};
-  if ((flags & both) != both || (flags & vfs::open_flag::create) != 0 ||
-      (flags & vfs::open_flag::access_mask) == 0)
-    return Errno::einval;
-  return {};
-}
-
 }  // namespace
 
 Value openat(Task& me, Fd dir, UserStr path, u32 flags, u32 mode) {
@@ -160,8 +150,12 @@ Value symlink(Task& me, UserStr target, UserStr path) { return symlinkat(me, tar
 Value truncate(Task& me, UserStr path, i64 size) {
   if (size < 0) return Errno::einval;
   const vfs::Path at = TRY(find_path(me, cwd, path, 0));
-  if (at.inode().is_regular()) TRY(check_file_size(me, static_cast<u64>(size)));
-  TRY(vfs::truncate(me.asker(), at, static_cast<u64>(size)));
+  const u64 limit = me.group->limit(uapi::rlimit_fsize);
+  const Result<void> r = vfs::truncate(me.asker(), at, static_cast<u64>(size), limit);
+  if (!r.ok()) {
+    if (r.error() == Errno::efbig) signal_writer(me, uapi::sigxfsz);
+    return r.error();
+  }
   vfs::notify::happened(*at.dentry, uapi::in_modify);
   return u64{0};
 }

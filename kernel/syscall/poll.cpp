@@ -239,7 +239,9 @@ Value select(Task& me, int count, UserAddr in, UserAddr out, UserAddr except, Us
     TRY(core::read_user(&t, timeout, sizeof(t)));
     if (t.tv_sec < 0 || t.tv_usec < 0) return Errno::einval;
     constexpr i64 us_per_s = 1'000'000;
-    const u64 ns = TRY(to_ns({t.tv_sec + t.tv_usec / us_per_s, t.tv_usec % us_per_s * 1000}));
+    i64 seconds = 0;
+    if (__builtin_add_overflow(t.tv_sec, t.tv_usec / us_per_s, &seconds)) return Errno::einval;
+    const u64 ns = TRY(to_ns({seconds, t.tv_usec % us_per_s * 1000}));
     deadline = ns == 0 ? 0 : deadline_in(ns);
   }
   Value v = do_select(me, count, {in, out, except}, deadline);

@@ -12,6 +12,7 @@
 #include "proc/exec.hpp"
 #include "proc/exit.hpp"
 #include "proc/jobs.hpp"
+#include "proc/pidfd.hpp"
 #include "proc/usage.hpp"
 #include "syscall/calls.hpp"
 #include "syscall/support.hpp"
@@ -36,35 +37,18 @@ Value clone(Task& me, u64 flags, UserAddr stack, UserAddr parent_tid, UserAddr c
                                   .stack = stack,
                                   .tls = tls,
                                   .parent_tid = parent_tid,
-                                  .child_tid = child_tid}))};
+                                  .child_tid = child_tid,
+                                  .pidfd = parent_tid}))};
 }
-
-namespace {
-
-/// A structure that grew over the years: bytes the program knows beyond ours must be zero.
-template <class T> Result<void> load_sized(T& out, UserAddr from, u64 size, u64 least) {
-  if (size < least) return Errno::einval;
-  if (size > page_size) return Errno::e2big;
-  TRY(core::read_user(&out, from, std::min<u64>(size, sizeof(T))));
-  std::array<byte, 64> chunk{};
-  for (u64 at = sizeof(T); at < size; at += chunk.size()) {
-    const usize n = std::min<u64>(chunk.size(), size - at);
-    TRY(core::read_user(chunk.data(), from + at, n));
-    if (std::any_of(chunk.begin(), chunk.begin() + static_cast<isize>(n),
-                    [](byte b) { return b != 0; }))
-      return Errno::e2big;
-  }
-  return {};
-}
-
-}  // namespace
 
 Value clone3(Task& me, UserAddr args, u64 size) {
   constexpr u64 first_version = 64;
   uapi::clone_args a{};
-  TRY(load_sized(a, args, size, first_version));
-  constexpr u64 signal_bits = 0xff;
-  if ((a.flags & (signal_bits | uapi::clone_detached)) != 0) return Errno::einval;
+  TRY(load_grown(a, args, size, first_version));
+  constexpr u64 signal_bits = 0xff, oldest = 0xffffffff;
+  constexpr u64 known = oldest | uapi::clone_clear_sighand;
+  if ((a.flags & ~known) != 0 || (a.flags & (signal_bits | uapi::clone_detached)) != 0)
+    return Errno::einval;
   if ((a.flags & (uapi::clone_thread | uapi::clone_parent)) != 0 && a.exit_signal != 0)
     return Errno::einval;
   if (a.exit_signal > proc::signal_count || a.set_tid_size != 0) return Errno::einval;
@@ -75,7 +59,8 @@ Value clone3(Task& me, UserAddr args, u64 size) {
                                   .stack = UserAddr(a.stack == 0 ? 0 : a.stack + a.stack_size),
                                   .tls = a.tls,
                                   .parent_tid = UserAddr(a.parent_tid),
-                                  .child_tid = UserAddr(a.child_tid)}))};
+                                  .child_tid = UserAddr(a.child_tid),
+                                  .pidfd = UserAddr(a.pidfd)}))};
 }
 
 namespace {
@@ -96,7 +81,7 @@ Result<Ref<io::File>> open_program(Task& me, const vfs::Path& at) {
   if (!at.inode().is_regular()) return Errno::eacces;
   const vfs::Asker who = me.asker();
   TRY(vfs::check_access(who.cred, at, vfs::Want::execute));
-  return vfs::open_path(who, at, 0, true);
+  return vfs::open_path(who, at, vfs::open_flag::execute, true);
 }
 
 Value exec_at(Task& me, Fd dir, UserStr path, UserAddr arguments, UserAddr environment, int flags) {
@@ -166,6 +151,7 @@ Value waitid(Task& me, int which, int id, UserAddr info, int options, UserOut<ua
   proc::WaitRequest r;
   r.options = static_cast<u32>(options);
   r.number = static_cast<u32>(id);
+  Ref<io::File> pidfd;
   switch (which) {
     case uapi::p_all: break;
     case uapi::p_pid:
@@ -177,9 +163,19 @@ Value waitid(Task& me, int which, int id, UserAddr info, int options, UserOut<ua
       r.which = proc::WaitRequest::Which::process_group;
       if (id == 0) r.number = TRY(proc::process_group_of(me, 0));
       break;
+    case uapi::p_pidfd:
+      if (id < 0) return Errno::einval;
+      pidfd = TRY(file_of(me, {id}));
+      r.which = proc::WaitRequest::Which::identity;
+      r.identity = proc::pid_behind(*pidfd);
+      if (r.identity == nullptr) return Errno::ebadf;
+      if (pidfd->is_nonblocking()) r.options |= static_cast<u32>(uapi::wnohang);
+      break;
     default: return Errno::einval;
   }
   const proc::WaitAnswer a = TRY(proc::wait_for_child(me, r));
+  // Who did not ask for it himself is told that way.
+  if (a.pid == 0 && (wanted & static_cast<u32>(uapi::wnohang)) == 0) return Errno::eagain;
   if (!usage.is_null() && a.pid != 0) TRY(usage.store(proc::to_rusage(a.usage)));
   if (info.value == 0) return u64{0};
   uapi::siginfo s{};

@@ -96,7 +96,8 @@ Value send_to_thread(Task& me, int group, int tid, u32 signal, const uapi::sigin
   if (tid <= 0) return Errno::einval;
   if (signal > proc::signal_count) return Errno::einval;
   const Ref<Task> t = TRY(proc::find_task(static_cast<u32>(tid)));
-  if (group > 0 && t->group->number() != static_cast<u32>(group)) return Errno::esrch;
+  if (group > 0 && t->group->pid->number_in(me.pid_space()) != static_cast<u32>(group))
+    return Errno::esrch;
   TRY(proc::may_signal(me, *t, signal));
   if (signal != 0) TRY(proc::send_to_task(*t, info));
   return u64{0};

@@ -27,7 +27,7 @@ class TaskActor final : public net::ActorSource {
   constexpr TaskActor() = default;
   net::Actor current() override {
     Task& me = proc::current();
-    return {me.asker(), me.group->number(), me.group->limit(uapi::rlimit_nofile)};
+    return {me.asker(), *me.group->pid, me.group->limit(uapi::rlimit_nofile)};
   }
 };
 constinit TaskActor task_actor;

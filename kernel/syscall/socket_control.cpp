@@ -35,8 +35,8 @@ Result<void> load_rights(Task& me, UserAddr at, u64 size, net::Ancillary& into) 
 
 /// A program may say of itself what it could be, and with capabilities anything.
 Result<void> load_identity(Task& me, UserAddr at, u64 size, net::Ancillary& into) {
-  if (size != sizeof(net::Credentials)) return Errno::einval;
-  const auto i = TRY(core::UserIn<net::Credentials>(at).load());
+  if (size != sizeof(net::ShownCredentials)) return Errno::einval;
+  const auto i = TRY(core::UserIn<net::ShownCredentials>(at).load());
   const ident::Cred& c = me.cred();
   const bool may_pid = i.pid == me.group->number() || c.has(ident::Cap::sys_admin);
   const bool may_uid =
@@ -44,18 +44,21 @@ Result<void> load_identity(Task& me, UserAddr at, u64 size, net::Ancillary& into
   const bool may_gid =
       i.gid == c.gid || i.gid == c.egid || i.gid == c.sgid || c.has(ident::Cap::setgid);
   if (!may_pid || !may_uid || !may_gid) return Errno::eperm;
-  if (i.pid != me.group->number()) TRY(ident::find_pid(i.pid));
-  into.sender = i;
+  const Ref<ident::Pid> pid =
+      i.pid == me.group->number() ? me.group->pid : TRY(proc::find_pid(i.pid));
+  into.sender =
+      net::Credentials{pid->number(), i.uid, i.gid, pid->level() == 0 ? Ref<ident::Pid>() : pid};
   return {};
 }
 
-/// One message that fits, and how far the next one is.
-Result<void> store_one(ControlRoom& room, i32 type, std::span<const byte> data) {
-  const Header h{.size = sizeof(Header) + data.size(), .level = uapi::sol_socket, .type = type};
+/// One message, and how far the next one is; nothing but MSG_CTRUNC if it does not fit.
+Result<u32> store_one(ControlRoom& room, i32 level, i32 type, std::span<const byte> data) {
+  const Header h{.size = sizeof(Header) + data.size(), .level = level, .type = type};
+  if (room.size - room.used < h.size) return net::message_flag::control_truncated;
   TRY(core::UserOut<Header>(room.at + room.used).store(h));
   TRY(core::write_user(room.at + room.used + sizeof(Header), data.data(), data.size()));
   room.used += std::min(align_up(h.size, alignment), room.size - room.used);
-  return {};
+  return 0;
 }
 
 /// As many files as there is room and descriptors for.
@@ -112,13 +115,12 @@ Result<void> load_control(Task& me, UserAddr at, u64 size, net::Ancillary& into)
 Result<u32> store_control(Task& me, const net::Socket& s, const net::Receiving& r,
                           ControlRoom& room, bool close_on_exec) {
   u32 flags = 0;
-  const bool wants_sender = s.options->is_on(uapi::so_passcred);
-  if (wants_sender && r.with.sender) {
-    const std::span<const byte> data = object_bytes(*r.with.sender);
-    if (room.size - room.used < sizeof(Header) + data.size())
-      flags |= net::message_flag::control_truncated;
-    else
-      TRY(store_one(room, uapi::scm_credentials, data));
+  if (r.control)
+    flags |=
+        TRY(store_one(room, r.control->level, r.control->type, object_bytes(r.control->value)));
+  if (s.options->is_on(uapi::so_passcred) && r.with.sender) {
+    const net::ShownCredentials seen = r.with.sender->seen_from(me.pid_space());
+    flags |= TRY(store_one(room, uapi::sol_socket, uapi::scm_credentials, object_bytes(seen)));
   }
   if (r.with.rights) flags |= TRY(store_rights(me, *r.with.rights, room, close_on_exec));
   return flags;

@@ -33,9 +33,9 @@ uapi::timeval to_timeval(u64 ns) {
 }
 
 /// What is asked for counts twice, for what it takes to keep it.
-u32 buffer_size(u32 wanted, i64 most) {
+u32 buffer_size(u32 wanted, i64 most, u32 least) {
   const u64 n = std::min<u64>(wanted, static_cast<u64>(most));
-  return std::max<u32>(static_cast<u32>(n * 2), net::least_buffer);
+  return std::max<u32>(static_cast<u32>(n * 2), least);
 }
 
 /// Those that are on or off and no more than told.
@@ -67,7 +67,8 @@ Result<void> set_buffer(Task& me, net::Socket& s, int option, u32 value) {
   const i64 most =
       is_forced ? no_limit
                 : (is_send ? net::most_send_buffer : net::most_receive_buffer).load_relaxed();
-  (is_send ? o.send_buffer : o.receive_buffer).store_relaxed(buffer_size(value, most));
+  const u32 least = is_send ? net::least_send_buffer : net::least_receive_buffer;
+  (is_send ? o.send_buffer : o.receive_buffer).store_relaxed(buffer_size(value, most, least));
   s.buffer_changed();
   return {};
 }
@@ -173,7 +174,9 @@ Result<void> get_option(net::Socket& s, int option, UserAddr at, UserAddr length
     case uapi::so_sndtimeo_old:
     case uapi::so_sndtimeo_new:
       return store_value_of(to_timeval(o.send_timeout_ns.load_relaxed()), at, length);
-    case uapi::so_peercred: return store_value_of(TRY(s.peer_identity()), at, length);
+    case uapi::so_peercred:
+      return store_value_of(TRY(s.peer_identity()).seen_from(proc::current().pid_space()), at,
+                            length);
     case uapi::so_peergroups: return store_groups(s, at, length);
     default: return Errno::enoprotoopt;
   }
@@ -184,13 +187,13 @@ Result<void> get_option(net::Socket& s, int option, UserAddr at, UserAddr length
 Value setsockopt(Task& me, Fd fd, int level, int option, UserAddr at, u32 size) {
   if (static_cast<i32>(size) < 0) return Errno::einval;
   const Ref<net::Socket> s = TRY(socket_at(me, fd));
-  if (level != uapi::sol_socket) return Errno::eopnotsupp;
+  if (level != uapi::sol_socket) return done(s->set_option(level, option, at, size));
   return done(set_option(me, *s, option, at, size));
 }
 
 Value getsockopt(Task& me, Fd fd, int level, int option, UserAddr at, UserAddr length) {
   const Ref<net::Socket> s = TRY(socket_at(me, fd));
-  if (level != uapi::sol_socket) return Errno::eopnotsupp;
+  if (level != uapi::sol_socket) return done(s->get_option(level, option, at, length));
   return done(get_option(*s, option, at, length));
 }
 

@@ -32,6 +32,16 @@ Result<vfs::Path> find_path(Task& me, Fd dir, core::UserStr path, int flags) {
   return vfs::find(me.asker(), start, name, how);
 }
 
+// O_TMPFILE includes O_DIRECTORY's bit, so that kernels without it fail.
+Result<void> check_temporary(u32 flags) {
+  constexpr u32 both = vfs::open_flag::temporary | vfs::open_flag::directory;
+  if ((flags & vfs::open_flag::temporary) == 0 || (flags & vfs::open_flag::path) != 0) return {};
+  if ((flags & both) != both || (flags & vfs::open_flag::create) != 0 ||
+      (flags & vfs::open_flag::access_mask) == 0)
+    return Errno::einval;
+  return {};
+}
+
 Result<Ref<io::File>> file_of(Task& me, Fd fd) {
   Ref<io::File> f = TRY(me.files->get(fd.number));
   if ((f->flags() & vfs::open_flag::path) != 0) return Errno::ebadf;
@@ -60,6 +70,17 @@ Value install_pair(Task& me, UserAddr numbers, Ref<io::File> first, Ref<io::File
 
 void signal_writer(Task& me, u32 signal) {
   (void)proc::send_to_task(me, proc::user_signal(signal, me, uapi::si_user));
+}
+
+Result<Ref<io::File>> readable(Task& me, Fd fd) {
+  Ref<io::File> f = TRY(file_of(me, fd));
+  if (!f->is_readable()) return Errno::ebadf;
+  return f;
+}
+Result<Ref<io::File>> writable(Task& me, Fd fd) {
+  Ref<io::File> f = TRY(file_of(me, fd));
+  if (!f->is_writable()) return Errno::ebadf;
+  return f;
 }
 
 Result<void> check_file_size(Task& me, u64 size) {

@@ -1,5 +1,7 @@
 // What the calls share: paths, descriptors, times.
 #pragma once
+#include <algorithm>
+
 #include "generated/uapi/fcntl.hpp"
 #include "sched/wait.hpp"
 #include "syscall/bind.hpp"
@@ -35,24 +37,50 @@ Result<vfs::Path> start_of(Task& me, Fd dir, std::string_view path);
 /// A path of the program, found. `flags`: AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH count.
 Result<vfs::Path> find_path(Task& me, Fd dir, core::UserStr path, int flags);
 
-/// A structure that grows from version to version: what the program has less of is zero, what it
-/// has more of must be. EINVAL if it is too small or too large for any version; E2BIG; EFAULT.
-template <class T> Result<T> load_sized(UserAddr at, u64 size) {
-  if (size < sizeof(T)) return Errno::einval;
+/// EINVAL: the flags of open(2) ask for O_TMPFILE, and for something that cannot go with it.
+Result<void> check_temporary(u32 flags);
+
+/// A structure that grows from version to version, `least` bytes in the first: what the program has
+/// less of is zero, what it has more of must be. E2BIG: too large for any version, or not zero;
+/// EINVAL: too small; EFAULT.
+template <class T> Result<void> load_grown(T& out, UserAddr from, u64 size, u64 least) {
   if (size > page_size) return Errno::e2big;
-  const T v = TRY(core::UserIn<T>(at).load());
-  for (u64 more = sizeof(T); more < size; ++more)
-    if (TRY(core::UserIn<u8>(at + more).load()) != 0) return Errno::e2big;
+  if (size < least) return Errno::einval;
+  TRY(core::read_user(&out, from, std::min<u64>(size, sizeof(T))));
+  std::array<byte, 64> chunk{};
+  for (u64 at = sizeof(T); at < size; at += chunk.size()) {
+    const usize n = std::min<u64>(chunk.size(), size - at);
+    TRY(core::read_user(chunk.data(), from + at, n));
+    if (std::any_of(chunk.begin(), chunk.begin() + static_cast<isize>(n),
+                    [](byte b) { return b != 0; }))
+      return Errno::e2big;
+  }
+  return {};
+}
+
+/// The same of one that has not grown yet.
+template <class T> Result<T> load_sized(UserAddr at, u64 size) {
+  T v{};
+  TRY(load_grown(v, at, size, sizeof(T)));
   return v;
 }
 
 /// EBADF; also for files that are open only as a path.
 Result<Ref<io::File>> file_of(Task& me, Fd fd);
+// The same for files that are open for it. EBADF.
+Result<Ref<io::File>> readable(Task& me, Fd fd);
+Result<Ref<io::File>> writable(Task& me, Fd fd);
 using proc::install_file;
 
 /// Two descriptors at once, which the program is told of first. EMFILE, EFAULT.
 Value install_pair(Task& me, UserAddr numbers, Ref<io::File> first, Ref<io::File> second,
                    bool close_on_exec);
+
+/// vfs::drop_privileges() of an open file that the thread is about to write.
+inline Result<void> prepare_change(Task& me, const io::File& f) {
+  vfs::Inode* const inode = vfs::inode_of(f);
+  return inode == nullptr ? Result<void>() : vfs::drop_privileges(me.cred(), *inode);
+}
 
 /// What a write does to the writer, beside failing.
 void signal_writer(Task& me, u32 signal);

@@ -15,8 +15,8 @@ using proc::PosixTimer;
 /// EINVAL for no clock, EOPNOTSUPP for one that has no timers.
 Result<io::TimerClock> clock_of(int clock) {
   switch (clock) {
-    case uapi::clock_realtime:
-    case uapi::clock_tai: return io::TimerClock::real;
+    case uapi::clock_realtime: return io::TimerClock::real;
+    case uapi::clock_tai: return io::TimerClock::tai;
     case uapi::clock_monotonic:
     case uapi::clock_boottime: return io::TimerClock::steady;
     case uapi::clock_monotonic_raw:
@@ -40,6 +40,8 @@ Result<void> read_event(Task& me, const uapi::sigevent& e, PosixTimer::Wanted& w
       if (!found.ok()) return Errno::einval;
       const Ref<Task> t = found.take();
       if (t->group != me.group) return Errno::einval;
+      // It may be about to take another number.
+      auto tree = proc::tree.lock();
       w.thread = t->pid;
       break;
     }

@@ -8,7 +8,8 @@
 
 namespace auk::time {
 
-/// Sets core::clock_scale. `pm_timer_port`: I/O port of the ACPI PM timer, 0 without one.
+/// Starts the clocks of core/clock.hpp. `pm_timer_port`: I/O port of the ACPI PM timer, 0 without
+/// one.
 void calibrate(u16 pm_timer_port, unsigned pm_timer_bits);
 
 }  // namespace auk::time

@@ -33,4 +33,12 @@ struct open_how {
 static_assert(sizeof(open_how) == 24);
 static_assert(std::has_unique_object_representations_v<open_how>);
 
+// What name_to_handle_at(2) fills; the handle's bytes follow. Not in a header that Linux exports.
+struct file_handle {  //= -
+  std::uint32_t handle_bytes;
+  std::int32_t handle_type;
+};
+static_assert(std::has_unique_object_representations_v<file_handle>);
+inline constexpr std::uint32_t max_handle_sz = 128;  //= -
+
 }  // namespace uapi

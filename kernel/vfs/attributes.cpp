@@ -1,4 +1,6 @@
 // What changes attributes: chmod(2), chown(2), utimensat(2), truncate(2); access(2).
+#include "vfs/file_caps.hpp"
+#include "vfs/landlock.hpp"
 #include "vfs/rights.hpp"
 
 namespace auk::vfs {
@@ -37,13 +39,16 @@ Result<void> change_owner(const Asker& who, const Path& at, u32 uid, u32 gid) {
        (gid != inode.gid.load_relaxed() && !who.cred.is_in_group(gid))))
     return Errno::eperm;
   // A program's set-id bits do not survive a change of owner.
-  u32 rights = inode.mode.load_relaxed() & ~mode::type_mask;
-  if (!inode.is_directory() && (uid != same || gid != same)) {
+  const u32 old_rights = inode.mode.load_relaxed() & ~mode::type_mask;
+  u32 rights = old_rights;
+  if (!inode.is_directory()) {
     rights &= ~mode::set_uid;
     if ((rights & 010) != 0) rights &= ~mode::set_gid;
   }
+  if (rights != old_rights && uid == same && gid == same && !owns(who, inode)) return Errno::eperm;
   TRY(inode.set_rights(rights, uid != same ? uid : inode.uid.load_relaxed(),
                        gid != same ? gid : inode.gid.load_relaxed()));
+  TRY(drop_file_caps(inode));
   inode.touch(false);
   return {};
 }
@@ -59,14 +64,35 @@ Result<void> change_times(const Asker& who, const Path& at, const NewTimes& time
   return inode.set_times(times);
 }
 
-Result<void> truncate(const Asker& who, const Path& at, u64 size) {
+Result<void> drop_privileges(const ident::Cred& cred, Inode& inode) {
+  constexpr u32 others_rights = mode::set_uid | mode::set_gid;
+  const bool has_caps = may_have_file_caps(inode);
+  if ((inode.mode.load_relaxed() & others_rights) == 0 && !has_caps) return {};
+  if (!inode.is_regular()) return {};
+  auto changing = inode.lock.lock();
+  if (has_caps) TRY(drop_file_caps(inode));
+  if ((inode.mode.load_relaxed() & others_rights) == 0 || cred.has(Cap::fsetid)) return {};
+  u32 rights = inode.mode.load_relaxed() & ~(mode::type_mask | mode::set_uid);
+  // Without the group's right to run it the bit has another meaning (mandatory locks, once).
+  constexpr u32 group_runs = 010;
+  const u32 gid = inode.gid.load_relaxed();
+  if ((rights & group_runs) != 0 || !cred.is_in_group(gid)) rights &= ~mode::set_gid;
+  TRY(inode.set_rights(rights, inode.uid.load_relaxed(), gid));
+  inode.touch(false);
+  return {};
+}
+
+Result<void> truncate(const Asker& who, const Path& at, u64 size, u64 limit) {
   Inode& inode = at.inode();
   if (inode.is_directory()) return Errno::eisdir;
   if (!inode.is_regular()) return Errno::einval;
   WriteAccess write;
   TRY(write.begin(*at.mount));
   TRY(check_permission(inode, who.cred, Want::write));
+  TRY(landlock::may(who, at, uapi::landlock_access_fs_truncate));
+  if (size > limit) return Errno::efbig;
   TRY(inode.prepare_write(Inode::Keep::bytes));
+  TRY(drop_privileges(who.cred, inode));
   auto changing = inode.lock.lock();
   return inode.resize(size);
 }

@@ -22,6 +22,7 @@ void Dentry::destroy(Dentry* d) {
     // A dentry that was only a cache still has its name.
     if (d->has_name()) unlink_name(*d);
     Dentry* const dir = d->directory();
+    if (d->alias_node.is_linked()) d->inode_->alias_gone(*d);
     if (d->inode_ != nullptr && d->inode_->links.load_relaxed() == 0) notify::removed(*d->inode_);
     if (d->inode_ != nullptr) (void)Ref<Inode>::adopt(d->inode_);
     core::rcu_call(*d);
@@ -59,7 +60,9 @@ void link_dentry(Dentry& dir, Dentry& child, mem::Box<Name> name) {
 }
 
 namespace {
+/// Its name was taken away.
 void forget(Dentry& d) {
+  if (d.inode().anchor.load_seq_cst() != nullptr) drop_anchored_name(d);
   if (KeptDentries* const kept = d.inode().super().kept()) kept->forget(d);
 }
 }  // namespace
@@ -67,6 +70,14 @@ void forget(Dentry& d) {
 void unlink_dentry(Dentry& child) {
   unlink_name(child);
   forget(child);
+}
+
+Result<Ref<Dentry>> make_lost(Dentry& dir, Ref<Inode> inode, std::string_view name) {
+  Ref<Dentry> d = TRY(Dentry::create(std::move(inode)));
+  mem::Box<Name> lost = TRY(Name::create(dir, *d, name));
+  hold(dir);
+  set_lost_name(*d, std::move(lost));
+  return d;
 }
 
 void move_dentry(Dentry& to_dir, Dentry& child, mem::Box<Name> name, Dentry* victim) {

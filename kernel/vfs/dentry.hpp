@@ -28,7 +28,8 @@ class Dentry final : public RefCounted<Dentry>, public core::RcuHead, public Nam
   friend class MemoryDirectory;
 
  public:
-  ListNode kept_node;  ///< the lock of KeptDentries guards it
+  ListNode kept_node;   ///< the lock of KeptDentries guards it
+  ListNode alias_node;  ///< of a list of its inode's; the file system says which, and who guards it
   Dentry() = default;
   ~Dentry();
   /// Without a name yet. ENOMEM.
@@ -80,6 +81,9 @@ Ref<Dentry> child_of(const Dentry& dir, std::string_view name);
 // With the locks of all directories concerned. `name` was made for these two.
 void link_dentry(Dentry& dir, Dentry& child, mem::Box<Name> name);
 void unlink_dentry(Dentry& child);
+/// For a file that never had a name: it is shown as one that was removed. No lock is needed.
+/// ENOMEM.
+Result<Ref<Dentry>> make_lost(Dentry& dir, Ref<Inode> inode, std::string_view name);
 void move_dentry(Dentry& to_dir, Dentry& child, mem::Box<Name> name, Dentry* victim);
 void exchange_dentries(Dentry& a, mem::Box<Name> for_a, Dentry& b, mem::Box<Name> for_b);
 

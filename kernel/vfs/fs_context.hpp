@@ -62,6 +62,7 @@ class FsContext final : public RefCounted<FsContext> {
   /// ENOMEM.
   Result<void> set_root(Path p) { return set(&p, nullptr); }
   Result<void> set_cwd(Path p) { return set(nullptr, &p); }
+  Result<void> set_both(Path root, Path cwd) { return set(&root, &cwd); }
   /// Every context that stands at `from`, with its root or working directory, stands at `to`
   /// afterwards. ENOMEM.
   static Result<void> move_all(const Path& from, const Path& to);

@@ -1,5 +1,7 @@
 #include "vfs/inode.hpp"
 
+#include "vfs/seal.hpp"
+
 #include "vfs/device.hpp"
 #include "vfs/kept.hpp"
 #include "vfs/mount.hpp"
@@ -18,6 +20,7 @@ Superblock::Superblock(bool is_stacked, u64 device)
 }
 
 void Superblock::destroy(Superblock* s) {
+  release_anchors(*s);
   // Without a root it never came to be a file system: there was no memory for it.
   if (s->root_ != nullptr) s->kill();
   if (s->kept_ != nullptr) mem::destroy(s->kept_);
@@ -62,6 +65,7 @@ void Inode::fill_stat(io::FileStat& s) const {
 }
 
 Result<void> Inode::set_rights(u32 rights, u32 new_uid, u32 new_gid) {
+  TRY(seal::check_rights(*this, rights));
   uid.store_relaxed(new_uid);
   gid.store_relaxed(new_gid);
   mode.store_relaxed(type() | rights);
@@ -79,6 +83,7 @@ Result<void> Inode::resize(u64 size) {
   // What has no bytes of its own has none to lose.
   vm::PageCache* const bytes = pages();
   if (bytes == nullptr) return {};
+  TRY(seal::check_size(*this, size));
   bytes->truncate(size);
   touch(true);
   return {};

@@ -5,7 +5,8 @@
 // classes; what it can do with a directory are the virtual functions of that directory's inode.
 // Life of an inode: in use -> evicted (the last user has gone, its data goes) -> freed a grace
 // period later, because walks look at inodes under RCU. Whoever holds an inode holds, directly or
-// not, a mount of its superblock, so an inode needs no reference to it.
+// not, a mount of its superblock, so an inode needs no reference to it; those that rules of
+// sandboxes name are let go with the last mount (anchor.hpp).
 // Locking: level inode, one sleeping lock per inode, for changes of the entries of a directory and
 // for size changes; the other fields are single words. Context: threads.
 #pragma once
@@ -16,16 +17,21 @@
 #include "io/file.hpp"
 #include "io/pipe.hpp"
 #include "sched/lock.hpp"
+#include "vfs/anchor.hpp"
+#include "vfs/parameters.hpp"
 #include "vfs/watch.hpp"
 #include "vm/object.hpp"
 
 namespace auk::vfs {
+
+class MountNamespace;
 
 class Path;
 class Inode;
 class Dentry;
 class MountChanges;
 class KeptDentries;
+class Exporter;
 
 /// The type bits of a mode.
 namespace mode {
@@ -66,12 +72,17 @@ class Superblock : public RefCounted<Superblock>, public core::RcuHead {
   /// arise and ancestors stay what they are.
   core::Guarded<core::level::rename, RenameNothing, sched::StackedSleepLock> rename_lock;
 
+  /// Who sets it up anew, one after the other.
+  core::Guarded<core::level::super_setup, RenameNothing, sched::SleepLock> setup_lock;
+
   /// `is_stacked`: its operations call those of other file systems. `device`: the number of the
   /// disk it is on, if it is on one.
   explicit Superblock(bool is_stacked = false, u64 device = 0);
   bool is_stacked() const { return is_stacked_; }
   Atomic<u32> watches{0};       ///< of its inodes, by inotify(7)
   Atomic<u32> mounts_on_it{0};  ///< that hang at its dentries
+  AnchorList anchors;           ///< of its files; the lock of anchors guards it
+  Atomic<u32> anchors_leaving{0};
   static void destroy(Superblock* s);
   void retire() override { dispose(); }
   void set_root(Ref<Dentry> root);
@@ -91,16 +102,22 @@ class Superblock : public RefCounted<Superblock>, public core::RcuHead {
 
   virtual std::string_view type() const = 0;
   virtual FsInfo info() = 0;
-  /// mount(2) with MS_REMOUNT: new options. EINVAL.
-  virtual Result<void> reconfigure(std::string_view) { return {}; }
+  /// mount(2) with MS_REMOUNT, fsconfig(2): whether it knows a parameter, and takes them all.
+  /// EINVAL.
+  virtual Taken check(const Parameter&) const { return Taken::unknown; }
+  virtual Result<void> reconfigure(const Parameters&) { return {}; }
   /// The file system's own options as /proc/mounts shows them, each with a comma before it; how
   /// many characters there are, of which those that fit were written.
   virtual usize show_options(std::span<char>) { return 0; }
+  /// Null: its files have no handles of their own.
+  virtual Exporter* exporter() { return nullptr; }
+  /// Its files are what the kernel shows, or in no place that a program could name.
+  virtual bool is_internal() const { return false; }
 };
 
 /// What utimensat(2) asks for.
 struct NewTimes {
-  static constexpr i64 omit = -1;
+  static constexpr i64 omit = INT64_MIN, first = INT64_MIN + 1, last = INT64_MAX;
   i64 atime_ns = omit, mtime_ns = omit;
   bool both_now = false;  ///< write permission is enough
 };
@@ -129,6 +146,13 @@ struct Move {
   bool exchange = false;     ///< and gets the old one
 };
 
+/// What fallocate(2) does with a range of bytes.
+enum class Space : u8 {
+  reserve,       ///< memory for all of it; the file reaches to its end at least
+  reserve_only,  ///< the same, and the file's size stays (FALLOC_FL_KEEP_SIZE)
+  hole,          ///< it reads as zeros and takes no memory (FALLOC_FL_PUNCH_HOLE)
+};
+
 class Inode : public RefCounted<Inode>, public core::RcuHead {
   Superblock& super_;
   u64 number_;
@@ -136,6 +160,9 @@ class Inode : public RefCounted<Inode>, public core::RcuHead {
 
  public:
   Atomic<u32> mode, uid, gid, links{1};
+  Atomic<u32> seals{0};  ///< see seal.hpp
+  /// Nobody has given it capabilities since somebody looked (file_caps.hpp).
+  Atomic<bool> is_without_caps{false};
   /// Made without a name, and may be given one.
   Atomic<bool> may_be_linked{false};
   u64 raw_device;
@@ -143,6 +170,7 @@ class Inode : public RefCounted<Inode>, public core::RcuHead {
   i64 btime_ns;
   io::LockSpace lock_space;
   WatchList watches;
+  Atomic<Anchor*> anchor{nullptr};  ///< what rules know it by; null for most
   struct Nothing {};
   /// For entries of a directory, and for changes of size. The second of two inodes is locked as
   /// level inode_twin; entries that go are third and fourth.
@@ -172,6 +200,7 @@ class Inode : public RefCounted<Inode>, public core::RcuHead {
   bool is_directory() const { return type() == mode::directory; }
   bool is_link() const { return type() == mode::link; }
   bool is_regular() const { return type() == mode::regular; }
+  bool is_device() const { return type() == mode::character || type() == mode::block; }
   vm::PageCache* pages() const { return pages_.load_acquire(); }
   u64 size() const {
     const vm::PageCache* const p = pages();
@@ -194,13 +223,21 @@ class Inode : public RefCounted<Inode>, public core::RcuHead {
     touch(false);
   }
   virtual void fill_stat(io::FileStat& s) const;
-  /// chmod(2), chown(2): mode without type. The inode's lock is held. ENOMEM.
+  /// chmod(2), chown(2): mode without type. The inode's lock is held. ENOMEM; EPERM: sealed.
   virtual Result<void> set_rights(u32 rights, u32 new_uid, u32 new_gid);
   /// utimensat(2): those that are not NewTimes::omit. ENOMEM.
   virtual Result<void> set_times(const NewTimes& times);
-  /// truncate(2), of a regular file. The inode's lock is held. ENOMEM, EIO.
+  /// truncate(2), of a regular file. The inode's lock is held. ENOMEM, EIO; EPERM: sealed.
   virtual Result<void> resize(u64 size);
+  /// fallocate(2), of a regular file: bytes [start, end). The inode's lock is held. EOPNOTSUPP,
+  /// ENOSPC, ENOMEM, EINTR.
+  virtual Result<void> allocate(Space /*what*/, u64 /*start*/, u64 /*end*/) {
+    return Errno::eopnotsupp;
+  }
 
+  /// A dentry of it that its file system had put on a list of aliases dies: it leaves that list. No
+  /// new reference to it can be taken.
+  virtual void alias_gone(Dentry&) {}
   virtual u64 size_without_pages() const { return 0; }
   /// The caller may do everything, whatever mode and owner say. Under RCU.
   virtual bool grants() const { return false; }
@@ -221,6 +258,12 @@ class Inode : public RefCounted<Inode>, public core::RcuHead {
   }
   virtual Result<void> remove_attribute(std::string_view) { return Errno::eopnotsupp; }
   virtual Result<usize> list_attributes(bool /*with_trusted*/, std::span<char>) { return usize{0}; }
+  /// Stands for a namespace, and may be bound wherever it is; for one of mounts: null for all
+  /// others.
+  virtual bool is_namespace() const { return false; }
+  virtual MountNamespace* space_behind() const { return nullptr; }
+  /// What it is called where no path leads to it; empty for what has one.
+  virtual std::string_view shown_name(std::span<char>) const { return {}; }
   /// The open file for what is neither a directory nor bytes in a page cache. ENXIO.
   virtual Result<Ref<io::File>> open_special(const Path& path, u32 flags);
 

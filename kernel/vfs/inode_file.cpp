@@ -5,6 +5,7 @@
 #include "generated/uapi/ioctl.hpp"
 #include "vfs/notify.hpp"
 #include "vfs/operations.hpp"
+#include "vfs/seal.hpp"
 
 namespace auk::vfs {
 namespace {
@@ -12,11 +13,19 @@ namespace {
 constexpr int seek_set = 0, seek_cur = 1, seek_end = 2, seek_data = 3, seek_hole = 4;
 constexpr u64 max_size = ~u64{0} >> 1;
 
+/// Two gigabytes may take long: who is killed does not go on.
+bool is_to_die() { return sched::current().has_work(sched::Interruptible::fatal); }
+
 }  // namespace
 
 void PathOrigin::closed(const io::File& f) const {
-  if ((f.flags() & open_flag::path) != 0) return;
+  if (!is_open_ || (f.flags() & open_flag::path) != 0) return;
   notify::happened(*path.dentry, f.is_writable() ? uapi::in_close_write : uapi::in_close_nowrite);
+}
+
+void PathOrigin::tell_of_opening() {
+  is_open_ = true;
+  notify::happened(*path.dentry, uapi::in_open);
 }
 
 Result<usize> InodeFile::copy_out(io::IoBuf& buf, u64 offset) {
@@ -43,6 +52,7 @@ Result<usize> InodeFile::copy_out(io::IoBuf& buf, u64 offset) {
     done += moved;
     offset += moved;
     if (moved < n) return done > 0 ? Result<usize>(done) : Errno::efault;
+    if (is_to_die()) break;
   }
   return done;
 }
@@ -52,6 +62,7 @@ Result<usize> InodeFile::copy_in(io::IoBuf& buf, u64& offset) {
   vm::PageCache& pages = *inode().pages();
   const u64 limit = std::min(max_size, buf.file_size_limit());
   if (buf.left() > 0 && offset >= limit) return Errno::efbig;
+  TRY(seal::check_write(inode(), offset, buf.left()));
   usize done = 0;
   while (buf.left() > 0 && offset < limit) {
     const usize inside = offset % page_size;
@@ -64,6 +75,7 @@ Result<usize> InodeFile::copy_in(io::IoBuf& buf, u64& offset) {
     offset += moved;
     pages.grow(offset);
     if (moved < n) return done > 0 ? Result<usize>(done) : Errno::efault;
+    if (is_to_die()) break;
   }
   return done;
 }
@@ -78,7 +90,7 @@ Result<usize> InodeFile::read(io::IoBuf& buf) {
 Result<usize> InodeFile::write(io::IoBuf& buf) {
   auto position = position_.lock();
   auto changing = inode().lock.lock();
-  u64 offset = (flags() & open_flag::append) != 0 ? inode().size() : *position;
+  u64 offset = appends(buf) ? inode().size() : *position;
   Result<usize> n = copy_in(buf, offset);
   if (n.ok()) {
     *position = offset;
@@ -91,7 +103,7 @@ Result<usize> InodeFile::read_at(io::IoBuf& buf, u64 offset) { return copy_out(b
 
 Result<usize> InodeFile::write_at(io::IoBuf& buf, u64 offset) {
   auto changing = inode().lock.lock();
-  if ((flags() & open_flag::append) != 0) offset = inode().size();
+  if (appends(buf)) offset = inode().size();
   Result<usize> n = copy_in(buf, offset);
   if (n.ok()) inode().touch(true);
   return n;
@@ -152,6 +164,11 @@ Result<void> InodeFile::truncate(u64 size) {
   if (!inode().is_regular()) return Errno::einval;
   auto changing = inode().lock.lock();
   return inode().resize(size);
+}
+
+Result<void> InodeFile::make_hole(u64 start, u64 size) {
+  auto changing = inode().lock.lock();
+  return inode().allocate(Space::hole, start, start + size);
 }
 
 Result<void> InodeFile::read_dir(io::DirSink& sink) {

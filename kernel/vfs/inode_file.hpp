@@ -10,10 +10,11 @@ namespace auk::vfs {
 /// The path a file was opened by.
 class PathOrigin final : public io::FileOrigin {
   bool on_heap_;
+  bool is_open_;  ///< watches were told; they are of the end, too
 
  public:
   Path path;
-  PathOrigin(Path p, bool on_heap) : on_heap_(on_heap), path(std::move(p)) {}
+  PathOrigin(Path p, bool on_heap) : on_heap_(on_heap), is_open_(on_heap), path(std::move(p)) {}
   ~PathOrigin() = default;
   void dispose() override {
     if (on_heap_) mem::destroy(this);
@@ -21,6 +22,8 @@ class PathOrigin final : public io::FileOrigin {
   void stat(io::FileStat& s) const override { path.inode().fill_stat(s); }
   io::LockSpace& lock_space() const override { return path.inode().lock_space; }
   void closed(const io::File& f) const override;
+  /// Before anybody else sees the file.
+  void tell_of_opening();
 };
 
 class InodeFile final : public io::File {
@@ -40,6 +43,7 @@ class InodeFile final : public io::File {
     set_origin(&opened_);
   }
   ~InodeFile() = default;
+  void tell_of_opening() { opened_.tell_of_opening(); }
   /// For a file that is opened for writing, before anybody else sees it. EROFS.
   Result<void> begin_write() { return write_.begin(*opened_.path.mount); }
 
@@ -51,6 +55,9 @@ class InodeFile final : public io::File {
   Result<u64> ioctl(u32 command, io::IoctlArg arg) override;
   Result<void> stat(io::FileStat& s) override;
   Result<void> truncate(u64 size) override;
+  bool can_splice_from() const override { return inode().is_regular(); }
+  bool can_splice_to() const override { return inode().is_regular(); }
+  Result<void> make_hole(u64 start, u64 size) override;
   Result<void> sync() override { return {}; }
   Result<void> read_dir(io::DirSink& sink) override;
   Result<Ref<vm::MemObject>> map_object() override;

@@ -103,7 +103,11 @@ class Inotify final : public RefCounted<Inotify> {
   bool enter(Watch& w) {
     auto s = state_.lock();
     if (s->is_closed) return false;
-    w.number = ++s->last_number;
+    // Once around, those that are in use are left out.
+    do {
+      s->last_number = s->last_number == INT32_MAX ? 1 : s->last_number + 1;
+    } while (s->watches.find(s->last_number, ByNumber()) != s->watches.end());
+    w.number = s->last_number;
     (void)Ref<Watch>(w).release();
     s->watches.insert_equal(w);
     return true;

@@ -7,6 +7,7 @@
 #include "sched/workqueue.hpp"
 #include "vfs/mount_table.hpp"
 #include "vfs/mounting.hpp"
+#include "vfs/pin.hpp"
 
 namespace auk::vfs {
 
@@ -71,7 +72,8 @@ i64 MountCount::writers() const {
 
 namespace {
 
-constinit Atomic<u64> next_unique_id{1};
+/// As on Linux they are never mistaken for those of mountinfo, which are given out again.
+constinit Atomic<u64> next_unique_id{first_unique_id};
 
 /// As programs see on Linux: the lowest that is free, and 0 is nobody's.
 constinit core::Guarded<core::level::mount_table, mem::Numbers, core::SpinPreemptOff>
@@ -101,6 +103,7 @@ class MountDeaths final : public sched::Work {
     while (m != nullptr) {
       Mount* const dead = m;
       m = m->next_dead_;
+      release_pins(*dead);
       {
         auto table = mount_table.lock();
         table->unregister_mount(*dead);
@@ -229,11 +232,13 @@ void MountTable::enter_space(Mount& m, MountNamespace& space) {
   for (Mount* each = &m; each != nullptr; each = next(*each, m)) {
     if (each->space() == &space) continue;
     if (MountNamespace* const old = each->space()) {
-      old->mounts.remove(*each);
+      // A tree that hung nowhere has a namespace of its own until it is hung up.
+      if (old->root.load_relaxed() == each) old->root.store_release(nullptr);
+      old->mounts.erase(old->mounts.iterator_to(*each));
       --old->count;
     }
     each->space_.store_release(&space);
-    space.mounts.push_back(*each);
+    (void)space.mounts.insert_unique(*each);
     ++space.count;
   }
 }
@@ -290,7 +295,7 @@ Ref<Mount> MountTable::detach(Mount& m) {
   move(m, {});
   if (MountNamespace* const space = m.space()) {
     if (space->root.load_relaxed() == &m) space->root.store_release(nullptr);
-    space->mounts.remove(m);
+    space->mounts.erase(space->mounts.iterator_to(m));
     --space->count;
     m.space_.store_release(nullptr);
   }

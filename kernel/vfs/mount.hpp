@@ -20,12 +20,15 @@
 // Context: threads; find_mount() and try_get() under RCU.
 #pragma once
 #include "base/list.hpp"
+#include "base/tree.hpp"
 #include "vfs/dentry.hpp"
 
 namespace auk::vfs {
 
 class Mount;
 class MountNamespace;
+
+inline constexpr u64 first_unique_id = (u64{1} << 31) + 1;
 
 class MountCount {
   static constexpr i64 bias = i64{1} << 40;
@@ -74,6 +77,8 @@ class MountCount {
 namespace mount_flag {
 inline constexpr u32 read_only = 1, no_suid = 2, no_dev = 4, no_exec = 8, no_symlinks = 256,
                      no_atime = 1024, no_dir_atime = 2048, rel_atime = 1 << 21;
+/// The kernel's own, of files that have no place in any tree; a copy of it is not.
+inline constexpr u32 internal = 1 << 22;
 inline constexpr u32 all =
     read_only | no_suid | no_dev | no_exec | no_symlinks | no_atime | no_dir_atime | rel_atime;
 }  // namespace mount_flag
@@ -132,6 +137,7 @@ class Mount final : public core::RcuHead {
   u32 flags() const { return flags_.load_relaxed(); }
   bool has(u32 flag) const { return (flags() & flag) != 0; }
   bool is_read_only() const { return has(mount_flag::read_only) || super_->is_read_only(); }
+  bool is_internal() const { return has(mount_flag::internal); }
   /// Where it hangs; null for the root of a namespace and for what hangs nowhere. Under RCU or the
   /// lock of the tree.
   Attachment* place() const { return place_.load_acquire(); }
@@ -151,7 +157,8 @@ class Mount final : public core::RcuHead {
   void end_write() { count_.end_write(); }
 
   // The lock of the tree guards what follows.
-  ListNode child_node, space_node, all_node, peer_node, slave_node, work_node;
+  ListNode child_node, all_node, peer_node, slave_node, work_node;
+  TreeHook space_hook;
   List<Mount, &Mount::child_node> children;
   PeerGroup* group = nullptr;   ///< shared with these
   PeerGroup* master = nullptr;  ///< a slave of these
@@ -219,16 +226,29 @@ class WriteAccess {
 /// What a process sees: one tree of mounts.
 class MountNamespace final : public RefCounted<MountNamespace> {
   friend class MountTable;
+  static Atomic<u64> next_id_;
 
  public:
   /// fs.mount-max.
   static Atomic<i64> most_mounts;
   // The lock of the tree guards these; the root is read under RCU as well.
   Atomic<Mount*> root{nullptr};
-  List<Mount, &Mount::space_node> mounts;
+  struct ByUniqueId {
+    using type = u64;
+    u64 operator()(const Mount& m) const { return m.unique_id(); }
+    bool operator()(const Mount& a, const Mount& b) const { return a.unique_id() < b.unique_id(); }
+    bool operator()(u64 a, const Mount& b) const { return a < b.unique_id(); }
+    bool operator()(const Mount& a, u64 b) const { return a.unique_id() < b; }
+  };
+  Tree<Mount, &Mount::space_hook, ByUniqueId> mounts;
   u32 count = 0;
+  /// Never that of another one.
+  const u64 id = next_id_.fetch_add_relaxed(1);
+  ListNode all_node;
+  /// That of a tree which hangs nowhere: nobody lives in it.
+  const bool is_detached;
 
-  MountNamespace() = default;
+  explicit MountNamespace(bool hangs_nowhere = false);
   static void destroy(MountNamespace* n);
 };
 

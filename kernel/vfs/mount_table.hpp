@@ -13,6 +13,7 @@ class MountTable {
   Atomic<Attachment*>* buckets_ = nullptr;
   u64 mask_ = 0;
   List<Mount, &Mount::all_node> all_;
+  List<MountNamespace, &MountNamespace::all_node> spaces_;
   friend Mount* find_mount(const Mount& mount, const Dentry& point);
   friend Result<void> setup_tables(u64 memory_bytes);
 
@@ -29,6 +30,7 @@ class MountTable {
   constexpr MountTable() = default;
 
   List<Mount, &Mount::all_node>& all() { return all_; }
+  List<MountNamespace, &MountNamespace::all_node>& spaces() { return spaces_; }
   /// What hangs on this dentry of this mount; null if nothing does.
   Mount* find(const Mount& mount, const Dentry& point);
   /// Puts a mount that hangs nowhere into the tree of its new parent, and holds it from now on. The
@@ -72,14 +74,17 @@ enum class Relation : u8 {
   shared_slave,  ///< in a group of its own
 };
 /// A copy of a mount and, with `recursive`, of what hangs below `root`, in no namespace. The twin
-/// of each mount that was copied is set. EINVAL for unbindable ones unless they are wanted too.
+/// of each mount that was copied is set. EINVAL for unbindable ones; with `unbindable_too` (another
+/// namespace, or wherever it is propagated to) for namespaces of mounts instead.
 Result<Ref<Mount>> copy_tree(MountTable& table, Mount& top, Dentry& root, Relation relation,
                              bool recursive, bool unbindable_too);
 /// Takes a tree apart that never was in a namespace.
 void drop_tree(MountTable& table, Ref<Mount> top);
-/// Hangs a tree up, and its copies wherever the place is propagated to. ENOSPC, ENOMEM.
+/// Hangs a tree up, wherever it was before, and its copies wherever the place is propagated to.
+/// `covered`: what hangs at the place already, and comes to hang on top of the tree. ENOSPC,
+/// ENOMEM.
 Result<void> attach_tree(MountTable& table, Mount& source, const Spot& at, MountNamespace& space,
-                         bool is_move);
+                         Mount* covered = nullptr);
 /// Marks (is_chosen) and lists a tree, or one mount, and what goes with it elsewhere; parents come
 /// before children.
 void choose_for_unmount(MountTable& table, Mount& top, bool recursive, MountWork& out);

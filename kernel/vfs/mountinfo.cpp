@@ -3,6 +3,7 @@
 
 #include "mem/text.hpp"
 #include "vfs/device.hpp"
+#include "vfs/mount_report.hpp"
 #include "vfs/mount_table.hpp"
 #include "vfs/mounting.hpp"
 
@@ -68,14 +69,18 @@ Result<void> write_mountinfo(MountNamespace& space, const Path& root, mem::Text&
     out.print("{} {} {}:{} ", m.id(), parent, dev::major_of(device), dev::minor_of(device));
     {
       const core::RcuReader reader;
-      out.put_escaped(inner_text(m.root(), scratch.other), special);
+      out.put_escaped(root_text(m, scratch.other), special);
     }
     out.put(' ');
     out.put_escaped(place, special);
     out.put(' ');
     put_mount_options(m, m.has(mount_flag::read_only), out);
     if (m.group != nullptr) out.print(" shared:{}", m.group->id);
-    if (m.master != nullptr) out.print(" master:{}", m.master->id);
+    if (m.master != nullptr) {
+      out.print(" master:{}", m.master->id);
+      const u32 heard = dominating_group(m, spot_of(root));
+      if (heard != 0 && heard != m.master->id) out.print(" propagate_from:{}", heard);
+    }
     if (m.is_unbindable) out.put(" unbindable");
     out.put(" - ");
     out.put_escaped(m.super().type(), special);

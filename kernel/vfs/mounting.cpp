@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "sched/rcu.hpp"
+#include "vfs/landlock.hpp"
 #include "vfs/mount_table.hpp"
+#include "vfs/pin.hpp"
 
 namespace auk::vfs {
 
@@ -53,12 +55,12 @@ bool is_alive(const Dentry& d) {
 
 /// Hangs a tree up at a place that keeps still meanwhile.
 Result<void> hang_up(MountTable& table, const Asker& who, Mount& tree, const Spot& at,
-                     bool is_move) {
+                     Mount* covered = nullptr) {
   if (tree.root().inode().is_directory() != at.dentry->inode().is_directory())
     return Errno::enotdir;
   auto still = at.dentry->inode().lock.lock();
   if (!is_alive(*at.dentry)) return Errno::enoent;
-  return attach_tree(table, tree, at, *who.space, is_move);
+  return attach_tree(table, tree, at, *who.space, covered);
 }
 
 /// Counts exactly, after a grace period, for all that were chosen.
@@ -100,15 +102,21 @@ class Detached {
 
 }  // namespace
 
-Result<Ref<Superblock>> SingleFileSystem::open(const Asker&, std::string_view, std::string_view) {
+Result<Ref<Superblock>> SingleFileSystem::open(const Asker& who, std::string_view,
+                                               const Parameters& parameters) {
   auto mount = mount_.lock();
+  const bool is_others = *mount != nullptr;
   if (*mount == nullptr) {
     Ref<Superblock> super = TRY(make());
     Ref<Dentry> root(super->root());
-    Ref<Mount> fresh = TRY(Mount::create(std::move(super), std::move(root), name(), 0));
+    Ref<Mount> fresh =
+        TRY(Mount::create(std::move(super), std::move(root), name(), mount_flag::internal));
     TRY(fill(fresh->super()));
     *mount = fresh.release();
   }
+  // What others have mounted is reconfigured.
+  if (is_others) TRY(landlock::may_change_mounts(who.cred));
+  TRY((*mount)->super().reconfigure(parameters));
   return Ref<Superblock>((*mount)->super());
 }
 
@@ -135,40 +143,134 @@ Result<void> mount_fresh(const Asker& who, Ref<Mount> m, const Path& at) {
   TRY(check_place(who, s));
   if (&s.mount->super() == &m->super() && s.dentry == &s.mount->root()) return Errno::ebusy;
   if (m->root().inode().is_link()) return Errno::einval;
-  return hang_up(*table, who, *m, s, false);
+  return hang_up(*table, who, *m, s);
 }
+
+namespace {
+
+/// A namespace of mounts hangs only in older ones: none comes to hold itself.
+bool may_hang_in(const MountNamespace& space, const Inode& inode) {
+  const MountNamespace* const held = inode.space_behind();
+  return held == nullptr || held->id > space.id;
+}
+bool may_hang_in(const MountNamespace& space, const Mount& m) {
+  return may_hang_in(space, m.root().inode());
+}
+
+}  // namespace
 
 Result<void> bind_mount(const Asker& who, const Path& from, const Path& at, bool recursive) {
   auto table = mount_table.lock();
   const Spot s = topmost(*table, at);
   TRY(check_place(who, s));
-  if (from.mount->is_unbindable || from.mount->space() != who.space) return Errno::einval;
+  if (from.mount->is_unbindable) return Errno::einval;
+  const bool is_namespace = from.inode().is_namespace();
+  if (!is_namespace && from.mount->space() != who.space) return Errno::einval;
+  if (!may_hang_in(*who.space, from.inode())) return Errno::einval;
   Ref<Mount> copy =
       TRY(copy_tree(*table, *from.mount, *from.dentry, Relation::plain, recursive, false));
-  const Result<void> r = hang_up(*table, who, *copy, s, false);
+  const Result<void> r = hang_up(*table, who, *copy, s);
   if (!r.ok()) drop_tree(*table, std::move(copy));
   return r;
 }
 
-Result<void> move_mount(const Asker& who, const Path& from, const Path& at) {
+namespace {
+
+bool is_in_tree(const Mount& m, const Mount& top) {
+  for (const Mount* each = &m; each != &top;) {
+    const Attachment* const place = each->place();
+    if (place == nullptr) return false;
+    each = &place->parent;
+  }
+  return true;
+}
+
+/// A copy that is propagated from the place would cover the mount itself.
+bool would_cover(const Mount& parent, const Mount& m, const Dentry& point) {
+  const bool hears = (m.group != nullptr && m.group == parent.group) ||
+                     (m.master != nullptr && m.master == parent.group);
+  return parent.group != nullptr && hears && is_under(point, m.root());
+}
+
+/// The place below the mount that is seen at one: MOVE_MOUNT_BENEATH. EINVAL.
+Result<Spot> spot_beneath(MountTable& table, const Asker& who, const Path& from, const Spot& top) {
+  Mount& covered = *top.mount;
+  const Attachment* const place = covered.place();
+  if (place == nullptr || top.dentry != &covered.root()) return Errno::einval;
+  if (table.find(*from.mount, *from.dentry) != nullptr) return Errno::einval;
+  const Mount* const root = who.fs.root().mount.get();
+  if (&covered == root || &place->parent == who.space->root.load_relaxed()) return Errno::einval;
+  if (is_in_tree(*from.mount, covered)) return Errno::einval;
+  if (would_cover(place->parent, covered, *place->point) ||
+      (from.mount->space() == who.space && would_cover(place->parent, *from.mount, *place->point)))
+    return Errno::einval;
+  return Spot{&place->parent, place->point.get()};
+}
+
+}  // namespace
+
+Result<void> move_mount(const Asker& who, const Path& from, const Path& at, Onto onto) {
   auto table = mount_table.lock();
-  const Spot s = topmost(*table, at);
+  Spot s = topmost(*table, at);
   Mount& m = *from.mount;
   TRY(check_place(who, s));
-  if (m.space() != who.space) return Errno::einval;
-  if (!is_mount_root(from) || m.place() == nullptr) return Errno::einval;
+  // Of our own, or a tree that hangs nowhere, from its top on.
+  const Attachment* const place = m.place();
+  MountNamespace* const space = m.space();
+  if (place != nullptr ? space != who.space : space == nullptr || !space->is_detached)
+    return Errno::einval;
+  if (!is_mount_root(from)) return Errno::einval;
   if (m.root().inode().is_directory() != s.dentry->inode().is_directory()) return Errno::einval;
-  if (m.place()->parent.group != nullptr) return Errno::einval;
+  if (place != nullptr && place->parent.group != nullptr) return Errno::einval;
+  Mount* covered = nullptr;
+  if (onto == Onto::beneath) {
+    covered = s.mount;
+    s = TRY(spot_beneath(*table, who, from, s));
+  }
   if (s.mount->group != nullptr)
     for (Mount* each = &m; each != nullptr; each = MountTable::next(*each, m))
       if (each->is_unbindable) return Errno::einval;
-  for (const Mount* each = s.mount;;) {
-    if (each == &m) return Errno::eloop;
-    const Attachment* const place = each->place();
-    if (place == nullptr) break;
-    each = &place->parent;
-  }
-  return hang_up(*table, who, m, s, true);
+  if (is_in_tree(*s.mount, m)) return Errno::eloop;
+  for (Mount* each = &m; each != nullptr; each = MountTable::next(*each, m))
+    if (!may_hang_in(*who.space, *each)) return Errno::eloop;
+  return hang_up(*table, who, m, s, covered);
+}
+
+Result<void> set_group(const Asker& who, const Path& from, const Path& to) {
+  auto table = mount_table.lock();
+  Mount &have = *from.mount, &want = *to.mount;
+  for (const Path* const p : {&from, &to})
+    if (p->mount->space() == nullptr || !is_mount_root(*p)) return Errno::einval;
+  for (const Mount* const m : {&have, &want})
+    if (m->space() != who.space && !m->space()->is_detached) return Errno::einval;
+  if (&have.super() != &want.super() || !is_under(want.root(), have.root())) return Errno::einval;
+  if (want.group != nullptr || want.master != nullptr) return Errno::einval;
+  if (have.group == nullptr && have.master == nullptr) return Errno::einval;
+  if (have.master != nullptr) MountTable::follow(want, have.master);
+  if (have.group != nullptr) MountTable::join_group(want, *have.group);
+  return {};
+}
+
+Result<Ref<MountNamespace>> detached_copy(const Asker& who, const Path& from, bool recursive,
+                                          Path& top) {
+  Ref<MountNamespace> space = TRY(mem::make_ref<MountNamespace>(ALLOC_SITE, true));
+  auto table = mount_table.lock();
+  // A namespace as a file may be copied wherever it is.
+  const bool is_namespace = from.inode().is_namespace();
+  MountNamespace* const old = from.mount->space();
+  if (!is_namespace && (old == nullptr || (old != who.space && !old->is_detached)))
+    return Errno::einval;
+  Ref<Mount> copy =
+      TRY(copy_tree(*table, *from.mount, *from.dentry, Relation::plain, recursive, false));
+  table->make_root(*space, *copy);
+  top = Path(std::move(copy), from.dentry);
+  return space;
+}
+
+Result<Ref<MountNamespace>> detached(Ref<Mount> m) {
+  Ref<MountNamespace> space = TRY(mem::make_ref<MountNamespace>(ALLOC_SITE, true));
+  mount_table.lock()->make_root(*space, *m);
+  return space;
 }
 
 namespace {
@@ -210,30 +312,8 @@ Result<void> set_super_read_only(MountTable& table, Superblock& super, bool read
   return r;
 }
 
-}  // namespace
-
-Result<void> change_mount(const Asker& who, const Path& at, u32 flags) {
-  auto table = mount_table.lock();
-  Mount& m = *at.mount;
-  if (!is_mount_root(at) || m.space() != who.space) return Errno::einval;
-  return set_mount_flags(m, flags);
-}
-
-Result<void> remount(const Asker& who, const Path& at, u32 flags, std::string_view options) {
-  auto table = mount_table.lock();
-  Mount& m = *at.mount;
-  if (m.space() != who.space || !is_mount_root(at)) return Errno::einval;
-  TRY(m.super().reconfigure(options));
-  TRY(set_super_read_only(*table, m.super(), (flags & mount_flag::read_only) != 0));
-  MountTable::set_flags(m, flags);
-  return {};
-}
-
-Result<void> change_propagation(const Asker& who, const Path& at, Propagation kind,
-                                bool recursive) {
-  auto table = mount_table.lock();
-  Mount& top = *at.mount;
-  if (!is_mount_root(at) || top.space() != who.space) return Errno::einval;
+/// ENOMEM.
+Result<void> set_propagation(Mount& top, Propagation kind, bool recursive) {
   const auto next = [&](Mount& m) { return recursive ? MountTable::next(m, top) : nullptr; };
   for (Mount* m = &top; m != nullptr; m = next(*m)) {
     if (kind == Propagation::shared) {
@@ -257,6 +337,78 @@ Result<void> change_propagation(const Asker& who, const Path& at, Propagation ki
     m->is_unbindable = kind == Propagation::unbindable;
   }
   return {};
+}
+
+}  // namespace
+
+Result<void> change_mounts(const Asker& who, const Path& at, const MountChange& change) {
+  auto table = mount_table.lock();
+  Mount& top = *at.mount;
+  if (!is_mount_root(at) || top.space() == nullptr) return Errno::einval;
+  if (top.space() != who.space && (top.place() != nullptr || !top.space()->is_detached))
+    return Errno::einval;
+  const auto next = [&](Mount& m) {
+    return change.is_recursive ? MountTable::next(m, top) : nullptr;
+  };
+  const auto changed = [&](const Mount& m) { return (m.flags() & ~change.clear) | change.set; };
+  // Those that nobody may write to any more, before anything else changes.
+  MountWork closed;
+  for (Mount* m = &top; m != nullptr; m = next(*m)) {
+    if ((changed(*m) & ~m->flags() & mount_flag::read_only) == 0) continue;
+    MountTable::set_flags(*m, m->flags() | mount_flag::read_only);
+    closed.push_back(*m);
+  }
+  Result<void> r = closed.empty() ? Result<void>() : wait_for_writers(closed);
+  if (r.ok() && change.propagation)
+    r = set_propagation(top, *change.propagation, change.is_recursive);
+  if (!r.ok())
+    for (Mount& m : closed) MountTable::set_flags(m, m.flags() & ~mount_flag::read_only);
+  forget(closed);
+  TRY(r);
+  for (Mount* m = &top; m != nullptr; m = next(*m)) MountTable::set_flags(*m, changed(*m));
+  return {};
+}
+
+Result<void> change_mount(const Asker& who, const Path& at, u32 flags) {
+  auto table = mount_table.lock();
+  Mount& m = *at.mount;
+  if (!is_mount_root(at) || m.space() != who.space) return Errno::einval;
+  return set_mount_flags(m, flags);
+}
+
+Result<void> check_remount(const Asker& who, const Path& at) {
+  auto table = mount_table.lock();
+  if (at.mount->space() != who.space || !is_mount_root(at)) return Errno::einval;
+  return {};
+}
+
+Result<void> remount(const Asker& who, const Path& at, u32 flags) {
+  auto table = mount_table.lock();
+  if (at.mount->space() != who.space) return Errno::einval;
+  MountTable::set_flags(*at.mount, flags);
+  return {};
+}
+
+Result<void> set_super_read_only(Superblock& super, bool read_only) {
+  if (!read_only) {
+    auto table = mount_table.lock();
+    return set_super_read_only(*table, super, false);
+  }
+  release_pins(super);
+  {
+    auto table = mount_table.lock();
+    TRY(set_super_read_only(*table, super, true));
+  }
+  // Those that came meanwhile, and found it writable.
+  release_pins(super);
+  return {};
+}
+
+Result<void> change_propagation(const Asker& who, const Path& at, Propagation kind,
+                                bool recursive) {
+  auto table = mount_table.lock();
+  if (!is_mount_root(at) || at.mount->space() != who.space) return Errno::einval;
+  return set_propagation(*at.mount, kind, recursive);
 }
 
 namespace {
@@ -289,6 +441,7 @@ Result<void> unmount_locked(const Asker& who, Path& at, u32 flags, Detached& out
   auto table = mount_table.lock();
   Mount& m = *at.mount;
   if (!is_mount_root(at) || m.space() != who.space) return Errno::einval;
+  TRY(landlock::may_change_mounts(who.cred));
   const bool is_root = &m == who.fs.root().mount.get();
   if ((flags & unmount_flag::expire) != 0) {
     if (is_root || (flags & (unmount_flag::force | unmount_flag::detach)) != 0)
@@ -325,22 +478,44 @@ Result<void> unmount(const Asker& who, Path at, u32 flags) {
     Detached out;
     TRY(unmount_locked(who, at, flags, out));
   }
+  Mount& m = *at.mount;
+  // While it is clear who ends what was done with its files.
+  if (!MountTable::count(m).is_spread() && MountTable::count(m).references() == 1) release_pins(m);
+  if (m.super().is_read_only()) release_pins(m.super());
   at = {};
   // What was in the file system is free when the call returns.
   wait_for_dead_mounts();
   return {};
 }
 
-namespace {
-
-bool is_in(const Dentry& d, const Dentry& top) {
-  const core::RcuReader reader;
-  for (const Dentry* at = &d; at != nullptr; at = at->directory())
-    if (at == &top) return true;
-  return false;
+u32 mount_count(MountNamespace& n) {
+  auto table = mount_table.lock();
+  return n.count;
 }
 
-}  // namespace
+Result<Ref<MountNamespace>> namespace_beside(const MountNamespace& n, bool is_later) {
+  auto table = mount_table.lock();
+  for (u64 from = n.id;;) {
+    MountNamespace* best = nullptr;
+    for (MountNamespace& other : table->spaces()) {
+      if (other.is_detached || !(is_later ? other.id > from : other.id < from)) continue;
+      if (best == nullptr || (is_later ? other.id < best->id : other.id > best->id)) best = &other;
+    }
+    if (best == nullptr) return Errno::enoent;
+    // One that is on its way to its end counts no more.
+    if (best->try_get()) return Ref<MountNamespace>::adopt(best);
+    from = best->id;
+  }
+}
+
+Result<Path> top_of(MountNamespace& n) {
+  auto table = mount_table.lock();
+  Mount* const root = n.root.load_relaxed();
+  if (root == nullptr || n.is_detached) return Errno::einval;
+  const Path bottom(Ref<Mount>(*root), Ref<Dentry>(root->root()));
+  const Spot s = topmost(*table, bottom);
+  return Path(Ref<Mount>(*s.mount), Ref<Dentry>(*s.dentry));
+}
 
 void unmount_from(Dentry& gone) {
   Detached out;
@@ -348,10 +523,17 @@ void unmount_from(Dentry& gone) {
   MountWork work;
   for (Mount& m : table->all()) {
     const Attachment* const at = m.place();
-    if (at == nullptr || m.is_chosen || !is_in(*at->point, gone)) continue;
+    if (at == nullptr || m.is_chosen || !is_under(*at->point, gone)) continue;
     choose_for_unmount(*table, m, true, work);
   }
   out.take(*table, work);
+}
+
+Result<FsInfo> info_of_device(u64 device) {
+  auto table = mount_table.lock();
+  for (Mount& m : table->all())
+    if (m.super().device() == device) return m.super().info();
+  return Errno::einval;
 }
 
 bool is_mountpoint_in(const Dentry& d, MountNamespace& space) {
@@ -417,13 +599,24 @@ Result<Ref<MountNamespace>> copy_namespace(MountNamespace& from, FsContext& fs) 
   return space;
 }
 
+constinit Atomic<u64> MountNamespace::next_id_{1};
+
+MountNamespace::MountNamespace(bool hangs_nowhere) : is_detached(hangs_nowhere) {
+  mount_table.lock()->spaces().push_back(*this);
+}
+
 void MountNamespace::destroy(MountNamespace* n) {
   {
     Detached out;
     auto table = mount_table.lock();
+    table->spaces().remove(*n);
+    // What hangs in other namespaces goes on hanging there: nobody unmounted anything.
     if (Mount* const top = n->root.load_relaxed()) {
       MountWork work;
-      choose_for_unmount(*table, *top, true, work);
+      for (Mount* m = top; m != nullptr; m = MountTable::next(*m, *top)) {
+        m->is_chosen = true;
+        work.push_back(*m);
+      }
       out.take(*table, work);
     }
   }

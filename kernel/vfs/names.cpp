@@ -89,6 +89,9 @@ class NameTable {
     (void)o.place_.fetch_or_acq_rel(Named::gone);
     return n;
   }
+  static void set_lost(Named& o, const Name& n) {
+    o.place_.store_release(reinterpret_cast<uptr>(&n) | Named::gone);
+  }
   void unlink(Named& o) { take_out(*mark_gone(o)); }
   static void retire(Name* n) {
     if (n != nullptr) core::rcu_call(*n);
@@ -160,6 +163,9 @@ Named* find_name(const Named& directory, std::string_view text) {
 
 void link_name(Named& owner, mem::Box<Name> name) { table.link(owner, *name.release()); }
 void unlink_name(Named& owner) { table.unlink(owner); }
+void set_lost_name(Named& owner, mem::Box<Name> name) {
+  NameTable::set_lost(owner, *name.release());
+}
 void move_name(Named& owner, mem::Box<Name> name, Named* victim, bool is_directory) {
   table.move(owner, *name.release(), victim, is_directory);
 }

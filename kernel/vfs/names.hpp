@@ -82,6 +82,8 @@ class Named {
     const uptr p = place_.load_acquire();
     return p != 0 && (p & gone) == 0;
   }
+  /// It had one that was taken away.
+  bool lost_name() const { return (place_.load_acquire() & gone) != 0; }
 
  protected:
   ~Named() = default;
@@ -133,6 +135,8 @@ Named* find_name(const Named& directory, std::string_view text);
 /// Gives a fresh owner its first name, or one whose name was taken away another one.
 void link_name(Named& owner, mem::Box<Name> name);
 void unlink_name(Named& owner);
+/// A fresh owner is called as if it had had this name and lost it; nobody finds it there.
+void set_lost_name(Named& owner, mem::Box<Name> name);
 /// `victim`, if there is one, stands under the new name. `is_directory`: the owner is one.
 void move_name(Named& owner, mem::Box<Name> name, Named* victim, bool is_directory);
 void exchange_names(Named& a, mem::Box<Name> for_a, Named& b, mem::Box<Name> for_b);

@@ -1,6 +1,7 @@
 #include "vfs/operations.hpp"
 
 #include "vfs/inode_file.hpp"
+#include "vfs/landlock.hpp"
 #include "vfs/mount_table.hpp"
 #include "vfs/mounting.hpp"
 #include "vfs/notify.hpp"
@@ -32,13 +33,25 @@ void fill_owner(const Asker& who, const Inode& dir, NewInode& fresh) {
     fresh.mode &= ~mode::set_gid;
 }
 
-Result<Ref<Dentry>> make_entry(const Asker& who, Dentry& dir, std::string_view name,
+namespace {
+
+/// A whiteout, which overlayfs(5) knows, is none.
+bool is_device(const NewInode& i) {
+  const u32 type = i.mode & mode::type_mask;
+  return type == mode::block || (type == mode::character && i.raw_device != 0);
+}
+
+}  // namespace
+
+Result<Ref<Dentry>> make_entry(const Asker& who, const Path& dir, std::string_view name,
                                NewInode fresh) {
   Inode& parent = dir.inode();
   if (parent.links.load_relaxed() == 0) return Errno::enoent;
+  TRY(landlock::may(who, dir, landlock::right_to_make(fresh.mode, fresh.raw_device)));
   TRY(may_change(who, parent));
+  if (is_device(fresh) && !who.cred.has(Cap::mknod)) return Errno::eperm;
   fill_owner(who, parent, fresh);
-  return create_entry(dir, name, fresh);
+  return create_entry(*dir.dentry, name, fresh);
 }
 
 Result<Ref<Dentry>> create_entry(Dentry& dir, std::string_view name, const NewInode& fresh) {
@@ -91,7 +104,7 @@ struct Making {
     const Result<void> writable = write.begin(*end.parent.mount);
     auto changing = end.parent.inode().lock.lock();
     TRY(check(directory, writable));
-    return make(*end.parent.dentry, end.name);
+    return make(end.parent, end.name);
   }
 };
 
@@ -100,8 +113,8 @@ Result<Path> make(const Asker& who, const Path& start, std::string_view path, Ne
   Making making;
   Path made;
   TRY(making.run(who, start, path, directory,
-                 [&](Dentry& dir, std::string_view name) -> Result<void> {
-                   made = {making.end.parent.mount, TRY(make_entry(who, dir, name, fresh))};
+                 [&](const Path& dir, std::string_view name) -> Result<void> {
+                   made = {dir.mount, TRY(make_entry(who, dir, name, fresh))};
                    return {};
                  }));
   return made;
@@ -141,11 +154,9 @@ Result<void> make_node(const Asker& who, const Path& start, std::string_view pat
   switch (type) {
     case mode::regular:
     case mode::fifo:
-    case mode::socket: break;
+    case mode::socket:
     case mode::character:
-    case mode::block:
-      if (!who.cred.has(Cap::mknod)) return Errno::eperm;
-      break;
+    case mode::block: break;
     case mode::directory: return Errno::eperm;
     default: return Errno::einval;
   }
@@ -176,13 +187,14 @@ Result<void> make_link(const Asker& who, const Path& from, const Path& start,
   Inode& inode = from.inode();
   Making making;
   return making.run(who, start, path, false,
-                    [&](Dentry& dir, std::string_view name) -> Result<void> {
-                      if (making.end.parent.mount != from.mount) return Errno::exdev;
+                    [&](const Path& dir, std::string_view name) -> Result<void> {
+                      if (dir.mount != from.mount) return Errno::exdev;
                       TRY(may_link(who, inode));
+                      TRY(landlock::may_refer(who, {.entry = *from.dentry, .to_dir = dir}));
                       TRY(may_change(who, dir.inode()));
                       if (dir.inode().links.load_relaxed() == 0) return Errno::enoent;
                       if (inode.is_directory()) return Errno::eperm;
-                      return link_entry(dir, name, inode);
+                      return link_entry(*dir.dentry, name, inode);
                     });
 }
 
@@ -227,6 +239,7 @@ Result<void> unlink(const Asker& who, const Path& start, std::string_view path) 
     victim = TRY(look_up(*end.parent.dentry, end.name));
     Inode& inode = victim->inode();
     if (end.trailing_slash) return inode.is_directory() ? Errno::eisdir : Errno::enotdir;
+    TRY(landlock::may(who, end.parent, uapi::landlock_access_fs_remove_file));
     TRY(may_remove(who, dir, inode));
     if (inode.is_directory()) return Errno::eisdir;
     return take_away(dir, end.name, victim, point, last);
@@ -251,6 +264,7 @@ Result<void> remove_directory(const Asker& who, const Path& start, std::string_v
     auto changing = dir.lock.lock();
     victim = TRY(look_up(*end.parent.dentry, end.name));
     Inode& inode = victim->inode();
+    TRY(landlock::may(who, end.parent, uapi::landlock_access_fs_remove_dir));
     TRY(may_remove(who, dir, inode));
     if (!inode.is_directory()) return Errno::enotdir;
     return take_away(dir, end.name, victim, point, last);
@@ -327,6 +341,11 @@ Result<void> Renaming::run() {
     if (victim && is_under(*from.parent.dentry, *victim))
       return (flags & exchange) != 0 ? Errno::einval : Errno::enotempty;
   }
+  TRY(landlock::may_refer(who, {.entry = *moving,
+                                .to_dir = to.parent,
+                                .victim = victim.get(),
+                                .moves = true,
+                                .exchange = (flags & exchange) != 0}));
   // Two names of one file: nothing happens.
   if (victim && &victim->inode() == &inode) return {};
   TRY(check_rights());

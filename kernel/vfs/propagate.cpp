@@ -54,8 +54,8 @@ class Hearers {
 
 Result<Ref<Mount>> clone(Mount& m, Dentry& root, Relation relation) {
   PeerGroup* own = relation == Relation::shared_slave ? TRY(make_group()) : nullptr;
-  Result<Ref<Mount>> made =
-      Mount::create(Ref<Superblock>(m.super()), Ref<Dentry>(root), m.source(), m.flags());
+  Result<Ref<Mount>> made = Mount::create(Ref<Superblock>(m.super()), Ref<Dentry>(root), m.source(),
+                                          m.flags() & mount_flag::all);
   if (!made.ok()) {
     if (own != nullptr) free_group(own);
     return made.error();
@@ -175,7 +175,11 @@ void drop_tree(MountTable& table, Ref<Mount> top) {
 
 Result<Ref<Mount>> copy_tree(MountTable& table, Mount& top, Dentry& root, Relation relation,
                              bool recursive, bool unbindable_too) {
-  if (top.is_unbindable && !unbindable_too) return Errno::einval;
+  // Namespaces of mounts are copied only for whom they are younger than, which is asked before.
+  const auto stays = [&](const Mount& m, const Dentry& from) {
+    return unbindable_too ? from.inode().space_behind() != nullptr : m.is_unbindable;
+  };
+  if (stays(top, root)) return Errno::einval;
   Ref<Mount> result = TRY(clone(top, root, relation));
   top.twin = result.get();
   if (!recursive) return result;
@@ -189,7 +193,7 @@ Result<Ref<Mount>> copy_tree(MountTable& table, Mount& top, Dentry& root, Relati
   for (Mount* m = MountTable::next(top, top); m != nullptr;) {
     const Attachment& at = *m->place();
     const bool is_hidden = &at.parent == &top && !is_under(*at.point, root);
-    if (is_hidden || (m->is_unbindable && !unbindable_too)) {
+    if (is_hidden || stays(*m, m->root())) {
       m = MountTable::next_beside(*m, top);
       continue;
     }
@@ -211,11 +215,16 @@ SYSCTL(most_mounts_variable);
 }  // namespace
 
 Result<void> attach_tree(MountTable& table, Mount& source, const Spot& at, MountNamespace& space,
-                         bool is_move) {
+                         Mount* covered) {
   mem::Box<Attachment> place =
       TRY(mem::Box<Attachment>::make(ALLOC_SITE, *at.mount, Ref<Dentry>(*at.dentry), source));
+  mem::Box<Attachment> cover;
+  if (covered != nullptr)
+    cover =
+        TRY(mem::Box<Attachment>::make(ALLOC_SITE, source, Ref<Dentry>(source.root()), *covered));
   const u32 size = size_of(source);
-  if (!is_move && i64{space.count} + size > MountNamespace::most_mounts.load_relaxed())
+  if (source.space() != &space &&
+      i64{space.count} + size > MountNamespace::most_mounts.load_relaxed())
     return Errno::enospc;
   Plan plan(table);
   if (at.mount->group != nullptr) {
@@ -223,13 +232,16 @@ Result<void> attach_tree(MountTable& table, Mount& source, const Spot& at, Mount
       if (m->group == nullptr) MountTable::join_group(*m, *TRY(make_group()));
     Hearers hearers;
     TRY(hearers.each(*at.mount, &source, [&](Mount& to, PeerGroup* from) -> Result<void> {
-      if (to.space() == nullptr || !is_under(*at.dentry, to.root())) return {};
+      // What hangs nowhere hears nothing.
+      if (to.space() == nullptr || to.space()->is_detached || !is_under(*at.dentry, to.root()))
+        return {};
       if (i64{to.space()->count} + size > MountNamespace::most_mounts.load_relaxed())
         return Errno::enospc;
       return plan.add(to, from, *at.dentry);
     }));
   }
-  if (is_move)
+  if (covered != nullptr) table.move(*covered, std::move(cover));
+  if (source.space() != nullptr)
     table.move(source, std::move(place));
   else
     table.attach(source, std::move(place));

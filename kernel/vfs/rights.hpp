@@ -22,7 +22,7 @@ Result<void> may_link(const Asker& who, const Inode& inode);
 /// Owner, group and mode of what is made in a directory.
 void fill_owner(const Asker& who, const Inode& dir, NewInode& fresh);
 /// Makes an entry that is missing. The directory's lock is held and its mount may be written.
-Result<Ref<Dentry>> make_entry(const Asker& who, Dentry& dir, std::string_view name,
+Result<Ref<Dentry>> make_entry(const Asker& who, const Path& dir, std::string_view name,
                                NewInode fresh);
 
 }  // namespace auk::vfs

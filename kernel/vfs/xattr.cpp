@@ -1,5 +1,6 @@
 #include "vfs/xattr.hpp"
 
+#include "vfs/file_caps.hpp"
 #include "vfs/rights.hpp"
 
 namespace auk::vfs {
@@ -21,6 +22,9 @@ Result<void> check_name(std::string_view name) {
 
 Result<void> check_rights(const Asker& who, const Inode& inode, std::string_view name,
                           Doing doing) {
+  if (name == file_caps_name)
+    return doing == Doing::write && !who.cred.has(Cap::setfcap) ? Result<void>(Errno::eperm)
+                                                                : Result<void>();
   const Errno refusal = doing == Doing::write ? Errno::eperm : Errno::enodata;
   if (name.starts_with("security."))
     return doing == Doing::write && !who.cred.has(Cap::sys_admin) ? Result<void>(Errno::eperm)
@@ -46,17 +50,19 @@ Result<usize> get_attribute(const Asker& who, const Path& at, std::string_view n
   TRY(check_rights(who, inode, name, Doing::read));
   TRY(check_name(name));
   auto still = inode.lock.lock();
-  return inode.get_attribute(name, to);
+  return name == file_caps_name ? show_file_caps(inode, to) : inode.get_attribute(name, to);
 }
 
 Result<void> set_attribute(const Asker& who, const Path& at, std::string_view name,
                            std::span<const byte> value, u32 flags) {
   WriteAccess write;
   TRY(write.begin(*at.mount));
+  if (name == file_caps_name && !value.empty()) TRY(check_file_caps(value));
   Inode& inode = at.inode();
   TRY(check_rights(who, inode, name, Doing::write));
   TRY(check_name(name));
   auto changing = inode.lock.lock();
+  if (name == file_caps_name) inode.is_without_caps.store_relaxed(false);
   TRY(inode.set_attribute(name, value, flags));
   inode.touch(false);
   return {};

@@ -3,8 +3,8 @@
 // Purpose: who may see and change them, whatever the file system. Errors: those of setxattr(2),
 // getxattr(2), listxattr(2), removexattr(2). Locking: takes the inode's lock.
 // Context: threads. Differences from Linux: no security module and no access control list owns a
-// name, so "security." is a namespace as "trusted." is, which all may read, and names under
-// "system." have no handler.
+// name, so "security." is a namespace as "trusted." is, which all may read, but for capabilities
+// (file_caps.hpp), and names under "system." have no handler.
 #pragma once
 #include "vfs/lookup.hpp"
 

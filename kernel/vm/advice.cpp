@@ -16,10 +16,38 @@ Result<void> AddressSpace::discard(UserAddr start, u64 size, Discard what) {
     if (v->start > at) hole = true;
     if (what != Discard::all && v->flags.has(VmaFlag::locked)) return Errno::einval;
     if (what == Discard::anonymous && v->object) return Errno::einval;
+    if (is_sealed_constant(*v)) return Errno::eperm;
     clear_entries(std::max(at, v->start), std::min(end, v->end));
     at = v->end;
   }
   return hole || at < end ? Result<void>(Errno::enomem) : Result<void>();
+}
+
+Result<void> AddressSpace::make_holes(UserAddr start, u64 size) {
+  const UserAddr end = start + size;
+  bool unmapped = false;
+  for (UserAddr at = start; at < end;) {
+    Ref<MemObject> object;
+    Ref<Backing> backing;
+    u64 from = 0, bytes = 0;
+    {
+      const auto reading = lock_.reading();
+      const Vma* const v = find_at_or_after(at);
+      if (v == nullptr || v->start > at) unmapped = true;
+      if (v == nullptr || v->start >= end) break;
+      if (v->flags.has(VmaFlag::locked) || !v->object) return Errno::einval;
+      if (!v->flags.has(VmaFlag::shared) || !v->flags.has(VmaFlag::may_write)) return Errno::eacces;
+      at = std::max(at, v->start);
+      object = v->object;
+      backing = v->backing;
+      from = v->index_of(at) * page_size;
+      bytes = std::min(end, v->end) - at;
+    }
+    // Areas may change now: a file is a longer way.
+    TRY(backing ? backing->make_hole(from, bytes) : object->punch(from, from + bytes));
+    at = at + bytes;
+  }
+  return unmapped ? Result<void>(Errno::enomem) : Result<void>();
 }
 
 Result<void> AddressSpace::advise(UserAddr start, u64 size, FlagChange wanted,
@@ -27,12 +55,29 @@ Result<void> AddressSpace::advise(UserAddr start, u64 size, FlagChange wanted,
   DeadAreas dead;
   const auto writing = lock_.writing();
   Change change(*this, dead.first);
-  return change_flags(change, start, start + size, true,
-                      [&](const Vma& v, u64) -> Result<VmaFlags> {
-                        if (only_anonymous && (v.object || v.flags.has(VmaFlag::shared)))
-                          return Errno::einval;
-                        return v.flags.without(wanted.clear) | wanted.set;
-                      });
+  return change_flags(
+      change, start, start + size, true, [&](const Vma& v, u64) -> Result<VmaFlags> {
+        if (only_anonymous && (v.object || v.flags.has(VmaFlag::shared))) return Errno::einval;
+        constexpr VmaFlags losing = VmaFlags(VmaFlag::dont_copy) | VmaFlag::wipe_on_fork;
+        if (wanted.set.any(losing) && is_sealed_constant(v)) return Errno::eperm;
+        return v.flags.without(wanted.clear) | wanted.set;
+      });
+}
+
+Result<void> AddressSpace::seal(UserAddr start, u64 size) {
+  DeadAreas dead;
+  const auto writing = lock_.writing();
+  Change change(*this, dead.first);
+  const UserAddr end = start + size;
+  UserAddr at = start;
+  for (const Vma* v = find_at_or_after(start); at < end; v = vma(v->above)) {
+    if (v == nullptr || v->start > at) return Errno::enomem;
+    at = v->end;
+  }
+  has_seals_ = true;
+  return change_flags(change, start, end, false, [](const Vma& v, u64) -> Result<VmaFlags> {
+    return v.flags | VmaFlag::sealed;
+  });
 }
 
 Result<void> AddressSpace::residency(UserAddr start, std::span<byte> out) {
@@ -126,7 +171,10 @@ Result<void> AddressSpace::populate(UserAddr start, u64 size, std::optional<Acce
       const Vma* const v = find(at);
       if (v == nullptr) return Errno::enomem;
       if (!is_accessible(v->flags)) return Errno::enomem;
-      if (v->flags.has(VmaFlag::lock_on_fault)) continue;
+      if (v->flags.has(VmaFlag::lock_on_fault)) {
+        at = v->end - page_size;
+        continue;
+      }
       if (is_private_writable(v->flags)) how = Access::write;
     }
     switch (fault(at, how)) {
@@ -134,7 +182,8 @@ Result<void> AddressSpace::populate(UserAddr start, u64 size, std::optional<Acce
       case FaultResult::no_mapping:
       case FaultResult::no_memory: return Errno::enomem;
       case FaultResult::no_permission: return Errno::einval;
-      case FaultResult::no_page: return access ? Errno::efault : Errno::enomem;
+      case FaultResult::no_page:
+      case FaultResult::unanswered: return access ? Errno::efault : Errno::enomem;
     }
     if (sched::current().has_work(sched::Interruptible::fatal)) return Errno::eintr;
   }

@@ -93,7 +93,7 @@ Area* AreaTree::leaf_area(const Node& n, u32 index) {
 
 u64 AreaTree::gap_of(const Area& a) {
   const u64 bottom = a.below == nullptr ? floor : a.below->end.value;
-  const u64 top = a.start.value - std::min(a.guard, a.start.value);
+  const u64 top = a.guarded_start().value;
   return top > bottom ? top - bottom : 0;
 }
 
@@ -310,7 +310,7 @@ std::optional<UserAddr> AreaTree::gap_below(const Node& n, UserAddr high, u64 si
     if (n.key(i) >= high || n.gaps[i] < size) continue;
     if (n.is_leaf) {
       const Area& a = *leaf_area(n, i);
-      return UserAddr(a.start.value - a.guard);
+      return a.guarded_start();
     }
     if (const auto found = gap_below(n.child(i), high, size)) return found;
   }
@@ -324,8 +324,7 @@ std::optional<UserAddr> AreaTree::find_gap(UserAddr low, UserAddr high, u64 size
   if (next != nullptr && next->start < high) next = next->above;
   const Area* const previous = next == nullptr ? last_ : next->below;
   UserAddr top = high;
-  if (next != nullptr && next->start.value - std::min(next->guard, next->start.value) < top.value)
-    top = UserAddr(next->start.value - std::min(next->guard, next->start.value));
+  if (next != nullptr) top = std::min(top, next->guarded_start());
   const UserAddr bottom = previous == nullptr ? low : std::max(low, previous->end);
   if (top > bottom && top - bottom >= size) return top - size;
   const Node* const root = root_.load_relaxed();

@@ -13,6 +13,7 @@
 // tree; here they only must not be led astray, and no change allocates once the tree is wide
 // enough.
 #pragma once
+#include <algorithm>
 #include <optional>
 
 #include "core/rcu.hpp"
@@ -31,6 +32,8 @@ struct Area {
   Area* above = nullptr;
 
   u64 size() const { return end - start; }
+  /// Where what lies below it has to end.
+  UserAddr guarded_start() const { return UserAddr(start.value - std::min(guard, start.value)); }
   bool contains(UserAddr va) const { return start <= va && va < end; }
 };
 

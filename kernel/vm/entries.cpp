@@ -49,6 +49,15 @@ void AddressSpace::clear_entries(UserAddr start, UserAddr end) {
                  [&](Pte& e, PteTable::Entries& entries) { take_page(e, entries, gather); });
 }
 
+void AddressSpace::forget_object_pages(UserAddr start, UserAddr end) {
+  note_peak();
+  Gather gather(*root_);
+  gather_entries(start, end, gather, [&](Pte& e, PteTable::Entries& entries) {
+    const Folio* const f = mem::folio_of(pfn_of(e.address()));
+    if (f != nullptr && !f->is_anonymous()) take_page(e, entries, gather);
+  });
+}
+
 /// The area's rights have changed.
 void AddressSpace::protect_entries(const Vma& v) {
   Gather gather(*root_);
@@ -72,45 +81,48 @@ void AddressSpace::protect_entries(const Vma& v) {
 
 /// The tables that move_entries() will fill. ENOMEM.
 Result<void> AddressSpace::make_tables(UserAddr from, u64 size, UserAddr to) {
-  for (u64 offset = 0; offset < size;) {
-    // Up to the next border of a table on either side.
-    const u64 step = std::min(mem::table_span - (from + offset).value % mem::table_span,
-                              mem::table_span - (to + offset).value % mem::table_span);
-    if (root_->find(from + offset) != nullptr) TRY(root_->make(to + offset));
-    offset += step;
-  }
-  return {};
+  Result<void> made;
+  root_->each_table(from, from + size, [&](const PteTable&, UserAddr start, UserAddr end) {
+    // Its pages go to two tables at most.
+    for (const UserAddr at : {start, end - page_size}) {
+      if (!made.ok()) return;
+      if (const Result<PteTable*> there = root_->make(to + (at - from)); !there.ok())
+        made = there.error();
+    }
+  });
+  return made;
 }
 
 /// Both areas are owned and make_tables() was called; no page of their object goes meanwhile.
 void AddressSpace::move_entries(UserAddr from, u64 size, UserAddr to) {
-  constexpr u64 batch = 64;
-  for (u64 offset = 0; offset < size;) {
-    const u64 step = std::min({size - offset, batch * page_size,
-                               mem::table_span - (from + offset).value % mem::table_span,
-                               mem::table_span - (to + offset).value % mem::table_span});
-    PteTable* const source = root_->find(from + offset);
-    std::array<Pte, batch> moving{};
-    u32 count = 0;
-    if (source != nullptr) {
-      auto entries = source->lock.lock();
-      for (u64 i = 0; i < step / page_size && entries->used > 0; ++i) {
-        Pte& e = source->entry(from + offset + i * page_size);
-        if (!e.has_page()) continue;
-        moving[i] = std::exchange(e, Pte{});
-        --entries->used;
-        ++count;
+  root_->each_table(from, from + size, [&](PteTable& source, UserAddr start, UserAddr end) {
+    constexpr u64 batch = 64;
+    while (start < end) {
+      const UserAddr there = to + (start - from);
+      const u64 step = std::min(
+          {end - start, batch * page_size, mem::table_span - there.value % mem::table_span});
+      std::array<Pte, batch> moving{};
+      u32 count = 0;
+      {
+        auto entries = source.lock.lock();
+        for (u64 i = 0; i < step / page_size && entries->used > 0; ++i) {
+          Pte& e = source.entry(start + i * page_size);
+          if (!e.has_page()) continue;
+          moving[i] = std::exchange(e, Pte{});
+          --entries->used;
+          ++count;
+        }
       }
+      if (count > 0) {
+        PteTable* const target = root_->find(there);
+        auto entries = target->lock.lock();
+        for (u64 i = 0; i < step / page_size; ++i)
+          if (moving[i].has_page()) target->entry(there + i * page_size) = moving[i];
+        entries->used += count;
+      }
+      start = start + step;
     }
-    if (count > 0) {
-      PteTable* const target = root_->find(to + offset);
-      auto entries = target->lock.lock();
-      for (u64 i = 0; i < step / page_size; ++i)
-        if (moving[i].has_page()) target->entry(to + offset + i * page_size) = moving[i];
-      entries->used += count;
-    }
-    offset += step;
-  }
+  });
   root_->flush(from, from + size);
 }
 

@@ -13,6 +13,11 @@ namespace {
 using machine::Pte;
 using mem::PteTable;
 
+/// Missing pages are somebody else's business.
+bool is_asked_for(const Vma& v) {
+  return v.flags.has(VmaFlag::watched) && !v.watch->is_closed.load_acquire();
+}
+
 bool allows(VmaFlags f, Access a) {
   switch (a) {
     case Access::write: return f.has(VmaFlag::write);
@@ -42,10 +47,12 @@ FaultResult AddressSpace::handle_anonymous(UserAddr page, Access access, const V
           e = Pte::leaf(e.address(), entry_rights(v.flags, writable), 1);
           return FaultResult::done;
         }
+        if (is_asked_for(v)) return FaultResult::unanswered;
         e = Pte::leaf(phys_of(mem::zero_page()), entry_rights(v.flags, false), 1);
         ++entries->used;
         return FaultResult::done;
       }
+      if (!e.has_page() && is_asked_for(v)) return FaultResult::unanswered;
       if (there != nullptr && (there->is_exclusive() || there->ref_count() == 1)) {
         // The only reference is ours: nobody else can see the page, nor will.
         there->set_exclusive(true);
@@ -89,6 +96,8 @@ FaultResult AddressSpace::handle_anonymous(UserAddr page, Access access, const V
 }
 
 FaultResult AddressSpace::handle_object(Vma& v, UserAddr page, Access access, PteTable& table) {
+  // It may have gone since somebody looked.
+  if (is_asked_for(v) && is_missing(v, page, table)) return FaultResult::unanswered;
   Result<Ref<Folio>> found = v.object->folio(v.index_of(page));
   if (!found.ok())
     return found.error() == Errno::enomem ? FaultResult::no_memory : FaultResult::no_page;
@@ -192,8 +201,67 @@ FaultResult AddressSpace::handle(Vma& v, UserAddr page, Access access) {
   return r;
 }
 
-FaultResult AddressSpace::fault(UserAddr va, Access access) {
+/// What a fault asks somebody else.
+class AddressSpace::Question {
+  const FaultBy by_;
+  Ref<FaultWatch> watch_;  ///< who was asked
+  FaultWatch::Ask ask_;
+
+ public:
+  Question(FaultBy by, UserAddr va, Access access) : by_(by), ask_(va, access) {}
+  ~Question() = default;
+  Question(const Question&) = delete;
+  Question& operator=(const Question&) = delete;
+  bool may_be_put(const FaultWatch& w) const {
+    if (w.fails.load_relaxed() || by_ == FaultBy::onlooker) return false;
+    return by_ == FaultBy::program || !w.is_for_programs_only;
+  }
+  void put(FaultWatch& w) {
+    watch_ = Ref<FaultWatch>(w);
+    w.add(ask_);
+  }
+  /// No area is held. `unanswered`: look again.
+  FaultResult wait() {
+    // The page went between two looks, and nobody was asked.
+    if (!watch_) return FaultResult::unanswered;
+    const auto lets_through =
+        by_ == FaultBy::program ? sched::Interruptible::any : sched::Interruptible::fatal;
+    const sched::WaitResult r = watch_->wait(ask_, lets_through);
+    if (r != sched::WaitResult::interrupted) return FaultResult::unanswered;
+    return by_ == FaultBy::program ? FaultResult::done : FaultResult::no_page;
+  }
+};
+
+/// As handle(), where somebody may fill pages. `unanswered`: the question was put, if there is one.
+/// The area is counted, or the lock is held.
+FaultResult AddressSpace::handle_or_ask(Vma& v, UserAddr va, Access access, Question* question) {
   const UserAddr page(align_down(va.value, page_size));
+  const FaultResult r = handle(v, page, access);
+  if (r != FaultResult::unanswered || question == nullptr) return r;
+  if (!question->may_be_put(*v.watch)) return FaultResult::no_page;
+  question->put(*v.watch);
+  // Who has filled it before the question was there wakes nobody.
+  PteTable* const table = root_->find(page);
+  if (table == nullptr || !is_missing(v, page, *table) || v.watch->is_closed.load_acquire())
+    v.watch->wake(page, page + page_size);
+  return FaultResult::unanswered;
+}
+
+FaultResult AddressSpace::fault(UserAddr va, Access access, FaultBy by) {
+  const FaultResult r = try_fault(va, access, nullptr);
+  return r == FaultResult::unanswered ? ask_for(va, access, by) : r;
+}
+
+AUK_NOINLINE FaultResult AddressSpace::ask_for(UserAddr va, Access access, FaultBy by) {
+  for (;;) {
+    Question question(by, va, access);
+    const FaultResult r = try_fault(va, access, &question);
+    if (r != FaultResult::unanswered) return r;
+    if (const FaultResult after = question.wait(); after != FaultResult::unanswered) return after;
+  }
+}
+
+FaultResult AddressSpace::try_fault(UserAddr va, Access access, Question* question) {
   Vma* v = nullptr;
   {
     const core::RcuReader reader;
@@ -204,23 +272,30 @@ FaultResult AddressSpace::fault(UserAddr va, Access access) {
     // Counted: it stays as it is. It may be the wrong one, if the tree was changing.
     v->lock.begin_read();
     const bool right = v->contains(va);
-    const FaultResult r = right ? handle(*v, page, access) : FaultResult::no_mapping;
+    const FaultResult r = right ? handle_or_ask(*v, va, access, question) : FaultResult::no_mapping;
     v->lock.end_read(rounds_);
     if (right) return r;
   }
   const auto reading = lock_.reading();
   v = find(va);
-  return v == nullptr ? FaultResult::no_mapping : handle(*v, page, access);
+  return v == nullptr ? FaultResult::no_mapping : handle_or_ask(*v, va, access, question);
 }
 
-Result<Ref<Folio>> AddressSpace::page_of(UserAddr va, Access access, bool pin) {
+Result<Ref<Folio>> AddressSpace::page_of(UserAddr va, Access access, bool pin, FaultBy by) {
   if (va.value >= core::user_end) return Errno::efault;
+  {
+    // Not even made for who may not see it.
+    const auto reading = lock_.reading();
+    const Vma* const v = find(va);
+    if (v != nullptr && v->object && v->object->is_secret()) return Errno::efault;
+  }
   for (;;) {
-    switch (fault(va, access)) {
+    switch (fault(va, access, by)) {
       case FaultResult::done: break;
       case FaultResult::no_memory: return Errno::enomem;
       default: return Errno::efault;
     }
+    if (sched::current().has_work(sched::Interruptible::fatal)) return Errno::efault;
     const auto reading = lock_.reading();
     if (find(va) == nullptr) continue;
     PteTable* const table = root_->find(va);
@@ -231,6 +306,7 @@ Result<Ref<Folio>> AddressSpace::page_of(UserAddr va, Access access, bool pin) {
     if (!e.is_present() || !e.is_user() || (access == Access::write && !e.is_writable())) continue;
     Folio* const f = mem::folio_of(pfn_of(e.address()));
     if (f == nullptr) return Ref<Folio>();
+    if (f->is_secret()) return Errno::efault;
     if (pin) f->pin();
     return Ref<Folio>(*f);
   }

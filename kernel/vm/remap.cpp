@@ -18,7 +18,9 @@ Result<UserAddr> AddressSpace::move_area(Change& change, Vma& v, const RemapRequ
   fresh->start = to;
   fresh->end = to + r.new_size;
   fresh->show_like(v, r.start);
-  fresh->set_flags(v.flags.without(VmaFlag::accounted));
+  // Who fills pages of the old place does not know of the new one.
+  fresh->watch = {};
+  fresh->set_flags(v.flags.without(VmaFlags(VmaFlag::accounted) | VmaFlag::watched));
   const u64 pages = r.new_size / page_size;
   VmaFlags flags = fresh->flags;
   if (v.flags.has(VmaFlag::accounted))
@@ -68,6 +70,7 @@ Result<UserAddr> AddressSpace::remap(const RemapRequest& request) {
   Change change(*this, dead.first);
   Vma* v = find(r.start);
   if (v == nullptr) return Errno::efault;
+  if (v->flags.has(VmaFlag::sealed)) return Errno::eperm;
   if (r.fixed) {
     if (!has_room_for(move_margin)) return Errno::enomem;
     TRY(unmap_range(change, r.to, r.to + r.new_size));
@@ -95,7 +98,7 @@ Result<UserAddr> AddressSpace::remap(const RemapRequest& request) {
     const UserAddr end = r.start + r.new_size;
     const Vma* const next = vma(v->above);
     if (core::is_user_range(r.start, r.new_size) &&
-        (next == nullptr || next->start.value - next->guard >= end.value)) {
+        (next == nullptr || next->guarded_start() >= end)) {
       if (v->flags.has(VmaFlag::accounted))
         TRY(commit::charge(more, {sizes_.total, r.allowance.is_admin}));
       count(v->flags, more, true);

@@ -30,6 +30,7 @@ Result<Ref<AddressSpace>> AddressSpace::create() {
 }
 
 AddressSpace::~AddressSpace() {
+  FaultWatch::leave(watches_);
   // No thread uses the space any more: no CPU needs a flush, except those that idle on its tables,
   // and these flush when they load others.
   root_->each_table(UserAddr(0), UserAddr(core::user_end),
@@ -171,7 +172,7 @@ void AddressSpace::merge_around(Change& change, UserAddr at) {
   if (upper == nullptr || upper->start != at || upper->below == nullptr) return;
   Vma& lower = *vma(upper->below);
   if (lower.end != at || lower.flags != upper->flags || lower.object != upper->object ||
-      lower.backing != upper->backing)
+      lower.backing != upper->backing || lower.watch != upper->watch)
     return;
   if (lower.object.get() != nullptr && lower.index_of(at) != upper->page_offset) return;
   change.own(lower);
@@ -199,6 +200,9 @@ void AddressSpace::own_range(Change& change, UserAddr start, UserAddr end) {
 Result<void> AddressSpace::unmap_range(Change& change, UserAddr start, UserAddr end) {
   Vma* v = find_at_or_after(start);
   if (v == nullptr || v->start >= end) return {};
+  if (has_seals_)
+    for (const Vma* each = v; each != nullptr && each->start < end; each = vma(each->above))
+      if (each->flags.has(VmaFlag::sealed)) return Errno::eperm;
   // A hole in the middle makes one area more.
   if (v->start < start && v->end > end && !has_room_for(1)) return Errno::enomem;
   // One piece less must not fail for want of an area: an end that is cut off needs none.
@@ -237,7 +241,7 @@ Result<UserAddr> AddressSpace::place(const MapRequest& r, u64 size) {
     const UserAddr hint = std::max(r.hint, lowest);
     const Vma* const next = find_at_or_after(hint);
     if (core::is_user_range(hint, size) &&
-        (next == nullptr || next->start.value - next->guard >= (hint + size).value))
+        (next == nullptr || next->guarded_start() >= hint + size))
       return hint;
   }
   if (r.low_2g) {
@@ -249,6 +253,16 @@ Result<UserAddr> AddressSpace::place(const MapRequest& r, u64 size) {
   if (const auto found = areas_.find_gap(lowest, top, size)) return *found;
   if (const auto found = areas_.find_gap(lowest, end, size)) return *found;
   return Errno::enomem;
+}
+
+/// All of a range is what `r` would put over it, if only elsewhere in the object.
+bool AddressSpace::shows(UserAddr start, UserAddr end, VmaFlags flags, const MapRequest& r) const {
+  for (const Vma* v = find(start); v != nullptr; v = vma(v->above)) {
+    if (v->flags != flags || v->object != r.object || v->backing != r.backing) return false;
+    if (v->end >= end) return true;
+    if (v->above == nullptr || v->above->start != v->end) return false;
+  }
+  return false;
 }
 
 // --- The calls ----------------------------------------------------------------------------------
@@ -270,6 +284,8 @@ Result<UserAddr> AddressSpace::map(MapRequest request) {
     const Vma* const there = find_at_or_after(start);
     if (request.no_replace && there != nullptr && there->start < start + request.size)
       return Errno::eexist;
+    if (request.over && !shows(start, start + request.size, *request.over, request))
+      return Errno::einval;
   } else {
     start = TRY(place(request, request.size));
   }
@@ -283,6 +299,9 @@ Result<UserAddr> AddressSpace::map(MapRequest request) {
       replaced += (std::min(end, v->end) - std::max(start, v->start)) / page_size;
     if (!may_expand(flags, pages - replaced, request.allowance)) return Errno::enomem;
   }
+  WriterPermit permit;
+  if (request.backing && flags.has(VmaFlag::shared) && flags.has(VmaFlag::may_write))
+    TRY(permit.take(*request.object));
   // First everything that can fail but the unmapping, which fails before it changes anything.
   TRY(areas_.reserve(3));
   Vma* const v = TRY(Vma::create());
@@ -316,8 +335,8 @@ Result<void> AddressSpace::unmap(UserAddr start, u64 size) {
   return unmap_range(change, start, start + size);
 }
 
-Result<void> AddressSpace::protect(UserAddr start, u64 size, VmaFlags rights, bool from_lowest,
-                                   const Allowance& a) {
+Result<void> AddressSpace::protect(UserAddr start, u64 size, VmaFlags wanted, VmaFlags implied,
+                                   bool from_lowest, const Allowance& a) {
   DeadAreas dead;
   const auto writing = lock_.writing();
   Change change(*this, dead.first);
@@ -332,6 +351,9 @@ Result<void> AddressSpace::protect(UserAddr start, u64 size, VmaFlags rights, bo
     return Errno::enomem;
   }
   return change_flags(change, start, end, false, [&](const Vma& v, u64 pages) -> Result<VmaFlags> {
+    if (v.flags.has(VmaFlag::sealed)) return Errno::eperm;
+    VmaFlags rights = wanted;
+    if (v.flags.has(VmaFlag::may_execute)) rights |= implied;
     VmaFlags flags = v.flags.without(access_flags) | rights;
     if ((rights.has(VmaFlag::read) && !flags.has(VmaFlag::may_read)) ||
         (rights.has(VmaFlag::write) && !flags.has(VmaFlag::may_write)) ||
@@ -382,7 +404,7 @@ UserAddr AddressSpace::set_brk(UserAddr wanted, const Allowance& a) {
     if (!unmap_range(change, new_end, old_end).ok()) return old;
   } else if (new_end > old_end) {
     const Vma* const next = find_at_or_after(old_end);
-    if (next != nullptr && next->start.value - next->guard < new_end.value + page_size) return old;
+    if (next != nullptr && next->guarded_start() < new_end + page_size) return old;
     constexpr VmaFlags flags = VmaFlags(VmaFlag::read) | VmaFlag::write | VmaFlag::heap | may_flags;
     if (!extend(change, old_end, new_end - old_end, flags, a).ok()) return old;
   }
@@ -439,6 +461,7 @@ Result<Ref<AddressSpace>> AddressSpace::copy(const Allowance& a) {
   Change change(*this, dead.first);
   child->layout_ = layout_;
   child->program_ = program_;
+  child->has_seals_ = has_seals_;
   child->no_huge_pages.store_relaxed(no_huge_pages.load_relaxed());
   child->barriers.store_relaxed(barriers.load_relaxed());
   bool flush = false;
@@ -452,8 +475,9 @@ Result<Ref<AddressSpace>> AddressSpace::copy(const Allowance& a) {
       twin->start = v.start;
       twin->end = v.end;
       twin->show_like(v, v.start);
-      // Locks are not inherited.
-      twin->set_flags(v.flags.without(lock_flags | VmaFlag::accounted));
+      // Locks and watches are not inherited.
+      twin->watch = {};
+      twin->set_flags(v.flags.without(lock_flags | VmaFlag::accounted | VmaFlag::watched));
       child->add_area(*twin);
       if (v.flags.has(VmaFlag::accounted)) {
         TRY(commit::charge(v.size() / page_size, {sizes_.total, a.is_admin}));
@@ -479,14 +503,25 @@ Result<Ref<AddressSpace>> AddressSpace::copy(const Allowance& a) {
   return child;
 }
 
+/// The space's lock is held.
+void AddressSpace::drop_private_pages() {
+  for (const Area* a = areas_.first(); a != nullptr; a = a->above)
+    if (!vma(a)->flags.has(VmaFlag::shared)) clear_entries(a->start, a->end);
+  is_reaped_.store_relaxed(true);
+}
+
 bool AddressSpace::reap() {
   is_dying_.store_seq_cst(true);
   const auto reading = lock_.try_reading();
   if (!reading.ok()) return false;
-  for (const Area* a = areas_.first(); a != nullptr; a = a->above)
-    if (!vma(a)->flags.has(VmaFlag::shared)) clear_entries(a->start, a->end);
-  is_reaped_.store_relaxed(true);
+  drop_private_pages();
   return true;
+}
+
+void AddressSpace::reap_in_time() {
+  is_dying_.store_seq_cst(true);
+  const auto reading = lock_.reading();
+  drop_private_pages();
 }
 
 }  // namespace auk::vm

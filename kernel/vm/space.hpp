@@ -20,14 +20,18 @@
 
 namespace auk::vm {
 
-enum class Access : u8 { read, write, execute };
 enum class FaultResult : u8 {
   done,
   no_mapping,     ///< SIGSEGV, SEGV_MAPERR
   no_permission,  ///< SIGSEGV, SEGV_ACCERR
   no_page,        ///< SIGBUS, BUS_ADRERR
   no_memory,
+  unanswered,  ///< inside vm: somebody else has to fill the page
 };
+
+/// Who wants a page: a program itself, the kernel for it, or somebody who only looks, and does not
+/// wait for what the program has to do first.
+enum class FaultBy : u8 { program, kernel, onlooker };
 
 /// What the caller may have: its resource limits in bytes, and its privileges.
 struct Allowance {
@@ -43,7 +47,9 @@ struct MapRequest {
   VmaFlags flags;
   bool fixed = false;
   bool no_replace = false;  ///< with `fixed`: EEXIST instead of unmapping
-  bool low_2g = false;      ///< where 31 bits reach (MAP_32BIT)
+  /// With `fixed`: EINVAL unless all of the place shows the object already, with these flags.
+  std::optional<VmaFlags> over;
+  bool low_2g = false;  ///< where 31 bits reach (MAP_32BIT)
   Ref<MemObject> object;
   Ref<Backing> backing;
   u64 page_offset = 0;
@@ -100,6 +106,9 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   AreaSizes sizes_;
   SpaceLayout layout_;
   Ref<Backing> program_;
+  bool has_seals_ = false;
+  FaultWatches watches_;
+  void drop_private_pages();
   VmaFlags lock_new_;  ///< lock flags of areas to come (MCL_FUTURE)
   Atomic<bool> is_dying_{false}, is_reaped_{false};
   Atomic<u64> resident_anonymous_{0}, resident_object_{0};
@@ -114,6 +123,7 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   Vma* find_at_or_after(UserAddr va) const { return vma(areas_.find_at_or_after(va)); }
   Vma* find(UserAddr va) const;
   Result<UserAddr> place(const MapRequest& r, u64 size);
+  bool shows(UserAddr start, UserAddr end, VmaFlags flags, const MapRequest& r) const;
   bool may_expand(VmaFlags flags, u64 pages, const Allowance& a) const;
   bool may_lock(u64 pages, const Allowance& a) const;
   bool has_room_for(u32 areas) const;
@@ -150,6 +160,17 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   FaultResult handle_object(Vma& v, UserAddr page, Access access, mem::PteTable& table);
   FaultResult handle_anonymous(UserAddr page, Access access, const Vma& v, mem::PteTable& table);
   void map_around(const Vma& v, UserAddr page, mem::PteTable& table);
+  class Question;
+  FaultResult handle_or_ask(Vma& v, UserAddr va, Access access, Question* question);
+  FaultResult try_fault(UserAddr va, Access access, Question* question);
+  FaultResult ask_for(UserAddr va, Access access, FaultBy by);
+
+  // watched.cpp
+  Result<void> check_watch(UserAddr start, UserAddr end, const FaultWatch* watch) const;
+  Result<void> set_watch(Change& change, UserAddr start, UserAddr end, FaultWatch* watch,
+                         const FaultWatch* only);
+  bool is_missing(const Vma& v, UserAddr page, mem::PteTable& table);
+  Result<void> put_private(const Vma& v, UserAddr page, Ref<Folio> own);
 
  public:
   /// vm.mmap_min_addr: a null pointer with an offset must fault.
@@ -184,9 +205,12 @@ class AddressSpace final : public RefCounted<AddressSpace> {
 
   /// The object's end moved: its pages in this range are gone. The object's lock is held.
   void forget_pages(UserAddr start, UserAddr end) { clear_entries(start, end); }
+  /// The same for pages of the object only; the program's own copies stay.
+  void forget_object_pages(UserAddr start, UserAddr end);
 
-  /// `no_mapping` may mean a stack that has to grow first: grow_stack(), and again.
-  FaultResult fault(UserAddr va, Access access);
+  /// `no_mapping` may mean a stack that has to grow first: grow_stack(), and again. Where somebody
+  /// else fills pages it sleeps: for a program until a signal comes, which is `done`, too.
+  FaultResult fault(UserAddr va, Access access, FaultBy by = FaultBy::kernel);
   /// True when there is an area at `va` now.
   bool grow_stack(UserAddr va, const Allowance& a);
 
@@ -195,10 +219,11 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   Result<UserAddr> map(MapRequest request);
   Result<void> unmap(UserAddr start, u64 size);
   /// mprotect(2), area by area up to the first that cannot be changed: ENOMEM, EACCES.
-  /// `rights`: of access_flags. `from_lowest`: from the start of the stack that holds `start`
-  /// (PROT_GROWSDOWN); EINVAL unless it is one.
-  Result<void> protect(UserAddr start, u64 size, VmaFlags rights, bool from_lowest,
-                       const Allowance& a);
+  /// `wanted`: of access_flags. `implied`: more of them, where an area may have them.
+  /// `from_lowest`: from the start of the stack that holds `start` (PROT_GROWSDOWN); EINVAL unless
+  /// it is one.
+  Result<void> protect(UserAddr start, u64 size, VmaFlags wanted, VmaFlags implied,
+                       bool from_lowest, const Allowance& a);
   /// The new end of the heap, or the old one if that is not possible.
   UserAddr set_brk(UserAddr wanted, const Allowance& a);
   /// ENOMEM, EFAULT, EINVAL, EAGAIN. See mremap(2).
@@ -207,9 +232,15 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   // advice.cpp
   /// Throws pages away. ENOMEM: there were holes; EINVAL: an area that `what` leaves alone.
   Result<void> discard(UserAddr start, u64 size, Discard what);
+  /// What lies behind shared areas becomes holes (MADV_REMOVE). EINVAL: locked, or private memory;
+  /// EACCES: not to be written; ENOMEM: part of it is not mapped; the file's errors.
+  Result<void> make_holes(UserAddr start, u64 size);
   /// ENOMEM at holes, after all that is there was changed. EINVAL: `only_anonymous`, and an area is
   /// not.
   Result<void> advise(UserAddr start, u64 size, FlagChange wanted, bool only_anonymous);
+  /// mseal(2): the areas of a range stay as they are for good. ENOMEM at holes, before anything
+  /// changes.
+  Result<void> seal(UserAddr start, u64 size);
   /// Which pages of a range are in memory: one byte for each. ENOMEM.
   Result<void> residency(UserAddr start, std::span<byte> out);
   /// ENOMEM: a hole; EBUSY: locked pages must not be invalidated.
@@ -227,10 +258,24 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   /// New mappings are to be filled at once.
   bool locks_new_areas() const { return lock_new_.has(VmaFlag::locked); }
 
+  /// Belongs to FaultWatch.
+  FaultWatches& watches() { return watches_; }
+  /// Missing pages of a range are `w`'s business from now on. EINVAL: nothing is mapped there, or
+  /// what cannot be watched; EPERM: never to be written; EBUSY: another one's; ENOMEM.
+  Result<void> watch(FaultWatch& w, UserAddr start, u64 size);
+  /// EINVAL, ENOMEM.
+  Result<void> unwatch(UserAddr start, u64 size);
+  void unwatch_all(const FaultWatch& w);
+  /// All of a range is one area's, and watched.
+  bool is_watched(UserAddr start, u64 size);
+  /// A missing page becomes a copy of what the caller has at `from`, or zeros. EEXIST: it is not
+  /// missing; ENOENT: not watched any more; EFAULT, ENOMEM, ENOSPC. Whoever waits is not woken.
+  Result<void> fill(UserAddr page, std::optional<UserAddr> from);
+
   /// A page of the program, for somebody who reads or writes it from elsewhere; nullptr when it
   /// reads as zeros (never for writing). With `pin` it stays the program's through a fork, until
-  /// Folio::unpin(). EFAULT, ENOMEM.
-  Result<Ref<Folio>> page_of(UserAddr va, Access access, bool pin);
+  /// Folio::unpin(). EFAULT, ENOMEM; a secret page is EFAULT.
+  Result<Ref<Folio>> page_of(UserAddr va, Access access, bool pin, FaultBy by = FaultBy::kernel);
 
   /// The page of an object behind an address of a shared area, or of one that cannot be written:
   /// for keys that two spaces share.
@@ -245,6 +290,8 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   /// The program is being killed for its memory: private pages go now. From here on faults that
   /// need memory fail. False when the areas are changing just now.
   bool reap();
+  /// The same for who may wait until they do not change.
+  void reap_in_time();
   /// There is nothing to be had here any more, reap() or not.
   void give_up_reaping() { is_reaped_.store_relaxed(true); }
   bool is_dying() const { return is_dying_.load_relaxed(); }

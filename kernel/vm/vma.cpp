@@ -14,6 +14,7 @@ void Vma::show_like(const Vma& other, UserAddr from) {
   set_flags(other.flags);
   object = other.object;
   backing = other.backing;
+  watch = other.watch;
   page_offset = other.index_of(from);
 }
 

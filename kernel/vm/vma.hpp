@@ -8,6 +8,7 @@
 #include "base/flags.hpp"
 #include "mem/translation.hpp"
 #include "vm/area_lock.hpp"
+#include "vm/fault_watch.hpp"
 #include "vm/object.hpp"
 
 namespace auk::vm {
@@ -31,6 +32,8 @@ enum class VmaFlag : u32 {
   accounted = 0x4000,  ///< its pages are promised (commit.hpp)
   locked = 0x8000,
   lock_on_fault = 0x10000,  ///< with `locked`: pages that are not there yet stay away
+  sealed = 0x20000,         ///< mseal(2): it stays where it is, as it is
+  watched = 0x40000,        ///< somebody else fills its missing pages (fault_watch.hpp)
 };
 using VmaFlags = Flags<VmaFlag>;
 
@@ -39,6 +42,13 @@ inline constexpr VmaFlags access_flags =
 inline constexpr VmaFlags may_flags =
     VmaFlags(VmaFlag::may_read) | VmaFlag::may_write | VmaFlag::may_execute;
 inline constexpr VmaFlags lock_flags = VmaFlags(VmaFlag::locked) | VmaFlag::lock_on_fault;
+
+/// Memory of a program's own that it may not write: who loses it loses what was written before.
+/// A sealed one cannot be made to.
+template <class V> bool is_sealed_constant(const V& v) {
+  return v.flags.has(VmaFlag::sealed) && !v.object && !v.flags.has(VmaFlag::shared) &&
+         !v.flags.has(VmaFlag::write);
+}
 
 /// A program may do something with the pages: Linux maps what may only be written or executed as
 /// readable too.
@@ -59,6 +69,7 @@ struct Vma final : Mapping, core::RcuHead {
   VmaFlags flags;
   Ref<MemObject> object;
   Ref<Backing> backing;
+  Ref<FaultWatch> watch;  ///< if it is watched
   AreaLock lock;
 
   Vma() = default;

@@ -288,6 +288,74 @@ TEST(second_view) {
   IS(fault_code, BUS_ADRERR);
 }
 
+TEST(guards_at_the_lower_end) {
+  // The guard of a stack that stands low begins below all addresses.
+  char* const low = (char*)0x20000;
+  OK(mmap(low, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+     low);
+  char* const stack = (char*)0x40000;
+  OK(mmap(stack, 4096, PROT_READ | PROT_WRITE,
+          MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN, -1, 0) == stack);
+  *stack = 's';
+  OK(mremap(low, 4096, 0x40000, 0) == MAP_FAILED);
+  IS(errno, ENOMEM);
+  char* const moved = mremap(low, 4096, 0x40000, MREMAP_MAYMOVE);
+  OK(moved != MAP_FAILED && moved != low);
+  char* const other = mmap(low, 0x40000, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  OK(other != MAP_FAILED && other != low);
+  IS(*stack, 's');
+}
+
+TEST(a_huge_move) {
+  // Of what is empty nothing is looked at page by page.
+  size_t const huge = (size_t)1 << 44;
+  int const how = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  char* const at = mmap(NULL, huge, PROT_READ | PROT_WRITE, how, -1, 0);
+  char* const to = mmap(NULL, huge, PROT_NONE, how, -1, 0);
+  OK(at != MAP_FAILED && to != MAP_FAILED);
+  at[0] = 'a';
+  at[huge / 2 + 5 * 4096] = 'b';
+  at[huge - 4096] = 'c';
+  OK(mremap(at, huge, huge, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
+  IS(to[0], 'a');
+  IS(to[huge / 2 + 5 * 4096], 'b');
+  IS(to[huge - 4096], 'c');
+  // To another place within the last tables.
+  OK(mremap(to, huge, huge, MREMAP_MAYMOVE | MREMAP_FIXED, at + 17 * 4096) == at + 17 * 4096);
+  IS(at[17 * 4096], 'a');
+  IS(at[huge / 2 + 22 * 4096], 'b');
+  IS(at[huge + 16 * 4096], 'c');
+  NEED(munmap(at + 17 * 4096, huge));
+}
+
+TEST(pages_out_of_order) {
+  int const file = make_file("four", "");
+  for (int i = 0; i < 4; ++i) NEED(pwrite(file, &"abcd"[i], 1, i * 4096));
+  NEED(ftruncate(file, 4 * 4096));
+  char* const at =
+      (char*)NEED((long)mmap(NULL, 4 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0));
+  IS(SYS(remap_file_pages, at, 4096, 0, 3, 0), 0);
+  IS(at[0], 'd');
+  IS(SYS(remap_file_pages, at + 3 * 4096, 4096, 0, 0, MAP_NONBLOCK), 0);
+  IS(at[3 * 4096], 'a');
+  IS(at[4096], 'b');
+  at[0] = 'x';
+  char byte;
+  IS(pread(file, &byte, 1, 3 * 4096), 1);
+  IS(byte, 'x');
+  // All areas of the file, and the address within a page does not count.
+  IS(SYS(remap_file_pages, at + 5, 4 * 4096 + 7, 0, 0, 0), 0);
+  IS(at[3 * 4096], 'x');
+  FAILS(SYS(remap_file_pages, at, 4096, PROT_READ, 0, 0), EINVAL);
+  FAILS(SYS(remap_file_pages, at, 4095, 0, 0, 0), EINVAL);
+  FAILS(SYS(remap_file_pages, at, -4096L, 0, 0, 0), EINVAL);
+  FAILS(SYS(remap_file_pages, at, 4096, 0, -1L, 0), EINVAL);
+  NEED(munmap(at + 4096, 4096));
+  FAILS(SYS(remap_file_pages, at, 3 * 4096, 0, 0, 0), EINVAL);
+  FAILS(SYS(remap_file_pages, at + 4096, 4096, 0, 0, 0), EINVAL);
+  FAILS(SYS(remap_file_pages, page_before_nothing(), 4096, 0, 0, 0), EINVAL);
+}
+
 TEST(remap_across_forks) {
   char* const at = map(64, READ_WRITE, ANONYMOUS);
   for (int i = 0; i < 64; ++i) at[i * PAGE] = (char)i;

@@ -108,6 +108,24 @@ TEST(owners_and_access) {
      0);
 }
 
+TEST(times_at_both_ends) {
+  struct stat s;
+  close(make_file("file", ""));
+  struct timespec t[2] = {{-1, 999999999}, {-5, 1}};
+  WORKS(utimensat(AT_FDCWD, "file", t, 0));
+  NEED(stat("file", &s));
+  IS(s.st_atim.tv_sec, -1);
+  IS(s.st_atim.tv_nsec, 999999999);
+  IS(s.st_mtim.tv_sec, -5);
+  IS(s.st_mtim.tv_nsec, 1);
+  t[0] = (struct timespec){LONG_MAX, 999999999};
+  t[1] = (struct timespec){LONG_MIN, 0};
+  WORKS(utimensat(AT_FDCWD, "file", t, 0));
+  NEED(stat("file", &s));
+  OK(s.st_atim.tv_sec > 9000000000);
+  OK(s.st_mtim.tv_sec < -9000000000);
+}
+
 TEST(old_times) {
   close(make_file("f", ""));
   struct utimbuf const old = {.actime = 1000, .modtime = 2000};
@@ -198,4 +216,48 @@ TEST(other_root) {
   WORKS(access("outside", F_OK));
   NEED(chdir("/"));
   WORKS(access("../file", F_OK));
+}
+
+// The calls whose flags the C library makes up itself, or no longer knows.
+TEST(modes_by_flags) {
+#ifndef SYS_fchmodat2
+#  define SYS_fchmodat2 452
+#endif
+  int const fd = make_file("f", "");
+  NEED(symlink("f", "l"));
+  int const named = (int)NEED(open("f", O_PATH));
+  struct stat s;
+  WORKS(SYS(fchmodat2, AT_FDCWD, "l", 0640, 0));
+  NEED(stat("f", &s));
+  IS(s.st_mode & 0777, 0640);
+  FAILS(SYS(fchmodat2, AT_FDCWD, "l", 0600, AT_SYMLINK_NOFOLLOW), EOPNOTSUPP);
+  WORKS(SYS(fchmodat2, AT_FDCWD, "f", 0600, AT_SYMLINK_NOFOLLOW));
+  WORKS(SYS(fchmodat2, named, "", 0604, AT_EMPTY_PATH));
+  NEED(fstat(fd, &s));
+  IS(s.st_mode & 0777, 0604);
+  FAILS(SYS(fchmodat2, named, "", 0604, 0), ENOENT);
+  FAILS(SYS(fchmodat2, AT_FDCWD, "f", 0604, 0x200), EINVAL);
+  FAILS(SYS(fchmodat2, 999, "f", 0604, 0), EBADF);
+}
+
+TEST(old_times_at) {
+  struct timeval const times[2] = {{.tv_sec = 1000, .tv_usec = 5}, {.tv_sec = 2000, .tv_usec = 7}};
+  struct timeval const wrong[2] = {{.tv_sec = 1, .tv_usec = 1000000}, {.tv_sec = 1}};
+  int const fd = make_file("f", "");
+  int const dir = (int)NEED(open(".", O_RDONLY));
+  struct stat s;
+  WORKS(SYS(futimesat, dir, "f", times));
+  NEED(fstat(fd, &s));
+  IS(s.st_atim.tv_sec, 1000);
+  IS(s.st_mtim.tv_nsec, 7000);
+  WORKS(SYS(futimesat, dir, "f", NULL));
+  NEED(fstat(fd, &s));
+  OK(s.st_mtim.tv_sec > 2000);
+  WORKS(SYS(futimesat, fd, NULL, times));
+  NEED(fstat(fd, &s));
+  IS(s.st_mtim.tv_sec, 2000);
+  FAILS(SYS(futimesat, dir, "f", wrong), EINVAL);
+  FAILS(SYS(futimesat, dir, "missing", times), ENOENT);
+  FAILS(SYS(futimesat, AT_FDCWD, NULL, times), EFAULT);
+  FAILS(SYS(futimesat, 999, NULL, times), EBADF);
 }

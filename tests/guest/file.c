@@ -2,6 +2,7 @@
 #include "ktap.h"
 
 #include <linux/close_range.h>
+#include <sys/sendfile.h>
 
 TEST(open_creates) {
   int const file = (int)WORKS(open("new", O_RDWR | O_CREAT | O_EXCL, 0640));
@@ -456,6 +457,75 @@ TEST(copying_ranges) {
   FAILS(SYS(copy_file_range, from, BAD_POINTER, to, NULL, 1, 0), EFAULT);
 }
 
+// As programs ask that want all of it.
+TEST(copying_to_the_end) {
+  int const from = make_file("from", "0123456789");
+  int const to = make_file("to", "");
+  NEED(lseek(from, 3, SEEK_SET));
+  IS(SYS(copy_file_range, from, NULL, to, NULL, SSIZE_MAX, 0), 7);
+  IS(SYS(copy_file_range, from, NULL, to, NULL, SSIZE_MAX, 0), 0);
+  off_t in = 0, out = 100;
+  // What overlaps only beyond the end does not.
+  IS(SYS(copy_file_range, from, &in, from, &out, 1 << 20, 0), 10);
+  in = 5, out = 0;
+  FAILS(SYS(copy_file_range, from, &in, to, &out, ~0UL - 3, 0), EOVERFLOW);
+  int const elsewhere = (int)NEED(open("/proc/version", O_RDONLY));
+  FAILS(SYS(copy_file_range, elsewhere, NULL, to, NULL, 1, 0), EXDEV);
+}
+
+static unsigned mode_of_program(int fd) {
+  struct stat s;
+  NEED(fstat(fd, &s));
+  return s.st_mode & 07777;
+}
+
+// Who changes a program that runs with its owner's rights takes them away from it.
+TEST(rights_of_a_changed_program) {
+  int const fd = make_file("f", "0123456789");
+  int const from = make_file("from", "0123456789");
+  int pipes[2];
+  NEED(pipe(pipes));
+  // Not who may do everything.
+  NEED(fchmod(fd, 06777));
+  IS(pwrite(fd, "x", 1, 0), 1);
+  IS(mode_of_program(fd), 06777);
+  NEED(chmod(".", 0777));
+  NEED(fchown(fd, NOBODY, NOBODY));
+  NEED(fchmod(fd, 06777));
+  NEED(setgid(NOBODY));
+  NEED(setuid(NOBODY));
+  IS(pwrite(fd, "x", 0, 0), 0);
+  IS(mode_of_program(fd), 06777);
+  IS(pwrite(fd, "x", 1, 0), 1);
+  IS(mode_of_program(fd), 0777);
+  NEED(fchmod(fd, 06777));
+  NEED(ftruncate(fd, 5));
+  IS(mode_of_program(fd), 0777);
+  NEED(fchmod(fd, 06777));
+  NEED(truncate("f", 5));
+  IS(mode_of_program(fd), 0777);
+  NEED(fchmod(fd, 06777));
+  NEED(fallocate(fd, 0, 0, 100));
+  IS(mode_of_program(fd), 0777);
+  NEED(fchmod(fd, 06777));
+  IS(sendfile(fd, from, NULL, 1), 1);
+  IS(mode_of_program(fd), 0777);
+  NEED(fchmod(fd, 06777));
+  IS(copy_file_range(from, NULL, fd, NULL, 1, 0), 1);
+  IS(mode_of_program(fd), 0777);
+  NEED(fchmod(fd, 06777));
+  NEED(write(pipes[1], "x", 1));
+  IS(splice(pipes[0], NULL, fd, NULL, 1, 0), 1);
+  IS(mode_of_program(fd), 0777);
+  NEED(fchmod(fd, 06777));
+  NEED(open("f", O_WRONLY | O_TRUNC));
+  IS(mode_of_program(fd), 0777);
+  // Without the group's right to run it, its bit means something else.
+  NEED(fchmod(fd, 06767));
+  IS(pwrite(fd, "x", 1, 0), 1);
+  IS(mode_of_program(fd), 02767);
+}
+
 TEST(advice) {
   int const file = make_file("f", "x");
   for (int advice = POSIX_FADV_NORMAL; advice <= POSIX_FADV_NOREUSE; ++advice)
@@ -503,4 +573,23 @@ TEST(closing_ranges) {
   FAILS(SYS(close_range, 1, 2, 1), EINVAL);
   WORKS(SYS(close_range, 53, ~0U, CLOSE_RANGE_UNSHARE));
   FAILS(fcntl(53, F_GETFD), EBADF);
+}
+
+TEST(neither_for_reading_nor_for_writing) {
+  close(make_file("file", "secret"));
+  int const file = (int)WORKS(open("file", O_ACCMODE));
+  IS(fcntl(file, F_GETFL) & O_ACCMODE, O_ACCMODE);
+  char bytes[8];
+  FAILS(read(file, bytes, sizeof bytes), EBADF);
+  FAILS(pread(file, bytes, sizeof bytes, 0), EBADF);
+  FAILS(write(file, bytes, 1), EBADF);
+  FAILS(ftruncate(file, 0), EINVAL);
+  OK(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, file, 0) == MAP_FAILED);
+  IS(errno, EACCES);
+  int ends[2];
+  NEED(pipe(ends));
+  FAILS(splice(file, NULL, ends[1], NULL, 1, 0), EBADF);
+  NEED(chmod("file", 0444));
+  become_nobody();
+  FAILS(open("file", O_ACCMODE), EACCES);
 }

@@ -1,6 +1,8 @@
 // Locks on files: flock, record locks of processes and of open files.
 #include "ktap.h"
 
+#include <sys/sysmacros.h>
+
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -376,4 +378,62 @@ TEST(open_file_locks) {
      0);
   close(file);
   IS(open_lock(other, F_RDLCK, 5, 1), 0);
+}
+
+// The lines of /proc/locks about a file, without their numbers.
+static char const* lines_of(int fd, char* text, size_t size) {
+  static char all[65536];
+  struct stat s;
+  NEED(fstat(fd, &s));
+  char mine[64];
+  snprintf(mine, sizeof mine, "%02x:%02x:%lu ", major(s.st_dev), minor(s.st_dev),
+           (unsigned long)s.st_ino);
+  int const file = (int)NEED(open("/proc/locks", O_RDONLY));
+  size_t used = 0;
+  for (ssize_t got; (got = read(file, all + used, sizeof all - 1 - used)) > 0;) used += (size_t)got;
+  all[used] = 0;
+  close(file);
+  size_t n = 0;
+  for (char* line = strtok(all, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+    char const* const at = strstr(line, mine);
+    char const* const kind = strchr(line, ' ');
+    if (at == NULL || kind == NULL) continue;
+    n += (size_t)snprintf(text + n, size - n, "%.*s%s\n", (int)(at - kind - 1), kind + 1,
+                          at + strlen(mine));
+  }
+  text[n] = 0;
+  return text;
+}
+
+TEST(shown) {
+  int const fd = make_file("file", "0123456789");
+  char text[4096], wanted[512];
+  OK(strcmp(lines_of(fd, text, sizeof text), "") == 0);
+  NEED(flock(fd, LOCK_EX));
+  snprintf(wanted, sizeof wanted, "FLOCK  ADVISORY  WRITE %d 0 EOF\n", getpid());
+  OK(strcmp(lines_of(fd, text, sizeof text), wanted) == 0);
+  NEED(flock(fd, LOCK_UN));
+  OK(strcmp(lines_of(fd, text, sizeof text), "") == 0);
+  struct flock l = {.l_type = F_RDLCK, .l_start = 2, .l_len = 3};
+  NEED(fcntl(fd, F_SETLK, &l));
+  snprintf(wanted, sizeof wanted, "POSIX  ADVISORY  READ %d 2 4\n", getpid());
+  OK(strcmp(lines_of(fd, text, sizeof text), wanted) == 0);
+  l.l_type = F_UNLCK;
+  NEED(fcntl(fd, F_SETLK, &l));
+  struct flock own = {.l_type = F_WRLCK, .l_start = 5};
+  NEED(fcntl(fd, F_OFD_SETLK, &own));
+  OK(strcmp(lines_of(fd, text, sizeof text), "OFDLCK ADVISORY  WRITE -1 5 EOF\n") == 0);
+  // Somebody waits for it.
+  pid_t const child = fork();
+  if (child == 0) {
+    struct flock whole = {.l_type = F_WRLCK};
+    _exit(fcntl(fd, F_SETLKW, &whole) == 0 ? 0 : errno);
+  }
+  snprintf(wanted, sizeof wanted,
+           "OFDLCK ADVISORY  WRITE -1 5 EOF\n-> POSIX  ADVISORY  WRITE %d 0 EOF\n", child);
+  while (strcmp(lines_of(fd, text, sizeof text), wanted) != 0) usleep(10000);
+  own.l_type = F_UNLCK;
+  NEED(fcntl(fd, F_OFD_SETLK, &own));
+  IS(ktap_status_of(child), 0);
+  OK(strcmp(lines_of(fd, text, sizeof text), "") == 0);
 }

@@ -174,6 +174,55 @@ TEST(thread_number) {
   FAILS(SYS(set_robust_list, &head, 1), EINVAL);
 }
 
+TEST(ports_are_not_for_everybody) {
+  IS(SYS(iopl, 0), 0);
+  FAILS(SYS(iopl, 4), EINVAL);
+  IS(SYS(ioperm, 0x378, 3, 0), 0);
+  FAILS(SYS(ioperm, 0x378, 0, 0), EINVAL);
+  FAILS(SYS(ioperm, 65535, 2, 1), EINVAL);
+  FAILS(SYS(ioperm, -1, 1, 0), EINVAL);
+  become_nobody();
+  FAILS(SYS(iopl, 3), EPERM);
+  FAILS(SYS(ioperm, 0x378, 3, 1), EPERM);
+  IS(SYS(ioperm, 0x378, 3, 0), 0);
+}
+
+TEST(thread_pointers_of_children) {
+  // Clone's own arguments: a thread pointer that the CPU refuses.
+  FAILS(SYS(clone, CLONE_VM | CLONE_VFORK | CLONE_SETTLS | SIGCHLD, NULL, NULL, NULL, 1UL << 63),
+        EPERM);
+  FAILS(SYS(clone, CLONE_SETTLS | SIGCHLD, NULL, NULL, NULL, 1UL << 62), EPERM);
+}
+
+TEST(time_outs_without_end) {
+  int ends[2];
+  NEED(pipe(ends));
+  NEED(write(ends[1], "x", 1));
+  fd_set set;
+  FD_ZERO(&set);
+  FD_SET(ends[0], &set);
+  struct timeval t = {LONG_MAX, 1000000};
+  FAILS(SYS(select, ends[0] + 1, &set, NULL, NULL, &t), EINVAL);
+  t = (struct timeval){LONG_MAX, 999999};
+  IS(SYS(select, ends[0] + 1, &set, NULL, NULL, &t), 1);
+}
+
+TEST(random_bytes_by_the_gigabyte) {
+  // Whoever is told to end does so.
+  pid_t const child = (pid_t)NEED(fork());
+  if (child == 0) {
+    char* const room = mmap(NULL, 1 << 30, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    alarm(1);
+    for (;;) {
+      long const got = SYS(getrandom, room, 1 << 16, 0);
+      if (got < 0) _exit(1);
+    }
+  }
+  int const status = ktap_status_of(child);
+  OK(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM);
+}
+
 TEST(yielding) {
   IS(SYS(sched_yield), 0);
   unsigned cpu = 9999;

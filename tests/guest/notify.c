@@ -3,6 +3,7 @@
 
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/sendfile.h>
 
 static int notify;
 static void start(void) { notify = (int)NEED(inotify_init1(IN_NONBLOCK)); }
@@ -382,4 +383,26 @@ TEST(users_have_limits) {
   }
   IS(count, 4);
   IS(overflows, 1);
+}
+
+// However much goes from file to file at once, each is told of once.
+TEST(bytes_between_files) {
+  int const from = make_file("from", ""), to = make_file("to", "");
+  NEED(ftruncate(from, 300000));
+  start();
+  watch("from", IN_ACCESS | IN_MODIFY);
+  watch("to", IN_ACCESS | IN_MODIFY);
+  IS(sendfile(to, from, NULL, 300000), 300000);
+  NEWS("1,access 2,modify");
+  off_t in = 0, out = 0;
+  IS(copy_file_range(from, &in, to, &out, 300000, 0), 300000);
+  NEWS("1,access 2,modify");
+  int ends[2];
+  NEED(pipe(ends));
+  IS(splice(from, &in, ends[1], NULL, 1, 0), 0);
+  NEWS("");
+  in = 0;
+  IS(splice(from, &in, ends[1], NULL, 1, 0), 1);
+  IS(splice(ends[0], NULL, to, &in, 1, 0), 1);
+  NEWS("1,access 2,modify");
 }

@@ -610,3 +610,10 @@ TEST(several_file_systems) {
   WORKS(umount("u"));
   WORKS(umount("t"));
 }
+
+// mount(2) takes no notice of what it is told again.
+TEST(told_again) {
+  begin();
+  WORKS(mount("none", "t/m", NULL, MS_REMOUNT, "lowerdir=elsewhere,nonsense"));
+  OK(strcmp(get("t/m/both"), "from low") == 0);
+}

@@ -513,3 +513,43 @@ TEST(users_have_limits) {
      0);
   set_sysctl("fs/pipe-user-pages-hard", "0");
 }
+
+// A named pipe that nobody has open is as new.
+TEST(capacity_ends_with_the_last_user) {
+  NEED(mkfifo("named", 0600));
+  int fd = (int)NEED(open("named", O_RDWR));
+  IS(fcntl(fd, F_SETPIPE_SZ, 1 << 17), 1 << 17);
+  NEED(write(fd, "text", 4));
+  NEED(close(fd));
+  fd = (int)NEED(open("named", O_RDWR | O_NONBLOCK));
+  IS(fcntl(fd, F_GETPIPE_SZ), 1 << 16);
+  char c;
+  FAILS(read(fd, &c, 1), EAGAIN);
+  FAILS(open("named", O_ACCMODE), EINVAL);
+}
+
+static volatile sig_atomic_t broken;
+static void note_broken(int number) {
+  (void)number;
+  ++broken;
+}
+
+// A writer whose reader goes half way is told what went through, and gets the signal all the same.
+TEST(broken_half_way) {
+  int ends[2];
+  NEED(pipe(ends));
+  NEED(signal(SIGPIPE, note_broken) == SIG_ERR ? -1 : 0);
+  pid_t const reader = (pid_t)NEED(fork());
+  if (reader == 0) {
+    close(ends[1]);
+    struct pollfd p = {.fd = ends[0], .events = POLLIN};
+    poll(&p, 1, -1);
+    usleep(200000);
+    _exit(0);
+  }
+  close(ends[0]);
+  static char much[1 << 17];
+  IS(write(ends[1], much, sizeof much), 1 << 16);
+  IS(broken, 1);
+  waitpid(reader, NULL, 0);
+}

@@ -451,6 +451,8 @@ TEST(cloning_by_structure) {
   FAILS(SYS(clone3, &args, 63), EINVAL);
   FAILS(SYS(clone3, &args, 1 << 20), E2BIG);
   FAILS(SYS(clone3, BAD_POINTER, sizeof args), EFAULT);
+  struct clone_args unknown = {.flags = 1UL << 60, .exit_signal = SIGCHLD};
+  FAILS(SYS(clone3, &unknown, sizeof unknown), EINVAL);
   args = (struct clone_args){.exit_signal = 65};
   FAILS(SYS(clone3, &args, sizeof args), EINVAL);
   args = (struct clone_args){.stack_size = 4096};

@@ -179,6 +179,111 @@ TEST(fresh_settings) {
   FAILS(ioctl(p.master, 0x5499, &n), ENOTTY);
 }
 
+// Until the line discipline has seen it.
+static void await_input(int file) {
+  struct pollfd p = {.fd = file, .events = POLLIN};
+  NEED(poll(&p, 1, 20000) == 1 ? 0 : -1);
+}
+
+// An end of file that was typed is a zero to who reads characters, and an end again to who reads
+// lines.
+TEST(end_of_file_without_lines) {
+  struct pair const p = open_pair();
+  struct termios lines, raw;
+  NEED(tcgetattr(p.terminal, &lines));
+  lines.c_lflag &= ~(unsigned)ECHO;
+  raw = lines;
+  raw.c_lflag &= ~(unsigned)ICANON;
+  NEED(tcsetattr(p.terminal, TCSANOW, &lines));
+  NEED(write(p.master, "abc\4", 4));
+  await_input(p.terminal);
+  NEED(tcsetattr(p.terminal, TCSANOW, &raw));
+  int n = 0;
+  NEED(ioctl(p.terminal, FIONREAD, &n));
+  IS(n, 4);
+  char text[16];
+  IS(read(p.terminal, text, sizeof text), 4);
+  OK(memcmp(text, "abc\0", 4) == 0);
+  NEED(tcsetattr(p.terminal, TCSANOW, &lines));
+  NEED(write(p.master, "\4", 1));
+  await_input(p.terminal);
+  NEED(tcsetattr(p.terminal, TCSANOW, &raw));
+  IS(ready(p.terminal) & POLLIN, POLLIN);
+  IS(read(p.terminal, text, sizeof text), 1);
+  IS(text[0], 0);
+  NEED(tcsetattr(p.terminal, TCSANOW, &lines));
+  NEED(write(p.master, "\4", 1));
+  await_input(p.terminal);
+  NEED(tcsetattr(p.terminal, TCSANOW, &raw));
+  NEED(tcsetattr(p.terminal, TCSANOW, &lines));
+  IS(read(p.terminal, text, sizeof text), 0);
+}
+
+// The oldest form of settings: sixteen bits of each, and eight characters.
+TEST(old_settings) {
+  struct pair const p = open_pair();
+  struct termio old;
+  struct termios now, fresh;
+  NEED(tcgetattr(p.terminal, &fresh));
+  WORKS(ioctl(p.terminal, TCGETA, &old));
+  IS(old.c_iflag, fresh.c_iflag);
+  IS(old.c_oflag, fresh.c_oflag);
+  IS(old.c_cflag, fresh.c_cflag);
+  IS(old.c_lflag, fresh.c_lflag);
+  OK(memcmp(old.c_cc, fresh.c_cc, 8) == 0);
+  old.c_lflag &= (unsigned short)~ECHO;
+  old.c_cc[VINTR] = 7;
+  WORKS(ioctl(p.terminal, TCSETA, &old));
+  NEED(tcgetattr(p.terminal, &now));
+  IS(now.c_lflag, fresh.c_lflag & ~(unsigned)ECHO);
+  IS(now.c_cc[VINTR], 7);
+  IS(now.c_cc[VSUSP], fresh.c_cc[VSUSP]);
+  // Input goes with the last one only.
+  NEED(write(p.master, "line\n", 5));
+  WORKS(ioctl(p.terminal, TCSETAW, &old));
+  IS(ready(p.terminal) & POLLIN, POLLIN);
+  WORKS(ioctl(p.terminal, TCSETAF, &old));
+  IS(ready(p.terminal) & POLLIN, 0);
+  FAILS(ioctl(p.terminal, TCGETA, BAD_POINTER), EFAULT);
+  FAILS(ioctl(p.terminal, TCSETA, BAD_POINTER), EFAULT);
+  int pipes[2];
+  NEED(pipe(pipes));
+  FAILS(ioctl(pipes[0], TCGETA, &old), ENOTTY);
+}
+
+// What is locked cannot be changed, until it is unlocked.
+TEST(locked_settings) {
+  struct pair const p = open_pair();
+  struct termios locks, fresh, now;
+  WORKS(ioctl(p.terminal, TIOCGLCKTRMIOS, &locks));
+  IS(locks.c_lflag, 0);
+  IS(locks.c_cc[VINTR], 0);
+  NEED(tcgetattr(p.terminal, &fresh));
+  locks.c_lflag = ECHO;
+  locks.c_cc[VINTR] = 1;
+  WORKS(ioctl(p.terminal, TIOCSLCKTRMIOS, &locks));
+  now = fresh;
+  now.c_lflag &= ~(unsigned)(ECHO | ICANON);
+  now.c_cc[VINTR] = 7;
+  now.c_cc[VQUIT] = 8;
+  WORKS(tcsetattr(p.terminal, TCSANOW, &now));
+  NEED(tcgetattr(p.terminal, &now));
+  IS(now.c_lflag & (ECHO | ICANON), ECHO);
+  IS(now.c_cc[VINTR], fresh.c_cc[VINTR]);
+  IS(now.c_cc[VQUIT], 8);
+  WORKS(ioctl(p.terminal, TIOCGLCKTRMIOS, &locks));
+  IS(locks.c_lflag, ECHO);
+  memset(&locks, 0, sizeof locks);
+  WORKS(ioctl(p.terminal, TIOCSLCKTRMIOS, &locks));
+  now.c_lflag &= ~(unsigned)ECHO;
+  WORKS(tcsetattr(p.terminal, TCSANOW, &now));
+  NEED(tcgetattr(p.terminal, &now));
+  IS(now.c_lflag & ECHO, 0);
+  NEED(setresuid(NOBODY, NOBODY, NOBODY));
+  FAILS(ioctl(p.terminal, TIOCSLCKTRMIOS, &locks), EPERM);
+  WORKS(ioctl(p.terminal, TIOCGLCKTRMIOS, &locks));
+}
+
 TEST(both_directions) {
   struct pair const p = open_pair();
   int n = 0;

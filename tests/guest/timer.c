@@ -285,3 +285,52 @@ TEST(deleted_while_pending) {
   sigset_t const set = only(SIGUSR1);
   FAILS(sigtimedwait(&set, NULL, &(struct timespec){0, MILLISECOND}), EAGAIN);
 }
+
+static volatile sig_atomic_t rung;
+static void on_ring(int signal) {
+  (void)signal;
+  ++rung;
+}
+
+TEST(intervals_too_short_to_serve) {
+  struct itimerval const often = {{0, 1}, {0, 1}}, none = {{0, 0}, {0, 0}};
+  int const which[] = {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF};
+  int const signals[] = {SIGALRM, SIGVTALRM, SIGPROF};
+  for (int i = 0; i < 3; ++i) {
+    // Ignored, they leave the CPU to the program.
+    signal(signals[i], SIG_IGN);
+    WORKS(setitimer(which[i], &often, NULL));
+    int64_t const start = now_ns(CLOCK_MONOTONIC);
+    while (now_ns(CLOCK_MONOTONIC) - start < 50000000) {}
+    WORKS(setitimer(which[i], &none, NULL));
+    // Caught, they come again and again.
+    rung = 0;
+    signal(signals[i], on_ring);
+    WORKS(setitimer(which[i], &often, NULL));
+    while (rung < 5) {}
+    WORKS(setitimer(which[i], &none, NULL));
+    signal(signals[i], SIG_IGN);
+  }
+}
+
+TEST(an_alarm_goes_on_when_it_is_taken) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGALRM);
+  NEED(sigprocmask(SIG_BLOCK, &set, NULL));
+  struct itimerval const soon = {{1000, 0}, {0, 1000}};
+  struct itimerval now = {0};
+  WORKS(setitimer(ITIMER_REAL, &soon, NULL));
+  sigset_t pending;
+  do {
+    NEED(sigpending(&pending));
+  } while (!sigismember(&pending, SIGALRM));
+  WORKS(getitimer(ITIMER_REAL, &now));
+  IS(now.it_value.tv_sec + now.it_value.tv_usec, 0);
+  IS(now.it_interval.tv_sec, 1000);
+  siginfo_t info;
+  IS(sigwaitinfo(&set, &info), SIGALRM);
+  IS(info.si_code, SI_KERNEL);
+  WORKS(getitimer(ITIMER_REAL, &now));
+  OK(now.it_value.tv_sec >= 990);
+}

@@ -10,6 +10,8 @@ auk_unit(codec SOURCES checksum_test.cpp cpio_test.cpp gzip_test.cpp inflate_tes
 auk_unit(bus SOURCES acpi_test.cpp fw_cfg_test.cpp mptable_test.cpp pci_header_test.cpp qemu_test.cpp virtqueue_test.cpp USES bus)
 auk_unit(mem SOURCES boot_memory_test.cpp box_test.cpp buddy_test.cpp machine.cpp pages_test.cpp
          slab_test.cpp threads_test.cpp vmalloc_test.cpp USES mem)
+auk_unit(time SOURCES discipline_test.cpp USES time)
 auk_unit(vm SOURCES area_tree_test.cpp folio_tree_test.cpp ../mem/machine.cpp USES vm mem)
 auk_unit(dev SOURCES object_test.cpp ../mem/machine.cpp USES dev mem)
 auk_unit(fs SOURCES erofs_test.cpp USES fs)
+auk_unit(net SOURCES attribute_test.cpp USES net)

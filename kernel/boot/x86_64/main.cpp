@@ -95,7 +95,7 @@ extern "C" AUK_NO_STACK_PROTECTOR void boot_high(u64 phys_base, u64 delta, u32 p
   mem::kasan::register_globals();
   core::percpu_offsets[0] = offset;
   core::this_cpu_offset.write(offset);
-  core::clock_scale.base = machine::timestamp();
+  core::clock_rate.base_cycles = machine::timestamp();
   boot::handover.image = {PhysAddr(phys_base),
                           PhysAddr(reinterpret_cast<uptr>(__ld_image_end) - delta)};
   boot::handover.text_slide = delta + phys_base - boot::link_base;

@@ -8,6 +8,7 @@
 #include "core/init_graph.hpp"
 #include "core/log.hpp"
 #include "machine/isa/port.hpp"
+#include "time/wall_clock.hpp"
 
 namespace auk::drivers::clock {
 namespace {
@@ -74,7 +75,8 @@ void setup() {
   const i64 now = (days_since_1970(full_year, r->month, r->day) * 24 + r->hour) * 3600 +
                   i64{r->minute} * 60 + r->second;
   constexpr i64 second_ns = 1'000'000'000;
-  core::set_real_offset(now * second_ns - static_cast<i64>(core::clock_ns()));
+  if (!time::set_real_time(now * second_ns).ok())
+    return core::log_warn("rtc: the time {} cannot be set", now);
   core::log_info("rtc: setting system clock to {}-{:02}-{:02}T{:02}:{:02}:{:02} UTC ({})",
                  full_year, r->month, r->day, r->hour, r->minute, r->second, now);
 }

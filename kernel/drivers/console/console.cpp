@@ -367,6 +367,7 @@ class PortFile final : public io::File {
     channel_.close(open_);
     console_.look();
   }
+  bool can_splice_to() const override { return true; }
   Result<usize> read(io::IoBuf& buf) override {
     return channel_.read(open_, buf, is_nonblocking());
   }

@@ -19,6 +19,10 @@ class MemoryFile final : public io::File {
   Minor kind_;
   void dispose() override { destroy_late(this); }
 
+  /// A signal waits, after every page: who asks for gigabytes can be stopped.
+  static bool is_interrupted(usize done) {
+    return done % page_size == 0 && sched::current().has_work(sched::Interruptible::any);
+  }
   static Result<usize> read_random(io::IoBuf& buf) {
     std::array<byte, 256> chunk;
     usize done = 0;
@@ -28,6 +32,7 @@ class MemoryFile final : public io::File {
       const usize moved = buf.put(std::span(chunk).first(n));
       done += moved;
       if (moved < n) return done > 0 ? Result<usize>(done) : Errno::efault;
+      if (is_interrupted(done)) break;
     }
     return done;
   }
@@ -39,6 +44,7 @@ class MemoryFile final : public io::File {
       if (n == 0) return done > 0 ? Result<usize>(done) : Errno::efault;
       random::stir(std::span(chunk).first(n));
       done += n;
+      if (is_interrupted(done)) break;
     }
     return done;
   }
@@ -70,6 +76,14 @@ class MemoryFile final : public io::File {
   }
   Result<usize> read_at(io::IoBuf& buf, u64) override { return read(buf); }
   Result<usize> write_at(io::IoBuf& buf, u64) override { return write(buf); }
+  bool can_splice_from() const override { return kind_ != Minor::null; }
+  bool can_splice_to() const override { return kind_ != Minor::full; }
+  io::WaysOf ways_of_reading() const override {
+    return kind_ == Minor::full ? io::WaysOf::flags : io::WaysOf::no_wait;
+  }
+  io::WaysOf ways_of_writing() const override {
+    return kind_ == Minor::full ? io::WaysOf::nothing : io::WaysOf::no_wait;
+  }
   Result<i64> seek(i64, int) override { return i64{0}; }
   bool can_poll() const override { return kind_ == Minor::random || kind_ == Minor::urandom; }
   Result<void> stat(io::FileStat& s) override { return vfs::stat_opened(*this, s); }

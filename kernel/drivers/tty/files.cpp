@@ -23,6 +23,8 @@ class TtyFile final : public io::File {
   View view() const {
     return {.hangups = hangups_, .nonblocking = is_nonblocking(), .readable = is_readable()};
   }
+  bool can_splice_from() const override { return true; }
+  bool can_splice_to() const override { return true; }
   Result<usize> read(io::IoBuf& buf) override { return tty_->read(buf, view()); }
   Result<usize> write(io::IoBuf& buf) override { return tty_->write(buf, view()); }
   Result<u64> ioctl(u32 command, io::IoctlArg arg) override {

@@ -75,7 +75,7 @@ Result<u64> Tty::set_foreground(Task& me, u32 number) {
   if (!may.ok()) return may.error() == Errno::eio ? Errno::enotty : may.error();
   if (!is_own_of(me)) return Errno::enotty;
   if (static_cast<i32>(number) < 0) return Errno::einval;
-  Ref<ident::Pid> fresh = TRY(ident::find_pid(number));
+  Ref<ident::Pid> fresh = TRY(proc::find_pid(number));
   auto t = proc::tree.lock();
   if (!session_ || me.group->process_group->session != session_) return Errno::enotty;
   const auto* group = static_cast<const proc::ProcessGroup*>(fresh->process_group);
@@ -156,9 +156,9 @@ Result<u64> Tty::ioctl_of_jobs(Task& me, u32 command, io::IoctlArg arg, const Vi
       {
         auto t = proc::tree.lock();
         if (command == uapi::tiocgpgrp)
-          found = foreground_number();
+          found = foreground_ ? foreground_->number_in(me.pid_space()) : 0;
         else if (session_)
-          found = session_->pid->number();
+          found = session_->pid->number_in(me.pid_space());
         else
           return Errno::enotty;
       }

@@ -55,7 +55,17 @@ bool Line::is_special(u8 c, usize which) const {
 
 void Line::set_settings(const uapi::termios2& s) {
   const bool was_canonical = is_canonical();
-  settings_ = s;
+  const uapi::termios2 old = std::exchange(settings_, s);
+  const auto keep = [&](u32 uapi::termios2::* flags) {
+    settings_.*flags = (old.*flags & locked_.*flags) | (s.*flags & ~(locked_.*flags));
+  };
+  keep(&uapi::termios2::c_iflag);
+  keep(&uapi::termios2::c_oflag);
+  keep(&uapi::termios2::c_cflag);
+  keep(&uapi::termios2::c_lflag);
+  if (locked_.c_line != 0) settings_.c_line = old.c_line;
+  for (usize i = 0; i < std::size(locked_.c_cc); ++i)
+    if (locked_.c_cc[i] != 0) settings_.c_cc[i] = old.c_cc[i];
   // What was being edited is input like any other from now on, and the other way round.
   if (was_canonical != is_canonical()) lines_head_ = head_;
   if (!has_input(uapi::ixon)) is_stopped_ = false;
@@ -299,7 +309,8 @@ usize Line::take(std::span<char> to, bool& at_end) {
   while (tail_ != end && done < to.size() && !at_end) {
     const u16 c = ring_[tail_++ % capacity];
     at_end = is_canonical() && (c & (ends_line | is_eof)) != 0;
-    if ((c & is_eof) == 0) to[done++] = static_cast<char>(c);
+    // Without lines the mark is a character like others: the zero that it stands at.
+    if (!is_canonical() || (c & is_eof) == 0) to[done++] = static_cast<char>(c);
   }
   // The mark of an end of file right behind a full buffer belongs to what was read.
   if (is_canonical() && !at_end && done == to.size() && tail_ != end &&

@@ -40,6 +40,7 @@ class Line {
   bool next_is_literal_ = false;
   bool is_stopped_ = false;
   uapi::termios2 settings_ = default_settings();
+  uapi::termios2 locked_{};
 
   bool has_input(u32 f) const { return (settings_.c_iflag & f) != 0; }
   bool has_output(u32 f) const { return (settings_.c_oflag & f) != 0; }
@@ -60,7 +61,11 @@ class Line {
 
  public:
   const uapi::termios2& settings() const { return settings_; }
+  /// What is locked stays as it is.
   void set_settings(const uapi::termios2& s);
+  /// Bits, and characters, that nobody may change any more (TIOCSLCKTRMIOS).
+  const uapi::termios2& locked() const { return locked_; }
+  void set_locked(const uapi::termios2& l) { locked_ = l; }
   bool is_canonical() const;
   /// A character that is a signal takes input and output with it.
   bool flushes_at_signals() const;

@@ -186,6 +186,8 @@ Result<usize> Pty::write_master(io::IoBuf& buf, bool nonblocking) {
   usize done = 0;
   const auto or_done = [&](Errno e) { return done > 0 ? Result<usize>(done) : e; };
   while (buf.left() > 0) {
+    // What is dropped never has to be waited for.
+    if (sched::current().has_work(sched::Interruptible::any)) return or_done(restart::sys);
     Chunk chunk;
     const usize n = buf.get_text(std::span(chunk).first(std::min(buf.left(), u64{chunk_size})));
     if (n == 0) return or_done(Errno::efault);

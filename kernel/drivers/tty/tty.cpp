@@ -125,6 +125,9 @@ Result<usize> Tty::write(io::IoBuf& buf, const View& v) {
   const OwnTurn turn(writing_);
   usize done = 0;
   while (buf.left() > 0) {
+    // Characters that become nothing never have to be waited for.
+    if (sched::current().has_work(sched::Interruptible::any))
+      return done > 0 ? Result<usize>(done) : restart::sys;
     Chunk chunk;
     const usize n = buf.get_text(std::span(chunk).first(std::min(buf.left(), u64{chunk_size})));
     if (n == 0) return done > 0 ? Result<usize>(done) : Errno::efault;
@@ -208,7 +211,61 @@ Result<uapi::termios2> load_settings(const uapi::termios2& now, UserAddr from, b
   return s;
 }
 
+uapi::termio old_form(const uapi::termios2& s) {
+  uapi::termio t{.c_iflag = static_cast<u16>(s.c_iflag),
+                 .c_oflag = static_cast<u16>(s.c_oflag),
+                 .c_cflag = static_cast<u16>(s.c_cflag),
+                 .c_lflag = static_cast<u16>(s.c_lflag),
+                 .c_line = s.c_line,
+                 .c_cc = {},
+                 .pad = 0};
+  std::copy_n(s.c_cc, std::size(t.c_cc), t.c_cc);
+  return t;
+}
+
+/// What the old form does not tell stays.
+Result<uapi::termios2> load_old_form(const uapi::termios2& now, UserAddr from) {
+  const auto t = TRY(core::UserIn<uapi::termio>(from).load());
+  uapi::termios2 s = now;
+  const auto merge = [](u32& flags, u16 low) { flags = (flags & 0xffff0000) | low; };
+  merge(s.c_iflag, t.c_iflag);
+  merge(s.c_oflag, t.c_oflag);
+  merge(s.c_cflag, t.c_cflag);
+  merge(s.c_lflag, t.c_lflag);
+  s.c_line = t.c_line;
+  std::copy_n(t.c_cc, std::size(t.c_cc), s.c_cc);
+  return s;
+}
+
 }  // namespace
+
+Result<u64> Tty::ioctl_of_old_settings(Task& me, u32 command, io::IoctlArg arg) {
+  uapi::termios2 now{}, locked{};
+  {
+    auto line = line_.lock();
+    now = line->settings();
+    locked = line->locked();
+  }
+  switch (command) {
+    case uapi::tcgeta: TRY(core::UserOut<uapi::termio>(arg.address()).store(old_form(now))); break;
+    case uapi::tcseta:
+    case uapi::tcsetaw:
+    case uapi::tcsetaf:
+      TRY(set_settings(me, TRY(load_old_form(now, arg.address())), command - u32{uapi::tcseta}));
+      break;
+    case uapi::tiocglcktrmios:
+      TRY(core::write_user(arg.address(), &locked, sizeof(uapi::termios)));
+      break;
+    case uapi::tiocslcktrmios:
+      if (!me.cred().has(ident::Cap::checkpoint_restore) && !me.cred().has(ident::Cap::sys_admin))
+        return Errno::eperm;
+      locked = TRY(load_settings(locked, arg.address(), false));
+      line_.lock()->set_locked(locked);
+      break;
+    default: return Errno::enotty;
+  }
+  return u64{0};
+}
 
 Result<u64> Tty::ioctl_of_settings(Task& me, u32 command, io::IoctlArg arg) {
   const uapi::termios2 now = line_.lock()->settings();
@@ -226,7 +283,7 @@ Result<u64> Tty::ioctl_of_settings(Task& me, u32 command, io::IoctlArg arg) {
     case tcsetsf2:
       TRY(set_settings(me, TRY(load_settings(now, arg.address(), true)), command - tcsets2));
       break;
-    default: return Errno::enotty;
+    default: return ioctl_of_old_settings(me, command, arg);
   }
   return u64{0};
 }

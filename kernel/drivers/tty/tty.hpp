@@ -115,8 +115,9 @@ class Tty : public proc::Terminal {
   virtual bool hangs_up_with_session() const { return true; }
 
  public:
+  void end_for_all() final { hang_up(false); }
   u64 device() const override { return device_; }
-  u32 foreground_number() const override { return foreground_ ? foreground_->number() : 0; }
+  const ident::Pid* foreground() const override { return foreground_.get(); }
   u32 hangups() const { return hangups_.load_acquire(); }
   /// A file is opened on it. EIO, EBUSY.
   virtual Result<void> begin_open() { return check_exclusive(); }
@@ -143,6 +144,7 @@ class Tty : public proc::Terminal {
   Result<u64> ioctl_of_both(u32 command, io::IoctlArg arg, const View* terminal);
   Result<u64> ioctl_of_jobs(proc::Task& me, u32 command, io::IoctlArg arg, const View* terminal);
   Result<u64> ioctl_of_settings(proc::Task& me, u32 command, io::IoctlArg arg);
+  Result<u64> ioctl_of_old_settings(proc::Task& me, u32 command, io::IoctlArg arg);
 };
 
 /// One that is a piece of hardware.

@@ -32,11 +32,11 @@ Access access_of(u64 code) {
   return (code & fault_bit::write) != 0 ? Access::write : Access::read;
 }
 
-FaultResult mend(Task& me, u64 address, u64 code) {
-  FaultResult r = me.space->fault(UserAddr(address), access_of(code));
+FaultResult mend(Task& me, u64 address, u64 code, vm::FaultBy by) {
+  FaultResult r = me.space->fault(UserAddr(address), access_of(code), by);
   if (r == FaultResult::no_mapping &&
       me.space->grow_stack(UserAddr(address), proc::memory_allowance(me)))
-    r = me.space->fault(UserAddr(address), access_of(code));
+    r = me.space->fault(UserAddr(address), access_of(code), by);
   if (r == FaultResult::done) {
     me.faults.store_relaxed(me.faults.load_relaxed() + 1);
     core::fault_count.add(1);
@@ -68,26 +68,27 @@ bool may_take_again(const Task& me) { return !me.space->is_dying() && !proc::oom
 
 void program_page_fault(Task& me, const Frame& f, u64 address, u64 code) {
   FaultResult r = FaultResult::no_mapping;
-  if (address < core::user_end) r = mend(me, address, code);
+  if (address < core::user_end) r = mend(me, address, code, vm::FaultBy::program);
   int signal = uapi::sigsegv, why = uapi::segv_maperr;
   switch (r) {
     case FaultResult::done: return;
     case FaultResult::no_mapping: break;
     case FaultResult::no_permission: why = uapi::segv_accerr; break;
     case FaultResult::no_page:
+    case FaultResult::unanswered:
       signal = uapi::sigbus;
       why = uapi::bus_adrerr;
       break;
     case FaultResult::no_memory:
       // Doomed already: the way back to user mode ends it.
       if (me.has_work(sched::Interruptible::fatal) || may_take_again(me)) return;
-      core::log_warn("{}[{}]: out of memory in a page fault", me.name(), me.tid());
+      core::log_warn("{}[{}]: out of memory in a page fault", me.name(), me.pid->number());
       proc::exit_group(me, uapi::sigkill);
   }
   note_trap(me, vector::page_fault, code, address);
   if (signal == uapi::sigsegv && !is_handled(me, signal))
-    core::log_info("{}[{}]: segfault at {:x} ip {:016x} sp {:016x} error {:x}", me.name(), me.tid(),
-                   address, f.rip, f.rsp, code);
+    core::log_info("{}[{}]: segfault at {:x} ip {:016x} sp {:016x} error {:x}", me.name(),
+                   me.pid->number(), address, f.rip, f.rsp, code);
   proc::force_signal(me, fault_signal(signal, why, address));
 }
 
@@ -135,8 +136,8 @@ void program_trap(Task& me, const Frame& f, unsigned vector) {
   const u64 error = f.in_syscall() ? f.orig_rax : 0;
   note_trap(me, vector, error, me.user.trap_address);
   if (!t.name.empty() && !is_handled(me, t.signal))
-    core::log_info("traps: {}[{}] trap {} ip:{:x} sp:{:x} error:{:x}", me.name(), me.tid(), t.name,
-                   f.rip, f.rsp, error);
+    core::log_info("traps: {}[{}] trap {} ip:{:x} sp:{:x} error:{:x}", me.name(), me.pid->number(),
+                   t.name, f.rip, f.rsp, error);
   proc::force_signal(me, fault_signal(t.signal, t.code, shows_instruction(t) ? f.rip : 0));
 }
 
@@ -165,7 +166,7 @@ bool handle_user_copy_fault(const Frame& f, u64 address, u64 code) {
   Task& me = proc::current();
   if (!me.space) return false;
   machine::irq_enable();
-  const FaultResult r = mend(me, address, code);
+  const FaultResult r = mend(me, address, code, vm::FaultBy::kernel);
   machine::irq_disable();
   // No memory at this moment is no bad address.
   if (r == FaultResult::no_memory)

@@ -95,7 +95,8 @@ class Instance final : public vfs::Superblock {
     constexpr u64 devpts_magic = 0x1cd1;
     return {.magic = devpts_magic};
   }
-  Result<void> reconfigure(std::string_view options) override;
+  vfs::Taken check(const vfs::Parameter& p) const override { return check_option(p); }
+  Result<void> reconfigure(const vfs::Parameters& p) override;
   usize show_options(std::span<char> out) override {
     Writer text(out);
     devpts::show_options(*options_.lock(), text);
@@ -202,8 +203,8 @@ void Instance::kill() {
   }
 }
 
-Result<void> Instance::reconfigure(std::string_view options) {
-  const Options o = TRY(parse_options(options));
+Result<void> Instance::reconfigure(const vfs::Parameters& p) {
+  const Options o = TRY(parse_options(p));
   *options_.lock() = o;
   if (const Ref<vfs::Dentry> ptmx = vfs::child_of(root(), "ptmx"))
     ptmx->inode().mode.store_relaxed(vfs::mode::character | o.ptmx_mode);
@@ -241,6 +242,8 @@ class MasterFile final : public io::File {
     instance_->remove(*entry_);
     instance_->give_back(pty_->index());
   }
+  bool can_splice_from() const override { return true; }
+  bool can_splice_to() const override { return true; }
   Result<usize> read(io::IoBuf& buf) override { return pty_->read_master(buf, is_nonblocking()); }
   Result<usize> write(io::IoBuf& buf) override { return pty_->write_master(buf, is_nonblocking()); }
   bool can_poll() const override { return true; }
@@ -304,9 +307,10 @@ constinit TerminalNumbers terminal_numbers;
 class Devpts final : public vfs::FileSystem {
  public:
   constexpr Devpts() : FileSystem(type_name) {}
+  vfs::Taken check(const vfs::Parameter& p) const override { return check_option(p); }
   Result<Ref<vfs::Superblock>> open(const vfs::Asker&, std::string_view,
-                                    std::string_view options) override {
-    return Instance::make(TRY(parse_options(options)));
+                                    const vfs::Parameters& p) override {
+    return Instance::make(TRY(parse_options(p)));
   }
 };
 constinit Devpts kind;

@@ -6,29 +6,39 @@ namespace auk::fs::devpts {
 namespace {
 
 constexpr u32 rights = 0777;
+/// EINVAL, vfs::unknown_parameter.
+Result<void> parse_one(const vfs::Parameter& p, Options& o) {
+  const auto [name, value, has_value] = p;
+  if (name == "uid") {
+    o.uid = TRY(vfs::id_number(value));
+  } else if (name == "gid") {
+    o.gid = TRY(vfs::id_number(value));
+  } else if (name == "mode") {
+    o.mode = static_cast<u32>(TRY(vfs::whole_number(value, 8))) & rights;
+  } else if (name == "ptmxmode") {
+    o.ptmx_mode = static_cast<u32>(TRY(vfs::whole_number(value, 8))) & rights;
+  } else if (name == "max") {
+    const u64 max = TRY(vfs::whole_number(value, 0));
+    if (max > Options::most_terminals) return Errno::einval;
+    o.max = static_cast<u32>(max);
+  } else if (name == "newinstance") {
+    if (has_value) return Errno::einval;
+  } else {
+    return vfs::unknown_parameter;
+  }
+  return {};
+}
 
 }  // namespace
 
-Result<Options> parse_options(std::string_view text) {
+vfs::Taken check_option(const vfs::Parameter& p) {
   Options o;
-  TRY(vfs::each_option(text, [&](std::string_view name, std::string_view value) -> Result<void> {
-    if (name == "uid") {
-      o.uid = TRY(vfs::id_number(value));
-    } else if (name == "gid") {
-      o.gid = TRY(vfs::id_number(value));
-    } else if (name == "mode") {
-      o.mode = static_cast<u32>(TRY(vfs::whole_number(value, 8))) & rights;
-    } else if (name == "ptmxmode") {
-      o.ptmx_mode = static_cast<u32>(TRY(vfs::whole_number(value, 8))) & rights;
-    } else if (name == "max") {
-      const u64 max = TRY(vfs::whole_number(value, 0));
-      if (max > Options::most_terminals) return Errno::einval;
-      o.max = static_cast<u32>(max);
-    } else if (name != "newinstance") {
-      return Errno::einval;
-    }
-    return {};
-  }));
+  return vfs::taken(parse_one(p, o));
+}
+
+Result<Options> parse_options(const vfs::Parameters& p) {
+  Options o;
+  TRY(p.each([&](const vfs::Parameter& one) { return parse_one(one, o); }));
   return o;
 }
 

@@ -1,9 +1,7 @@
 // The options of a devpts: Linux Documentation/filesystems/devpts.rst.
 #pragma once
-#include <string_view>
-
 #include "base/fmt.hpp"
-#include "base/result.hpp"
+#include "vfs/parameters.hpp"
 
 namespace auk::fs::devpts {
 
@@ -13,8 +11,9 @@ struct Options {
   u32 mode = 0600, ptmx_mode = 0;
   u32 max = most_terminals;
 };
+vfs::Taken check_option(const vfs::Parameter& p);
 /// EINVAL.
-Result<Options> parse_options(std::string_view text);
+Result<Options> parse_options(const vfs::Parameters& p);
 /// As /proc/mounts shows them, each with a comma before it.
 void show_options(const Options& o, Writer& out);
 

@@ -3,8 +3,9 @@
 // Purpose: an image is used where it lies. Whole pages of files are pages of the image; only what
 // does not begin with a page (the ends of files, small ones) is copied when it is read.
 // Data model: Super -> Image and Disk. An inode stands for a number (nid) and is one as long as
-// somebody has it: the table of those that live finds it again for other names. Locking: level
-// object for the table. Context: threads.
+// somebody has it: the table of those that live finds it again for other names. A handle is the
+// number; dentries that led to one are known to its inode for as long as they live. Locking: level
+// object for the table and what stands in it. Context: threads.
 // Differences from Linux: neither compression nor fscache nor further devices; POSIX ACLs are not
 // looked at.
 // Source: Linux Documentation/filesystems/erofs.rst.
@@ -16,6 +17,7 @@
 #include "core/init_graph.hpp"
 #include "fs/erofs/image.hpp"
 #include "mem/folio.hpp"
+#include "vfs/export.hpp"
 #include "vfs/mounting.hpp"
 #include "vm/object.hpp"
 
@@ -29,11 +31,14 @@ class Super;
 class ErofsInode final : public vfs::Inode, public vm::PageSource {
   const Node node_;
   TreeHook by_nid_;
+  using Aliases = List<vfs::Dentry, &vfs::Dentry::alias_node>;
+  Aliases aliases_;  ///< of which a handle was made, or that were made of one; not held
   friend class Super;
 
   const Image& image() const;
   void dispose() override { mem::destroy(this); }
   void evict() override;
+  void alias_gone(vfs::Dentry& d) override;
 
  public:
   struct ByNid {
@@ -68,10 +73,24 @@ class ErofsInode final : public vfs::Inode, public vm::PageSource {
   // What changes something has been refused before: the file system is only read.
 };
 
-class Super final : public vfs::Superblock {
+/// Those that say what is so anyway.
+vfs::Taken check_option(const vfs::Parameter& p) {
+  constexpr std::array flags{"user_xattr", "acl"};
+  if (std::find(flags.begin(), flags.end(), p.name) != flags.end()) return vfs::Taken::yes;
+  if (p.name != "cache_strategy") return vfs::Taken::unknown;
+  return p.value == "readaround" ? vfs::Taken::yes : vfs::Taken::bad_value;
+}
+
+class Super final : public vfs::Superblock, public vfs::Exporter {
   block::Disk& disk_;
   core::Guarded<core::level::object, ErofsInode::Table, core::SpinPreemptOff> living_;
   void dispose() override { mem::destroy(this); }
+  vfs::FileHandle handle_of(vfs::Inode& i, vfs::Dentry* alias) override;
+  Result<Ref<vfs::Dentry>> find(const vfs::FileHandle& h) override;
+  Ref<vfs::Dentry> known_alias(ErofsInode& i);
+  void note_alias(vfs::Dentry& d);
+  Result<Ref<vfs::Dentry>> entry_of(vfs::Dentry& dir, const ErofsInode& i);
+  Result<Ref<vfs::Dentry>> connect(Ref<ErofsInode> dir);
 
  public:
   const Image image;
@@ -84,6 +103,7 @@ class Super final : public vfs::Superblock {
   ~Super() = default;
   block::Disk& disk() const { return disk_; }
   std::string_view type() const override { return "erofs"; }
+  vfs::Exporter* exporter() override { return this; }
   vfs::FsInfo info() override {
     constexpr u64 no_limit = ~u64{0};
     return {.magic = erofs_magic,
@@ -92,6 +112,7 @@ class Super final : public vfs::Superblock {
             .free_files = no_limit - image.inodes(),
             .block_size = static_cast<u32>(image.block_size())};
   }
+  vfs::Taken check(const vfs::Parameter& p) const override { return check_option(p); }
   usize show_options(std::span<char> out) override {
     constexpr std::string_view options = ",user_xattr,acl,cache_strategy=readaround";
     return options.copy(out.data(), out.size());
@@ -102,6 +123,10 @@ class Super final : public vfs::Superblock {
   /// The inode of a number. EUCLEAN, EOPNOTSUPP, ENOMEM.
   Result<Ref<ErofsInode>> inode(u64 nid);
   void forget(ErofsInode& i);
+  void remove_alias(vfs::Dentry& d) {
+    auto table = living_.lock();
+    ErofsInode::Aliases::remove(d);
+  }
 };
 
 Super& ErofsInode::erofs_super() const { return static_cast<Super&>(super()); }
@@ -135,6 +160,8 @@ void ErofsInode::evict() {
   Inode::evict();
   erofs_super().forget(*this);
 }
+
+void ErofsInode::alias_gone(vfs::Dentry& d) { erofs_super().remove_alias(d); }
 
 void Super::forget(ErofsInode& i) {
   auto table = living_.lock();
@@ -223,12 +250,116 @@ Result<usize> ErofsInode::list_attributes(bool with_trusted, std::span<char> to)
   }
 }
 
+vfs::FileHandle Super::handle_of(vfs::Inode& i, vfs::Dentry* alias) {
+  if (alias != nullptr) note_alias(*alias);
+  const u64 nid = static_cast<ErofsInode&>(i).node_.nid;
+  return {vfs::FileHandle::number_64, {static_cast<u32>(nid >> 32), static_cast<u32>(nid), 0}};
+}
+
+Result<Ref<vfs::Dentry>> Super::find(const vfs::FileHandle& h) {
+  constexpr u32 with_parent = 0x82;
+  if ((h.type != vfs::FileHandle::number_64 && h.type != with_parent) || h.size < 3)
+    return Errno::estale;
+  Ref<ErofsInode> i = TRY(inode(u64{h.words[0]} << 32 | h.words[1]));
+  if (i->is_directory()) return connect(std::move(i));
+  if (Ref<vfs::Dentry> known = known_alias(*i)) return known;
+  // Nothing says where it stands.
+  Ref<vfs::Dentry> fresh = TRY(vfs::Dentry::create(Ref<vfs::Inode>(std::move(i))));
+  note_alias(*fresh);
+  return fresh;
+}
+
+Ref<vfs::Dentry> Super::known_alias(ErofsInode& i) {
+  if (i.node_.nid == image.root_nid()) return Ref<vfs::Dentry>(root());
+  auto table = living_.lock();
+  for (vfs::Dentry& d : i.aliases_)
+    if (d.try_get()) return Ref<vfs::Dentry>::adopt(&d);
+  return {};
+}
+
+void Super::note_alias(vfs::Dentry& d) {
+  auto table = living_.lock();
+  if (!d.alias_node.is_linked()) static_cast<ErofsInode&>(d.inode()).aliases_.push_back(d);
+}
+
+/// ESTALE: it is not there, whatever it says itself.
+Result<Ref<vfs::Dentry>> Super::entry_of(vfs::Dentry& dir, const ErofsInode& i) {
+  const Node& node = static_cast<ErofsInode&>(dir.inode()).node_;
+  for (u64 place = 0;;) {
+    const std::optional<Entry> e = TRY(image.next_entry(node, place));
+    if (!e) return Errno::estale;
+    if (sched::current().has_work(sched::Interruptible::fatal)) return Errno::eintr;
+    if (e->nid != i.node_.nid || e->name == "." || e->name == "..") continue;
+    Ref<vfs::Dentry> found;
+    {
+      auto looking = dir.inode().lock.lock();
+      found = TRY(vfs::look_up(dir, e->name));
+    }
+    if (&found->inode() != &i) return Errno::estale;
+    note_alias(*found);
+    return found;
+  }
+}
+
+/// Directories on the way up.
+class Ancestors {
+  struct Step {
+    ListNode node;
+    Ref<ErofsInode> inode;
+    explicit Step(Ref<ErofsInode> i) : inode(std::move(i)) {}
+  };
+  List<Step, &Step::node> steps_;
+
+ public:
+  Ancestors() = default;
+  Ancestors(const Ancestors&) = delete;
+  Ancestors& operator=(const Ancestors&) = delete;
+  ~Ancestors() {
+    while (pop()) {}
+  }
+  Result<void> push(Ref<ErofsInode> i) {
+    steps_.push_front(*TRY(mem::Box<Step>::make(ALLOC_SITE, std::move(i))).release());
+    return {};
+  }
+  /// The topmost; null: there is none left.
+  Ref<ErofsInode> pop() {
+    Step* const s = steps_.pop_front();
+    if (s == nullptr) return {};
+    const mem::Box<Step> dying = mem::Box<Step>::adopt(s);
+    return std::move(s->inode);
+  }
+};
+
+/// The one dentry that a directory has, below that of the root.
+Result<Ref<vfs::Dentry>> Super::connect(Ref<ErofsInode> dir) {
+  Ancestors below;
+  Ref<vfs::Dentry> at = known_alias(*dir);
+  // A damaged image may lead in a circle: a mark that is moved ever further apart stands on it.
+  u64 mark = dir->node_.nid, steps = 0, until_next_mark = 1;
+  while (!at) {
+    const u64 up = TRY(image.find(dir->node_, "..")).nid;
+    TRY(below.push(std::move(dir)));
+    if (up == mark) return Errno::estale;
+    if (++steps == until_next_mark) {
+      mark = up;
+      steps = 0;
+      until_next_mark *= 2;
+    }
+    dir = TRY(inode(up));
+    if (!dir->is_directory()) return Errno::estale;
+    at = known_alias(*dir);
+  }
+  while (const Ref<ErofsInode> next = below.pop()) at = TRY(entry_of(*at, *next));
+  return at;
+}
+
 class Erofs final : public vfs::FileSystem {
  public:
   constexpr Erofs() : FileSystem("erofs") {}
   bool is_on_disk() const override { return true; }
+  vfs::Taken check(const vfs::Parameter& p) const override { return check_option(p); }
   Result<Ref<vfs::Superblock>> open(const vfs::Asker& who, std::string_view source,
-                                    std::string_view) override {
+                                    const vfs::Parameters&) override {
     block::Disk* const disk = block::find_disk(TRY(vfs::disk_number(who, source)));
     if (disk == nullptr) return Errno::enxio;
     const Image image = TRY(Image::open(disk->bytes()));

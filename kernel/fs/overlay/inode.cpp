@@ -219,6 +219,16 @@ Result<void> OverlayInode::resize(u64 size) {
   return {};
 }
 
+Result<void> OverlayInode::allocate(vfs::Space what, u64 start, u64 end) {
+  TRY(come_up());
+  {
+    auto changing = upper()->lock.lock();
+    TRY(upper()->allocate(what, start, end));
+  }
+  Inode::touch(true);
+  return {};
+}
+
 Result<usize> OverlayInode::get_attribute(std::string_view name, std::span<byte> to) {
   InnerName inner;
   const std::string_view n = TRY(inner.of(name));
@@ -233,6 +243,7 @@ Result<void> OverlayInode::set_attribute(std::string_view name, std::span<const 
   const std::string_view n = TRY(inner.of(name));
   TRY(come_up());
   auto changing = upper()->lock.lock();
+  upper()->is_without_caps.store_relaxed(false);
   return upper()->set_attribute(n, value, flags);
 }
 

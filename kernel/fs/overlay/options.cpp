@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <array>
+
 #include "fs/overlay/overlay.hpp"
 #include "vfs/mount_options.hpp"
 
@@ -13,23 +16,36 @@ bool is_as_ever(std::string_view name, std::string_view value) {
   return false;
 }
 
+/// EINVAL, vfs::unknown_parameter.
+Result<void> parse_one(const vfs::Parameter& p, Options& o) {
+  const auto [name, value, has_value] = p;
+  if (name == "lowerdir") {
+    o.lower = value;
+  } else if (name == "upperdir") {
+    o.upper = value;
+  } else if (name == "workdir") {
+    o.work = value;
+  } else if (name == "volatile") {
+    if (has_value) return Errno::einval;
+    o.is_volatile = true;
+  } else if (!is_as_ever(name, value)) {
+    constexpr std::array known{"index", "metacopy", "nfs_export", "xino", "redirect_dir", "uuid"};
+    return std::find(known.begin(), known.end(), name) != known.end() ? Errno::einval
+                                                                      : vfs::unknown_parameter;
+  }
+  return {};
+}
+
 }  // namespace
 
-Result<Options> parse_options(std::string_view text) {
+vfs::Taken check_option(const vfs::Parameter& p) {
   Options o;
-  TRY(vfs::each_option(text, [&](std::string_view name, std::string_view value) -> Result<void> {
-    if (name == "lowerdir")
-      o.lower = value;
-    else if (name == "upperdir")
-      o.upper = value;
-    else if (name == "workdir")
-      o.work = value;
-    else if (name == "volatile")
-      o.is_volatile = true;
-    else if (!is_as_ever(name, value))
-      return Errno::einval;
-    return {};
-  }));
+  return vfs::taken(parse_one(p, o));
+}
+
+Result<Options> parse_options(const vfs::Parameters& p) {
+  Options o;
+  TRY(p.each([&](const vfs::Parameter& one) { return parse_one(one, o); }));
   // A work directory is of use to an upper one only.
   if (o.lower.empty() || o.upper.empty() != o.work.empty()) return Errno::einval;
   return o;

@@ -18,14 +18,15 @@
 // read without a lock.
 // Context: threads.
 // Differences from Linux: no redirects (a directory of lower layers cannot be renamed: EXDEV), no
-// index (names of one lower file become files of their own), no metacopy, no xino, no export; an
-// overlay cannot be a layer of another.
+// index (names of one lower file become files of their own), no metacopy, no xino; handles are only
+// ids, as without nfs_export; an overlay cannot be a layer of another.
 // Source: Linux Documentation/filesystems/overlayfs.rst.
 #pragma once
 #include <algorithm>
 
 #include "base/tree.hpp"
 #include "ident/cred.hpp"
+#include "vfs/export.hpp"
 #include "vfs/fs_context.hpp"
 #include "vfs/mounting.hpp"
 #include "vfs/operations.hpp"
@@ -37,8 +38,9 @@ struct Options {
   std::string_view lower, upper, work;
   bool is_volatile = false;
 };
-/// EINVAL.
-Result<Options> parse_options(std::string_view text);
+vfs::Taken check_option(const vfs::Parameter& p);
+/// What it returns looks into `p`. EINVAL.
+Result<Options> parse_options(const vfs::Parameters& p);
 /// Cuts the next path off `rest`: a colon ends it, a backslash quotes one. `out` has room for all
 /// of it. False at the end.
 bool next_layer(std::string_view& rest, std::span<char> out, std::string_view& path);
@@ -177,6 +179,7 @@ class OverlayInode final : public vfs::Inode {
   Result<void> set_rights(u32 rights, u32 new_uid, u32 new_gid) override;
   Result<void> set_times(const vfs::NewTimes& times) override;
   Result<void> resize(u64 size) override;
+  Result<void> allocate(vfs::Space what, u64 start, u64 end) override;
   Result<void> prepare_write(Keep keep) override { return come_up(keep); }
   void touch(bool modified) override;
   void note_access(i64 when_ns) override;
@@ -201,7 +204,7 @@ class OverlayInode final : public vfs::Inode {
   Result<void> read_dir(vfs::Dentry& dir, u64& position, io::DirSink& sink) override;
 };
 
-class Super final : public vfs::Superblock {
+class Super final : public vfs::Superblock, public vfs::Exporter {
   friend class OverlayInode;
   Layer* layers_ = nullptr;  ///< owned, of `layer_count_`
   u32 layer_count_ = 0;
@@ -219,12 +222,14 @@ class Super final : public vfs::Superblock {
 
   void dispose() override { mem::destroy(this); }
   void released() override;
+  bool can_find() const override { return false; }
+  vfs::FileHandle handle_of(vfs::Inode& i, vfs::Dentry* alias) override;
   Result<void> add_layer(const vfs::Path& at);
   Result<void> add_layers(const vfs::Asker& who, const Options& o);
   Result<void> check_layers() const;
   Result<void> prepare_work(const vfs::Path& base);
   void set_devices();
-  Result<void> fill(const vfs::Asker& who, const Options& o, std::string_view text);
+  Result<void> fill(const vfs::Asker& who, const Options& o);
 
  public:
   static constexpr u32 most_layers = 500;
@@ -232,7 +237,7 @@ class Super final : public vfs::Superblock {
   Super();
   ~Super() = default;
   /// The errors of mount(2).
-  static Result<Ref<vfs::Superblock>> open(const vfs::Asker& who, std::string_view text);
+  static Result<Ref<vfs::Superblock>> open(const vfs::Asker& who, const vfs::Parameters& p);
 
   /// Who mounted, to whom the layers belong.
   vfs::Asker mounter() const { return {*fs_, *cred_, nullptr, true}; }
@@ -263,10 +268,13 @@ class Super final : public vfs::Superblock {
   void forget(OverlayInode& i);
 
   std::string_view type() const override { return "overlay"; }
+  /// None if a layer has none.
+  vfs::Exporter* exporter() override;
   vfs::FsInfo info() override;
   Result<void> begin_writing() override {
     return has_upper() ? Superblock::begin_writing() : Result<void>(Errno::erofs);
   }
+  vfs::Taken check(const vfs::Parameter&) const override { return vfs::Taken::unchanged; }
   usize show_options(std::span<char> out) override;
 };
 

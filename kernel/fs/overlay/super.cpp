@@ -155,7 +155,7 @@ u64 Super::device_of(const OverlayInode& i) const {
   return layers_[i.below() > 0 ? i.below(0).layer : 0].device;
 }
 
-Result<void> Super::fill(const vfs::Asker& who, const Options& o, std::string_view text) {
+Result<void> Super::fill(const vfs::Asker& who, const Options& o) {
   TRY(add_layers(who, o));
   TRY(check_layers());
   set_devices();
@@ -167,8 +167,10 @@ Result<void> Super::fill(const vfs::Asker& who, const Options& o, std::string_vi
   } else {
     set_read_only(true);
   }
-  shown_ = static_cast<char*>(TRY(mem::allocate(ALLOC_SITE, text.size() + 64)));
-  Writer shown({shown_, text.size() + 64});
+  constexpr usize names_size = 64;
+  const usize room = o.lower.size() + o.upper.size() + o.work.size() + names_size;
+  shown_ = static_cast<char*>(TRY(mem::allocate(ALLOC_SITE, room)));
+  Writer shown({shown_, room});
   format_to(shown, ",lowerdir={}", o.lower);
   if (has_upper_) format_to(shown, ",upperdir={},workdir={}", o.upper, o.work);
   if (o.is_volatile) shown.put(",volatile");
@@ -185,10 +187,10 @@ Result<void> Super::fill(const vfs::Asker& who, const Options& o, std::string_vi
   return {};
 }
 
-Result<Ref<vfs::Superblock>> Super::open(const vfs::Asker& who, std::string_view text) {
-  const Options o = TRY(parse_options(text));
+Result<Ref<vfs::Superblock>> Super::open(const vfs::Asker& who, const vfs::Parameters& p) {
+  const Options o = TRY(parse_options(p));
   Ref<Super> super = TRY(mem::make_ref<Super>(ALLOC_SITE));
-  TRY(super->fill(who, o, text));
+  TRY(super->fill(who, o));
   return Ref<vfs::Superblock>(std::move(super));
 }
 
@@ -244,6 +246,36 @@ void Super::forget(OverlayInode& i) {
   if (i.by_upper_.is_linked()) living->erase(living->iterator_to(i));
 }
 
+vfs::Exporter* Super::exporter() {
+  for (u32 i = 0; i < layer_count_; ++i) {
+    const vfs::Exporter* const e = layers_[i].root.mount->super().exporter();
+    if (e == nullptr || !e->can_find()) return nullptr;
+  }
+  return this;
+}
+
+/// Linux's struct ovl_fh: what the handle in the layer is, and the handle. In the place of a uuid,
+/// which file systems in memory have none of, stands their device's number.
+vfs::FileHandle Super::handle_of(vfs::Inode& i, vfs::Dentry*) {
+  constexpr u32 type_overlay = 0xf8, magic = 0xfb, of_upper = 4;
+  constexpr usize head_size = 21, head_words = 6;
+  auto& inode = static_cast<OverlayInode&>(i);
+  // What came up keeps the handle of what it was, the root excepted.
+  const bool is_upper = inode.upper() != nullptr && (inode.below() == 0 || &i == &root().inode());
+  vfs::Inode& real = is_upper ? *inode.upper() : inode.below(0).dentry->inode();
+  const vfs::FileHandle inner = real.super().exporter()->handle_of(real, nullptr);
+  vfs::FileHandle h;
+  h.type = type_overlay;
+  h.size = head_words + inner.size;
+  ASSERT(h.size <= vfs::FileHandle::most_words);
+  const auto size = static_cast<u32>(head_size + inner.size * sizeof(u32));
+  h.words[1] = magic | size << 8 | (is_upper ? of_upper : 0) << 16 | inner.type << 24;
+  h.words[2] = static_cast<u32>(real.super().device());
+  h.words[3] = static_cast<u32>(real.super().device() >> 32);
+  std::copy_n(inner.words.begin(), inner.size, h.words.begin() + head_words);
+  return h;
+}
+
 vfs::FsInfo Super::info() {
   vfs::FsInfo i = layers_[0].root.mount->super().info();
   i.magic = overlay_magic;
@@ -260,9 +292,10 @@ namespace {
 class Overlay final : public vfs::FileSystem {
  public:
   constexpr Overlay() : FileSystem("overlay") {}
+  vfs::Taken check(const vfs::Parameter& p) const override { return check_option(p); }
   Result<Ref<vfs::Superblock>> open(const vfs::Asker& who, std::string_view,
-                                    std::string_view options) override {
-    return Super::open(who, options);
+                                    const vfs::Parameters& p) override {
+    return Super::open(who, p);
   }
 };
 constinit Overlay overlay;

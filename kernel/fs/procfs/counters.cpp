@@ -115,7 +115,8 @@ constexpr KernelText<[](mem::Text& out) {
     const u64 hundredths = (average * 100 + one / 2) / one;
     out.print("{}.{:02} ", hundredths / 100, hundredths % 100);
   }
-  out.print("{}/{} {}\n", sched::runnable_threads(), proc::thread_count(), ident::last_pid());
+  out.print("{}/{} {}\n", sched::runnable_threads(), proc::thread_count(),
+            proc::current().pid_space().last());
 }>
     loadavg("loadavg");
 

@@ -34,6 +34,17 @@ constexpr KernelText<[](mem::Text& out) {
 }>
     swaps("swaps");
 
+class Locks final : public ShortText {
+  Result<void> write(const Subject& s, mem::Text& out) const override {
+    io::show_locks(*s.space, out);
+    return {};
+  }
+
+ public:
+  constexpr Locks() : ShortText("locks", 0444) {}
+};
+constexpr Locks locks;
+
 void put_seconds(mem::Text& out, u64 ns) {
   constexpr u64 second = 1'000'000'000, hundredth = 10'000'000;
   out.print("{}.{:02}", ns / second, ns % second / hundredth);
@@ -60,6 +71,7 @@ constexpr KernelText<[](mem::Text& out) {
 constinit const Node* const devices_node = &devices;
 constinit const Node* const filesystems_node = &filesystems;
 constinit const Node* const kernel_cmdline_node = &cmdline;
+constinit const Node* const locks_node = &locks;
 constinit const Node* const swaps_node = &swaps;
 constinit const Node* const uptime_node = &uptime;
 constinit const Node* const version_node = &version;

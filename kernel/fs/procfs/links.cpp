@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "proc/nsfs.hpp"
 #include "vfs/operations.hpp"
 
 namespace auk::fs::procfs {
@@ -19,7 +20,7 @@ Result<usize> write_path(const vfs::Path& p, const vfs::Path& root, std::span<ch
   const std::string_view path = TRY(vfs::path_name(p, root, *scratch, reachable));
   Writer text(out);
   text.put(path);
-  if (p.inode().links.load_relaxed() == 0) text.put(" (deleted)");
+  if (p.dentry->lost_name()) text.put(" (deleted)");
   return text.text().size();
 }
 
@@ -76,6 +77,63 @@ constexpr CwdLink cwd_link;
 constexpr RootLink root_link;
 constexpr ExeLink exe_link;
 
+/// What stands in ns/.
+enum class Which : u8 { mounts, pids, pids_of_children };
+class NamespaceLink final : public Node {
+  Which which_;
+
+  /// ENOENT.
+  Result<proc::Namespaces> chosen(Task& t) const {
+    if (which_ == Which::pids)
+      return proc::Namespaces{.mounts = {}, .pids = Ref<ident::PidNamespace>(t.pid_space())};
+    const Ref<proc::NamespaceSet> set = TRY(t.namespace_set());
+    if (which_ == Which::mounts) return proc::Namespaces{.mounts = set->mounts, .pids = {}};
+    auto tree = proc::tree.lock();
+    const ident::PidNamespace& children = *set->pids_of_children;
+    // Not before somebody was there.
+    if (children.first_process == nullptr && !children.is_closed()) return Errno::enoent;
+    return proc::Namespaces{.mounts = {}, .pids = set->pids_of_children};
+  }
+
+ public:
+  constexpr NamespaceLink(std::string_view name, Which w)
+      : Node(name, vfs::mode::link | 0777),
+        which_(w) {}
+  bool is_magic() const override { return true; }
+  Result<vfs::Path> jump(const Subject& s) const override {
+    Result<Ref<Task>> found = thread_of(s);
+    if (!found.ok()) return Errno::enoent;
+    const Ref<Task> t = found.take();
+    TRY(check_look(s));
+    Result<proc::Namespaces> n = chosen(*t);
+    if (!n.ok()) return Errno::enoent;
+    return proc::path_to(n.take());
+  }
+  Result<usize> read_target(const Subject& s, const vfs::Path&,
+                            std::span<char> out) const override {
+    const vfs::Path p = TRY(jump(s));
+    return p.inode().shown_name(out).size();
+  }
+};
+constexpr NamespaceLink mount_namespace_link("mnt", Which::mounts);
+constexpr NamespaceLink pid_namespace_link("pid", Which::pids);
+constexpr NamespaceLink child_namespace_link("pid_for_children", Which::pids_of_children);
+constinit const Node* const mount_namespace_node = &mount_namespace_link;
+constinit const Node* const pid_namespace_node = &pid_namespace_link;
+constinit const Node* const child_namespace_node = &child_namespace_link;
+
+class NamespaceDirectory final : public Directory {
+  Nodes nodes() const override {
+    static constexpr std::array<const Node* const*, 3> list{
+        &pid_namespace_node, &child_namespace_node, &mount_namespace_node};
+    return list;
+  }
+
+ public:
+  constexpr NamespaceDirectory() : Directory("ns", 0511) {}
+};
+constexpr NamespaceDirectory namespace_directory;
+
 Result<Ref<io::File>> file_at(const Subject& s) {
   const Ref<Task> t = TRY(thread_of(s));
   return t->inspect(&Task::files,
@@ -105,7 +163,8 @@ class DescriptorLink final : public Node {
     const Ref<io::File> file = TRY(looked_up_file(s));
     // What was opened through /proc has a path that leads nowhere.
     const vfs::Path* const p = vfs::path_of(*file);
-    if (p != nullptr && p->mount.get() != &hidden_mount()) return write_path(*p, root, out);
+    if (p != nullptr && p->mount.get() != &hidden_mount() && !proc::is_on_nsfs(*p))
+      return write_path(*p, root, out);
     const io::FileKind* const kind = file->kind();
     Writer text(out);
     if (kind == nullptr || !kind->is_numbered) {
@@ -139,6 +198,7 @@ class DescriptorInfo final : public ShortText {
     const u32 flags = file->flags() | (closes ? vfs::open_flag::close_on_exec : 0);
     out.print("pos:\t{}\nflags:\t0{:o}\nmnt_id:\t{}\nino:\t{}\n", file->position(), flags, mount,
               stat.inode);
+    file->show_info(*s.space, out);
     return {};
   }
 
@@ -225,6 +285,7 @@ constexpr FdInfoDirectory fdinfo_directory;
 
 }  // namespace
 
+constinit const Node* const ns_node = &namespace_directory;
 constinit const Node* const cwd_node = &cwd_link;
 constinit const Node* const root_link_node = &root_link;
 constinit const Node* const exe_node = &exe_link;

@@ -15,7 +15,7 @@ using proc::Task;
 using vm::AddressSpace;
 
 Result<usize> copy_out(AddressSpace& space, io::UserRange range, io::IoBuf& buf) {
-  return proc::move_memory(space, range, buf, proc::Way::from);
+  return proc::move_memory(space, range, buf, proc::Way::from, vm::FaultBy::onlooker);
 }
 
 constexpr u64 any_space = ~u64{0};
@@ -221,7 +221,7 @@ class MapsFile final : public vfs::ReportFile {
   }
   static Result<void> put_path(mem::Text& out, const vfs::Path& p) {
     TRY(try_path(out, p, vfs::path_max));
-    if (p.inode().links.load_relaxed() == 0) out.put(" (deleted)");
+    if (p.dentry->lost_name()) out.put(" (deleted)");
     return {};
   }
   static void put_area(mem::Text& out, const vm::AreaView& a) {

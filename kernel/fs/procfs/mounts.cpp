@@ -13,15 +13,15 @@ class MountText : public ShortText {
   virtual Result<void> write_seen(vfs::MountNamespace& space, const vfs::Path& root,
                                   mem::Text& out) const = 0;
 
+ public:
+  bool can_splice_from(const Subject&) const final { return true; }
+
  private:
   Result<void> write(const Subject& s, mem::Text& out) const final {
     const Ref<Task> t = TRY(thread_of(s));
     const vfs::Path root =
         TRY(t->inspect(&Task::fs, [](vfs::FsContext& f) { return Result<vfs::Path>(f.root()); }));
-    const Ref<vfs::MountNamespace> space =
-        TRY(t->inspect(&Task::namespaces, [](proc::NamespaceSet& n) {
-          return Result<Ref<vfs::MountNamespace>>(n.mounts);
-        }));
+    const Ref<vfs::MountNamespace> space = TRY(t->mount_space());
     return write_seen(*space, root, out);
   }
 };

@@ -8,6 +8,7 @@
 namespace auk::fs::procfs {
 namespace {
 
+constexpr std::string_view type_of_proc = "proc";
 constexpr u64 proc_magic = 0x9fa0;
 constexpr u32 block_size = 1024;
 constexpr u64 root_number = 1;
@@ -28,11 +29,13 @@ class ProcSuper final : public vfs::Superblock {
   void dispose() override { mem::destroy(this); }
 
  public:
-  ProcSuper() = default;
+  explicit ProcSuper(Ref<ident::PidNamespace> s) : space(std::move(s)) {}
   ~ProcSuper() = default;
+  const Ref<ident::PidNamespace> space;
   const i64 made_ns = core::real_ns();
-  std::string_view type() const override { return "proc"; }
+  std::string_view type() const override { return type_of_proc; }
   vfs::FsInfo info() override { return {.magic = proc_magic}; }
+  bool is_internal() const override { return true; }
 };
 
 class ProcInode final : public vfs::Inode {
@@ -54,7 +57,7 @@ class ProcInode final : public vfs::Inode {
       : Inode(super, {.mode = e.mode, .number = number}),
         node_(*e.node),
         subject_(e.subject),
-        target_(node_.write_target(target_memory_)) {
+        target_(node_.write_target(subject_, target_memory_)) {
     if (is_directory()) links.store_relaxed(2);
     btime_ns = subject_.pid ? start_time_of(subject_) : super.made_ns;
     for (Atomic<i64>* t : {&atime_ns, &mtime_ns, &ctime_ns}) t->store_relaxed(btime_ns);
@@ -91,6 +94,9 @@ class ProcInode final : public vfs::Inode {
   Result<Ref<io::File>> open_special(const vfs::Path&, u32 flags) override {
     return node_.open(subject_, flags);
   }
+  ident::Pid* process() const {
+    return &node_ == process_node && !subject_.is_thread ? subject_.pid.get() : nullptr;
+  }
 };
 
 bool ProcInode::is_still(std::string_view name, Inode& entry) {
@@ -100,7 +106,8 @@ bool ProcInode::is_still(std::string_view name, Inode& entry) {
   const Entry e = now.take();
   std::array<char, 32> memory;
   if (e.node != &child.node_ || e.subject != child.subject_ ||
-      e.mode != child.mode.load_relaxed() || e.node->write_target(memory) != child.target_)
+      e.mode != child.mode.load_relaxed() ||
+      e.node->write_target(e.subject, memory) != child.target_)
     return false;
   child.set_owner();
   return true;
@@ -147,17 +154,29 @@ class FileInode final : public vfs::Inode {
   }
 };
 
+Result<Ref<vfs::Superblock>> make_super(ident::PidNamespace& space) {
+  Ref<ProcSuper> super = TRY(mem::make_ref<ProcSuper>(ALLOC_SITE, Ref<ident::PidNamespace>(space)));
+  Ref<vfs::Inode> inode = TRY(ProcInode::make(
+      *super, {.node = root_node, .subject = {.space = &space}, .mode = root_node->mode()},
+      root_number));
+  super->set_root(TRY(vfs::Dentry::create(std::move(inode))));
+  return Ref<vfs::Superblock>(std::move(super));
+}
+
 class Procfs final : public vfs::SingleFileSystem {
-  Result<Ref<vfs::Superblock>> make() override {
-    Ref<ProcSuper> super = TRY(mem::make_ref<ProcSuper>(ALLOC_SITE));
-    Ref<vfs::Inode> inode = TRY(ProcInode::make(
-        *super, {.node = root_node, .subject = {}, .mode = root_node->mode()}, root_number));
-    super->set_root(TRY(vfs::Dentry::create(std::move(inode))));
-    return Ref<vfs::Superblock>(std::move(super));
-  }
+  Result<Ref<vfs::Superblock>> make() override { return make_super(ident::first_pids()); }
 
  public:
-  constexpr Procfs() : SingleFileSystem("proc") {}
+  constexpr Procfs() : SingleFileSystem(type_of_proc) {}
+  Result<Ref<vfs::Superblock>> open(const vfs::Asker& who, std::string_view source,
+                                    const vfs::Parameters& p) override {
+    const sched::Thread& me = sched::current();
+    ident::PidNamespace& space = me.is_user() ? proc::current().pid_space() : ident::first_pids();
+    // In any case: what has no path hangs in the first one's.
+    Ref<vfs::Superblock> first = TRY(SingleFileSystem::open(who, source, p));
+    if (space.level != 0) return make_super(space);
+    return first;
+  }
 };
 constinit Procfs procfs;
 
@@ -179,12 +198,21 @@ class TextFile final : public vfs::ReportFile {
         node_(node),
         subject_(s) {}
   ~TextFile() = default;
+  bool can_splice_from() const override { return node_.can_splice_from(subject_); }
+  bool can_splice_to() const override { return node_.ways_of_writing() != io::WaysOf::nothing; }
+  io::WaysOf ways_of_writing() const override { return node_.ways_of_writing(); }
   Result<usize> write(io::IoBuf& buf) override { return node_.store(subject_, buf); }
   Result<usize> write_at(io::IoBuf& buf, u64) override { return node_.store(subject_, buf); }
   Result<void> stat(io::FileStat& s) override { return vfs::stat_opened(*this, s); }
 };
 
 }  // namespace
+
+ident::Pid* process_of_directory(const vfs::Inode& inode) {
+  // Directories of this file system are all of one class.
+  if (!inode.is_directory() || inode.super().type() != type_of_proc) return nullptr;
+  return static_cast<const ProcInode&>(inode).process();
+}
 
 bool Listing::add(u64 position, std::string_view name, u32 mode) {
   if (position < position_) return true;

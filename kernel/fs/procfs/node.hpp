@@ -5,8 +5,8 @@
 // process"). With a Subject (a process or thread by its Pid, a number among its like) it makes a
 // ProcInode. Nothing about a process is kept here: each access finds it anew, and answers ENOENT or
 // ESRCH when it has gone. So no directory caches its names (vfs::Cached::none), and a process that
-// ends has nothing to take back. One superblock for all mounts, as there is one pid namespace; it
-// is kept by a mount that hangs nowhere.
+// ends has nothing to take back. All mounts that show the first namespace of processes are of one
+// superblock, which a mount that hangs nowhere keeps; those of others have one each.
 // Inode numbers are a hash of the path, so that they stay the same. Locking: none of its own; what
 // a file says is gathered under the locks of those it speaks of. Context: threads.
 // Differences from Linux: files of a process whose first thread has ended show another thread's
@@ -23,6 +23,8 @@ struct Subject {
   Ref<ident::Pid> pid;     ///< null: the kernel
   bool is_thread = false;  ///< one thread, not the process of this number
   u32 number = 0;          ///< of a descriptor, of a variable
+  /// Whose numbers are shown; the superblock's.
+  ident::PidNamespace* space = nullptr;
   bool operator==(const Subject&) const = default;
 };
 
@@ -70,7 +72,7 @@ class Node {
   virtual Result<void> list(const Subject& s, Listing& out) const;
   // Of links.
   /// An ordinary one's target, as it is for the caller now; empty for a magic one.
-  virtual std::string_view write_target(std::span<char>) const { return {}; }
+  virtual std::string_view write_target(const Subject&, std::span<char>) const { return {}; }
   virtual bool is_magic() const { return false; }
   virtual Result<vfs::Path> jump(const Subject& s) const;
   virtual Result<usize> read_target(const Subject& s, const vfs::Path& root,
@@ -107,6 +109,10 @@ class TextNode : public Node {
  public:
   /// As vfs::ReportFile::write_record().
   virtual Result<bool> write_record(const Subject& s, u64& key, mem::Text& out) const = 0;
+  /// Linux has splice(2) for few files of processes.
+  virtual bool can_splice_from(const Subject& s) const { return !s.pid; }
+  /// What pwritev2(2) may ask of it, and whether splice(2) may.
+  virtual io::WaysOf ways_of_writing() const { return io::WaysOf::nothing; }
   /// write(2) at the file. EINVAL, EIO.
   virtual Result<usize> store(const Subject& s, io::IoBuf&) const {
     return s.pid ? Errno::einval : Errno::eio;
@@ -169,6 +175,7 @@ extern const Node* const cpuinfo_node;
 extern const Node* const devices_node;
 extern const Node* const filesystems_node;
 extern const Node* const kernel_cmdline_node;
+extern const Node* const locks_node;
 extern const Node* const swaps_node;
 extern const Node* const uptime_node;
 extern const Node* const version_node;
@@ -181,6 +188,8 @@ extern const Node* const sys_node;
 // The directories.
 extern const Node* const root_node;
 extern const Node* const process_node;
+/// The process that /proc/PID speaks of; null for every other inode.
+ident::Pid* process_of_directory(const vfs::Inode& inode);
 /// A path to what has none: a pipe, a socket.
 Result<vfs::Path> path_to(io::File& file);
 vfs::Mount& hidden_mount();

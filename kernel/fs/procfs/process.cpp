@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "proc/oom.hpp"
+#include "proc/usage.hpp"
 
 namespace auk::fs::procfs {
 
@@ -158,7 +159,25 @@ class PersonalityNode final : public ShortText {
 };
 constexpr PersonalityNode personality_node;
 
+class IoNode final : public ShortText {
+  Result<void> write(const Subject& s, mem::Text& out) const override {
+    TRY(check_look(s));
+    const proc::IoTotals n =
+        s.is_thread ? TRY(thread_of(s))->io_counts.totals() : proc::io_of(*TRY(process_of(s)));
+    out.print("rchar: {}\nwchar: {}\nsyscr: {}\nsyscw: {}\n", n.bytes_read, n.bytes_written,
+              n.reads, n.writes);
+    // No disk is read or written but as memory.
+    out.put("read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n");
+    return {};
+  }
+
+ public:
+  constexpr IoNode() : ShortText("io", 0400) {}
+};
+constexpr IoNode io_node;
+
 constinit const Node* const comm_pointer = &comm_node;
+constinit const Node* const io_pointer = &io_node;
 constinit const Node* const limits_pointer = &limits_node;
 constinit const Node* const oom_score_pointer = &oom_score_node;
 constinit const Node* const oom_score_adj_pointer = &oom_score_adj_node;
@@ -167,7 +186,9 @@ constinit const Node* const personality_pointer = &personality_node;
 /// What a process and a thread both have, behind what stands first.
 template <usize count>
 constexpr auto with_common(const std::array<const Node* const*, count>& first) {
-  constexpr std::array<const Node* const*, 17> common{&fdinfo_node,
+  constexpr std::array<const Node* const*, 20> common{&fdinfo_node,
+                                                      &ns_node,
+                                                      &net_node,
                                                       &environ_node,
                                                       &status_node,
                                                       &personality_pointer,
@@ -183,7 +204,8 @@ constexpr auto with_common(const std::array<const Node* const*, count>& first) {
                                                       &mounts_node,
                                                       &mountinfo_node,
                                                       &oom_score_pointer,
-                                                      &oom_score_adj_pointer};
+                                                      &oom_score_adj_pointer,
+                                                      &io_pointer};
   std::array<const Node* const*, count + common.size()> all{};
   std::ranges::copy(common, std::ranges::copy(first, all.begin()).out);
   return all;
@@ -212,18 +234,20 @@ class TaskDirectory final : public Node {
   Result<Entry> find(const Subject& s, std::string_view name) const override {
     const std::optional<u32> number = parse_name(name);
     if (!number) return Errno::enoent;
-    Result<Ref<ident::Pid>> found = ident::find_pid(*number);
+    Result<Ref<ident::Pid>> found = s.space->find(*number);
     if (!found.ok()) return Errno::enoent;
     const Ref<ident::Pid> pid = found.take();
     auto t = proc::tree.lock();
     if (!is_thread_of(*pid, s)) return Errno::enoent;
-    return Entry{&thread_directory, {.pid = pid, .is_thread = true}, thread_directory.mode()};
+    return Entry{&thread_directory,
+                 {.pid = pid, .is_thread = true, .space = s.space},
+                 thread_directory.mode()};
   }
   Result<void> list(const Subject& s, Listing& out) const override {
     if (!process_of(s).ok()) return Errno::enoent;
     if (out.position() - 2 > ident::pid_limit) return {};
     auto n = static_cast<u32>(out.position() - 2);
-    for (; const Ref<proc::Task> t = proc::next_task(n); ++n)
+    for (; const Ref<proc::Task> t = proc::next_task(*s.space, n); ++n)
       if (t->group->pid == s.pid && !out.add_number(u64{n} + 2, n, mode())) break;
     return {};
   }

@@ -5,6 +5,7 @@
 namespace auk::fs::procfs {
 
 // links.cpp
+extern const Node* const ns_node;
 extern const Node* const cwd_node;
 extern const Node* const root_link_node;
 extern const Node* const exe_node;
@@ -24,6 +25,8 @@ extern const Node* const status_node;
 // mounts.cpp
 extern const Node* const mounts_node;
 extern const Node* const mountinfo_node;
+// net.cpp
+extern const Node* const net_node;
 // process.cpp
 /// The state of a thread in one letter and in words, or of a process without threads.
 struct StateName {

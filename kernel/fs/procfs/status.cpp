@@ -17,7 +17,8 @@ using proc::Task;
 
 /// What the tree lock and the group's lock guard, taken at one moment.
 struct Snapshot {
-  u32 parent = 0, process_group = 0, session = 0, terminal = 0, exit_signal = 0;
+  u32 parent = 0, terminal = 0, exit_signal = 0;
+  Ref<ident::Pid> process_group, session;  ///< null: it has left them
   i64 foreground = -1;
   u32 threads = 0, exit_code = 0;
   bool has_execed = false;
@@ -30,16 +31,17 @@ u32 short_device(u64 d) {
   return (minor & 0xff) | dev::major_of(d) << 8 | (minor & ~u32{0xff}) << 12;
 }
 
-Snapshot snapshot(Group& g, const Task* t) {
+Snapshot snapshot(const ident::PidNamespace& viewer, Group& g, const Task* t) {
   Snapshot s;
   auto tree = proc::tree.lock();
-  s.parent = g.parent == nullptr ? 0 : g.parent->number();
+  s.parent = g.parent == nullptr ? 0 : g.parent->pid->number_in(viewer);
   if (g.process_group) {
-    s.process_group = g.process_group_number();
-    s.session = g.session_number();
+    s.process_group = g.process_group->pid;
+    s.session = g.process_group->session->pid;
     if (const Ref<proc::Terminal>& tty = g.process_group->session->terminal) {
       s.terminal = short_device(tty->device());
-      s.foreground = tty->foreground_number();
+      const ident::Pid* const foreground = tty->foreground();
+      s.foreground = foreground == nullptr ? 0 : foreground->number_in(viewer);
     }
   }
   s.exit_signal = g.exit_signal;
@@ -84,14 +86,19 @@ struct About {
   std::string_view name() const {
     return task ? task->name() : std::string_view(group->last_name.data());
   }
+  const ident::PidNamespace* viewer = nullptr;
+  Ref<ident::Pid> pid;
   u32 number = 0;  ///< as the file's path has it
+  u32 seen(const Ref<ident::Pid>& p) const { return p ? p->number_in(*viewer) : 0; }
 };
 
 Result<About> look_at(const Subject& s) {
   About a;
   a.group = TRY(process_of(s));
   a.is_thread = s.is_thread;
-  a.number = s.pid->number();
+  a.viewer = s.space;
+  a.pid = s.pid;
+  a.number = s.pid->number_in(*s.space);
   if (Result<Ref<Task>> t = thread_of(s); t.ok()) {
     a.task = t.take();
     a.space = a.task->space_of();
@@ -103,6 +110,13 @@ Result<About> look_at(const Subject& s) {
     a.is_open = mine.fsuid == a.group->uid || mine.has(ident::Cap::sys_ptrace);
   }
   return a;
+}
+
+/// The number in the viewer's namespace, and in those further in that it has one in.
+void put_numbers(mem::Text& out, std::string_view name, const About& a, const Ref<ident::Pid>& p) {
+  out.print("{}\t{}", name, a.seen(p));
+  if (a.seen(p) != 0) p->put_inner_numbers(*a.viewer, out);
+  out.put('\n');
 }
 
 class StatNode final : public ShortText {
@@ -137,14 +151,15 @@ class StatNode final : public ShortText {
   Result<void> write(const Subject& subject, mem::Text& out) const override {
     const About a = TRY(look_at(subject));
     Group& g = *a.group;
-    const Snapshot s = snapshot(g, a.task.get());
+    const Snapshot s = snapshot(*a.viewer, g, a.task.get());
     const proc::Usage used = a.usage();
     const proc::Usage children = proc::usage_of_children(g);
     const sched::Scheduling how = a.task ? a.task->scheduling() : sched::Scheduling();
     const i64 rank = how.priority;
     const i64 priority = rank > 0 ? -1 - rank : i64{how.nice} + 20;
     out.print("{} ({}) {} {} {} {} {} {} {}", a.number, a.name(), state_of(g, a.task.get()).letter,
-              s.parent, s.process_group, s.session, s.terminal, s.foreground, flags_of(a, s));
+              s.parent, a.seen(s.process_group), a.seen(s.session), s.terminal, s.foreground,
+              flags_of(a, s));
     out.print(" {} {} 0 0 {} {} {} {}", used.events.faults, children.events.faults,
               ticks_of(used.time.user_ns), ticks_of(used.time.system_ns),
               ticks_of(children.time.user_ns), ticks_of(children.time.system_ns));
@@ -230,7 +245,7 @@ class StatusNode final : public ShortText {
   Result<void> write(const Subject& subject, mem::Text& out) const override {
     const About a = TRY(look_at(subject));
     Group& g = *a.group;
-    const Snapshot s = snapshot(g, a.task.get());
+    const Snapshot s = snapshot(*a.viewer, g, a.task.get());
     const StateName state = state_of(g, a.task.get());
     out.put("Name:\t");
     out.put_escaped(a.name(), "\n\\");
@@ -244,7 +259,7 @@ class StatusNode final : public ShortText {
                   .value_or(0);
     }
     out.print("State:\t{} ({})\nTgid:\t{}\nNgid:\t0\nPid:\t{}\nPPid:\t{}\nTracerPid:\t0\n",
-              state.letter, state.words, g.number(), a.number, s.parent);
+              state.letter, state.words, a.seen(g.pid), a.number, s.parent);
     const Ref<ident::Cred> cred = a.task ? a.task->cred_ref() : Ref<ident::Cred>();
     if (cred)
       put_ids(out, *cred);
@@ -252,8 +267,10 @@ class StatusNode final : public ShortText {
       out.print("Uid:\t{}\t{}\t{}\t{}\n", g.uid, g.uid, g.uid, g.uid);
     out.print("FDSize:\t{}\n", files);
     if (cred) put_groups(out, *cred);
-    out.print("NStgid:\t{}\nNSpid:\t{}\nNSpgid:\t{}\nNSsid:\t{}\n", g.number(), a.number,
-              s.process_group, s.session);
+    put_numbers(out, "NStgid:", a, g.pid);
+    put_numbers(out, "NSpid:", a, a.pid);
+    put_numbers(out, "NSpgid:", a, s.process_group);
+    put_numbers(out, "NSsid:", a, s.session);
     out.put("Kthread:\t0\n");
     put_memory(out, a);
     put_signals(out, a, s, cred.get());

@@ -62,6 +62,7 @@ class VariableNode final : public ShortText {
     if ((flags & access_mask) != 0 && !variable_of(s).is_writable()) return Errno::eacces;
     return TextNode::open(s, flags);
   }
+  io::WaysOf ways_of_writing() const override { return io::WaysOf::flags; }
   Result<usize> store(const Subject& s, io::IoBuf& buf) const override {
     std::array<char, Sysctl::max_text> memory;
     const usize all = buf.left();

@@ -30,6 +30,7 @@ class SysSuper final : public vfs::Superblock {
     constexpr u64 sysfs_magic = 0x62656572;
     return {.magic = sysfs_magic};
   }
+  bool is_internal() const override { return true; }
 };
 
 /// What an attribute says, and is told.
@@ -74,6 +75,8 @@ class AttributeFile final : public vfs::ReportFile {
     return n;
   }
   Result<usize> write_at(io::IoBuf& buf, u64) override { return write(buf); }
+  bool can_splice_from() const override { return true; }
+  bool can_splice_to() const override { return true; }
   bool can_poll() const override { return true; }
   io::PollEvents poll(io::PollTable*) override {
     using io::PollEvent;

@@ -27,6 +27,7 @@ Result<void> add_node(vfs::Dentry& dir, const dev::Device& d) {
 }
 
 class Devtmpfs final : public vfs::SingleFileSystem, public dev::NodeWatcher {
+  vfs::Taken check(const vfs::Parameter& p) const override { return check_option(p); }
   Result<Ref<vfs::Superblock>> make() override {
     Options o = default_options();
     o.mode = 0755;

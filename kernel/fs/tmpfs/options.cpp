@@ -28,8 +28,9 @@ Result<u64> amount(std::string_view text, u64 memory_bytes) {
   return n;
 }
 
-Result<void> parse_one(std::string_view name, std::string_view value, u64 memory_pages,
-                       Options& o) {
+/// EINVAL, vfs::unknown_parameter.
+Result<void> parse_one(const vfs::Parameter& p, u64 memory_pages, Options& o) {
+  const auto [name, value, has_value] = p;
   if (name == "size") {
     const u64 bytes = TRY(amount(value, memory_pages * page_size));
     o.blocks = bytes / page_size + (bytes % page_size != 0);
@@ -51,18 +52,27 @@ Result<void> parse_one(std::string_view name, std::string_view value, u64 memory
     // Without huge pages "never" is all there is.
     if (std::find(kinds.begin(), kinds.end(), value) == kinds.end()) return Errno::einval;
     if (value != kinds[0]) return Errno::einval;
-  } else if (name != "inode64" && name != "inode32" && name != "noswap") {
-    return Errno::einval;
+  } else if (name == "inode64" || name == "inode32" || name == "noswap") {
+    if (has_value) return Errno::einval;
+    if (name == "noswap")
+      o.is_never_swapped = true;
+    else
+      o.is_inode32 = name == "inode32";
+  } else {
+    return vfs::unknown_parameter;
   }
   return {};
 }
 
 }  // namespace
 
-Result<void> parse_options(std::string_view text, u64 memory_pages, Options& o) {
-  return vfs::each_option(text, [&](std::string_view name, std::string_view value) {
-    return parse_one(name, value, memory_pages, o);
-  });
+vfs::Taken check_option(const vfs::Parameter& p) {
+  Options o;
+  return vfs::taken(parse_one(p, 0, o));
+}
+
+Result<void> parse_options(const vfs::Parameters& p, u64 memory_pages, Options& o) {
+  return p.each([&](const vfs::Parameter& one) { return parse_one(one, memory_pages, o); });
 }
 
 }  // namespace auk::fs::tmpfs

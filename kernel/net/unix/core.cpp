@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/clock.hpp"
 #include "core/sysctl.hpp"
 #include "generated/uapi/socket.hpp"
 
@@ -18,25 +17,9 @@ constexpr io::PollEvents readable_events =
 constexpr io::PollEvents writable_events =
     io::PollEvents(io::PollEvent::out) | io::PollEvent::write_normal;
 
-/// EAGAIN: at once, or when the time is over; EINTR, restart::sys.
-template <class F> Result<void> wait_for(sched::WaitQueue& queue, const Patience& p, F is_ready) {
-  if (p.is_none) return is_ready() ? Result<void>() : Errno::eagain;
-  switch (sched::wait_interruptible(queue, is_ready, p.deadline_ns)) {
-    case sched::WaitResult::ready: return {};
-    case sched::WaitResult::timed_out: return Errno::eagain;
-    case sched::WaitResult::interrupted: break;
-  }
-  return p.is_limited ? Errno::eintr : restart::sys;
-}
-
 constexpr i64 any_number = 0x7fffffff;
 
 }  // namespace
-
-Patience Patience::of(u64 timeout_ns, bool nonblocking) {
-  if (timeout_ns == 0) return {.is_none = nonblocking};
-  return {.is_none = nonblocking, .is_limited = true, .deadline_ns = core::clock_ns() + timeout_ns};
-}
 
 constinit Atomic<i64> most_packets{10};
 namespace {
@@ -206,6 +189,7 @@ Result<void> Core::connect_datagrams(const Address& to, const Actor& who) {
     auto s = other->state_.lock();
     if (s->peer && s->peer.get() != this) return Errno::eperm;
   }
+  if (is_kept_from(*other, who)) return Errno::eperm;
   {
     auto s = state_.lock();
     std::swap(other, s->peer);
@@ -217,10 +201,11 @@ Result<void> Core::connect_datagrams(const Address& to, const Actor& who) {
 }
 
 /// To who listens here. `me`: how the connection sees the listener.
-Core::Offer Core::offer(Core& connection, Peer& me) {
+Core::Offer Core::offer(Core& connection, Peer& me, bool is_kept_away) {
   auto s = state_.lock();
   if (!takes_connections(*s)) return Offer::refused;
   if (waiting_.load_relaxed() > s->backlog) return Offer::full;
+  if (is_kept_away) return Offer::forbidden;
   {
     auto inner = connection.state_.lock_as<core::level::socket_queue_twin>();
     inner->name = s->name;
@@ -263,11 +248,12 @@ Result<void> Core::connect(const Address& to, const Patience& patience) {
     Result<Ref<Core>> made = listener->new_connection(me);
     if (!made.ok()) return give_up(made.error());
     const Ref<Core> connection = made.take();
+    const bool is_kept_away = is_kept_from(*listener, who);
     connection->state_.alone().peer = Ref<Core>(*this);
     // Whoever accepts it may be gone again before this goes on.
     (void)set_peer(connection);
     Peer other;
-    const Offer how = listener->offer(*connection, other);
+    const Offer how = listener->offer(*connection, other, is_kept_away);
     if (how == Offer::taken) {
       {
         auto s = state_.lock();
@@ -281,7 +267,8 @@ Result<void> Core::connect(const Address& to, const Patience& patience) {
     }
     (void)set_peer({});
     connection->closed();
-    if (how == Offer::refused) return give_up(Errno::econnrefused);
+    if (how != Offer::full)
+      return give_up(how == Offer::refused ? Errno::econnrefused : Errno::eperm);
     const auto has_room = [&] {
       auto s = listener->state_.lock();
       return !listener->takes_connections(*s) || listener->waiting_.load_relaxed() <= s->backlog;
@@ -345,11 +332,12 @@ Result<mem::Box<Packet>> Core::make_packet(Sending& s, const Actor& who, u32 siz
 }
 
 /// False: it takes no more just now. Otherwise the packet is there.
-Result<bool> Core::try_hand_over(Core& to, mem::Box<Packet>& p) {
+Result<bool> Core::try_hand_over(Core& to, mem::Box<Packet>& p, bool is_kept_away) {
   auto s = to.state_.lock();
   if (s->phase == Phase::closed) return Errno::econnrefused;
   if ((to.shut_.load_relaxed() & shut_receive) != 0) return Errno::epipe;
   if (type_ == SocketType::datagram && s->peer && s->peer.get() != this) return Errno::eperm;
+  if (is_kept_away) return Errno::eperm;
   // Two that are connected to each other have the sender's buffer as their only limit.
   const bool is_limited = type_ != SocketType::stream && &to != this && s->peer.get() != this;
   if (is_limited && to.is_full()) return false;
@@ -359,10 +347,11 @@ Result<bool> Core::try_hand_over(Core& to, mem::Box<Packet>& p) {
 
 /// Waits until it is taken. EPIPE, EPERM; ECONNREFUSED where there is no connection; EAGAIN, EINTR,
 /// restart::sys.
-Result<void> Core::hand_over(Core& to, mem::Box<Packet> p, const Patience& patience) {
+Result<void> Core::hand_over(Core& to, mem::Box<Packet> p, const Patience& patience,
+                             bool is_kept_away) {
   const auto give = [&]() -> Result<void> {
     for (;;) {
-      if (TRY(try_hand_over(to, p))) return {};
+      if (TRY(try_hand_over(to, p, is_kept_away))) return {};
       TRY(wait_for(to.flow_->drained, patience, [&] {
         return !to.is_full() || to.is_closed_.load_seq_cst() || to.is_over_for_readers();
       }));
@@ -419,7 +408,8 @@ Result<usize> Core::send_packet(Sending& s, const Patience& patience) {
   if (size > options->send_buffer.load_relaxed() - reserve) return Errno::emsgsize;
   const Ref<Core> to = TRY(receiver(s, who));
   mem::Box<Packet> p = TRY(make_packet(s, who, static_cast<u32>(size), patience));
-  const Result<void> handed = hand_over(*to, std::move(p), patience);
+  const bool is_kept_away = type_ == SocketType::datagram && is_kept_from(*to, who);
+  const Result<void> handed = hand_over(*to, std::move(p), patience, is_kept_away);
   if (handed.ok()) return size;
   if (handed.error() == Errno::econnrefused && s.to == nullptr) {
     // It does not stay connected to nobody.

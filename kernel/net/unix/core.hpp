@@ -12,6 +12,7 @@
 #pragma once
 #include "base/list.hpp"
 #include "base/tree.hpp"
+#include "net/patience.hpp"
 #include "net/socket.hpp"
 #include "net/unix/flow.hpp"
 #include "vfs/mount.hpp"
@@ -58,17 +59,9 @@ enum class Phase : u8 { fresh, connecting, connected, listening, closed };
 
 /// Who is on the other side, as SO_PEERCRED tells.
 struct Peer {
-  Credentials identity{.pid = 0, .uid = ~u32{0}, .gid = ~u32{0}};
+  Credentials identity{.pid = 0, .uid = ~u32{0}, .gid = ~u32{0}, .inner = {}};
   Ref<ident::Cred> cred;
   static Peer of(const Actor& who);
-};
-
-/// How long a call may sleep.
-struct Patience {
-  bool is_none = false, is_limited = false;
-  u64 deadline_ns = sched::no_deadline;
-  /// 0: no limit.
-  static Patience of(u64 timeout_ns, bool nonblocking);
 };
 
 class Core final : public RefCounted<Core> {
@@ -118,12 +111,14 @@ class Core final : public RefCounted<Core> {
   }
   void disconnect();
   Result<void> connect_datagrams(const Address& to, const Actor& who);
-  enum class Offer : u8 { taken, full, refused };
-  Offer offer(Core& connection, Peer& me);
+  enum class Offer : u8 { taken, full, refused, forbidden };
+  Offer offer(Core& connection, Peer& me, bool is_kept_away);
+  bool is_kept_from(Core& to, const Actor& who);
   Ref<Core> set_peer(Ref<Core> to);
   Result<Ref<Core>> receiver(const Sending& s, const Actor& who);
-  Result<bool> try_hand_over(Core& to, mem::Box<Packet>& p);
-  Result<void> hand_over(Core& to, mem::Box<Packet> p, const Patience& patience);
+  Result<bool> try_hand_over(Core& to, mem::Box<Packet>& p, bool is_kept_away);
+  Result<void> hand_over(Core& to, mem::Box<Packet> p, const Patience& patience,
+                         bool is_kept_away = false);
   Result<mem::Box<Packet>> make_packet(Sending& s, const Actor& who, u32 size,
                                        const Patience& patience);
   Packet* head();
@@ -145,6 +140,7 @@ class Core final : public RefCounted<Core> {
   u32 in_flight = 0, outside = 0;
   bool is_candidate = false, is_reached = false;
   const Socket* file = nullptr;  ///< while it is open
+  Ref<ident::Domain> domain;     ///< of who opened it
   const Ref<Options> options;
 
   Core(SocketType type, Ref<Options> o, Ref<Flow> f)

@@ -5,6 +5,7 @@
 #include "base/fmt.hpp"
 #include "core/init_graph.hpp"
 #include "core/panic.hpp"
+#include "generated/uapi/landlock.hpp"
 #include "generated/uapi/socket.hpp"
 #include "net/unix/core.hpp"
 #include "vfs/operations.hpp"
@@ -129,6 +130,17 @@ Result<Ref<Core>> find_bound(const Address& to, SocketType type, const Actor& wh
   }
   if (!found) return Errno::econnrefused;
   return found;
+}
+
+/// Who sends has given up to reach names that others have made and that are no files, landlock(7).
+/// One that is connected already stays so.
+bool Core::is_kept_from(Core& to, const Actor& who) {
+  const ident::Domain* const mine = who.asker.cred.domain.get();
+  if (mine == nullptr ||
+      !mine->keeps_from(to.domain.get(), uapi::landlock_scope_abstract_unix_socket))
+    return false;
+  const Ref<Name> name = to.name();
+  return name && path_in(name->address).empty() && peer().get() != &to;
 }
 
 Result<void> Core::bind(const Address& at) {

@@ -31,6 +31,7 @@ class UnixSocket final : public Socket {
       : Socket(flags, unix_number, core->type(), 0, core->options),
         core_(std::move(core)) {
     core_->file = this;
+    core_->domain = actor().asker.cred.domain;
   }
   ~UnixSocket() {
     core_->closed();

@@ -31,4 +31,19 @@ Value arch_prctl(Task& me, int option, u64 arg) {
   }
 }
 
+// I/O ports are the kernel's: nobody has them, as on a kernel that is locked down. See iopl(2).
+Value iopl(Task&, u32 level) {
+  constexpr u32 highest = 3;
+  if (level > highest) return Errno::einval;
+  return level == 0 ? Value(u64{0}) : Errno::eperm;
+}
+Value ioperm(Task&, u64 first, u64 count, int allow) {
+  constexpr u64 ports = 65536;
+  if (first + count <= first || first + count > ports) return Errno::einval;
+  return allow == 0 ? Value(u64{0}) : Errno::eperm;
+}
+
+/// As on a CPU that has none for programs.
+Value map_shadow_stack(Task&, UserAddr, u64, u32) { return Errno::eopnotsupp; }
+
 }  // namespace auk::syscall::calls

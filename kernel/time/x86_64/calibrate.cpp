@@ -112,12 +112,7 @@ void calibrate(u16 pm_timer_port, unsigned pm_timer_bits) {
     }
     core::log_warn("tsc: no reference clock agrees with itself; the rate is {}", source);
   }
-  core::ClockScale scale;
-  scale.base = core::clock_scale.base;
-  scale.cycles_per_ms = *khz;
-  scale.shift = 22;
-  scale.mult = static_cast<u32>((u64{1'000'000} << scale.shift) / *khz);
-  core::clock_scale = scale;
+  core::start_clock(*khz);
   core::log_info("tsc: {}.{:03} MHz by {}", *khz / khz_per_mhz, *khz % khz_per_mhz, source);
 }
 

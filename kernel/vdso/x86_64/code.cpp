@@ -33,24 +33,27 @@ u64 cycles() {
   return u64{high} << 32 | low;
 }
 
-u64 steady_ns() {
+u64 steady_ns() { return __ld_vdso_data.steady.now(cycles); }
+
+u64 raw_ns() {
   const vdso::Data& d = __ld_vdso_data;
-  const auto passed = static_cast<unsigned __int128>(cycles() - d.base_cycles);
-  return static_cast<u64>((passed * d.mult) >> d.shift);
+  return vdso::scaled(cycles() - d.raw_base_cycles, d.raw_rate);
 }
 
-u64 real_ns() {
-  return steady_ns() + static_cast<u64>(__ld_vdso_data.real_offset_ns.load_relaxed());
+u64 ahead_of_steady(const Atomic<i64>& offset_ns) {
+  return steady_ns() + static_cast<u64>(offset_ns.load_relaxed());
 }
+
+u64 real_ns() { return ahead_of_steady(__ld_vdso_data.real_offset_ns); }
 
 /// False: only the kernel knows this clock.
 bool read(int clock, u64& ns) {
   switch (clock) {
     case uapi::clock_realtime:
-    case uapi::clock_realtime_coarse:
-    case uapi::clock_tai: ns = real_ns(); return true;
+    case uapi::clock_realtime_coarse: ns = real_ns(); return true;
+    case uapi::clock_tai: ns = ahead_of_steady(__ld_vdso_data.tai_offset_ns); return true;
+    case uapi::clock_monotonic_raw: ns = raw_ns(); return true;
     case uapi::clock_monotonic:
-    case uapi::clock_monotonic_raw:
     case uapi::clock_monotonic_coarse:
     case uapi::clock_boottime: ns = steady_ns(); return true;
     default: return false;
@@ -96,7 +99,8 @@ int __vdso_gettimeofday(uapi::timeval* time, uapi::timezone* zone) {
     time->tv_sec = static_cast<i64>(ns / ns_per_s);
     time->tv_usec = static_cast<i64>(ns % ns_per_s / ns_per_us);
   }
-  if (zone != nullptr) *zone = {0, 0};
+  const vdso::Data& d = __ld_vdso_data;
+  if (zone != nullptr) *zone = {d.minutes_west.load_relaxed(), d.dst.load_relaxed()};
   return 0;
 }
 

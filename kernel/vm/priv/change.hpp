@@ -35,6 +35,7 @@ class DeadAreas {
       v->above = nullptr;
       v->object = {};
       v->backing = {};
+      v->watch = {};
       core::rcu_call(*v);
     }
   }

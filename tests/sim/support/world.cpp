@@ -82,7 +82,7 @@ class InitThread final : public sched::ThreadMain {
 constinit InitThread init_thread;
 
 void boot(u32 cpus) {
-  core::clock_scale = {.base = 0, .mult = 1, .shift = 0, .cycles_per_ms = 1'000'000};
+  core::start_clock(1'000'000);
   core::possible_cpus = cpus;
   for (u32 n = 0; n < cpus; ++n) {
     core::percpu_offsets[n] = n;

@@ -97,13 +97,14 @@ class Log : public testing::Test {
   void TearDown() override {
     machine::irq_enable();
     machine::set_percpu_offset(0);
-    clock_scale = {};
+    clock_rate = {};
+    steady_clock.go_on(0, 0, 0);
   }
 };
 
 TEST_F(Log, gives_back_what_was_logged) {
   u64 cursor = now();
-  clock_scale = {.base = 0, .mult = 1, .shift = 0, .cycles_per_ms = 1};
+  start_clock(1'000'000);
   machine::host::set_timestamp(5'000, 0);
   log_warn("x = {}, name = {}", 5, "five");
   log_line(Level::debug, "");
@@ -285,7 +286,7 @@ TEST_F(Log, consoles_show_lines_with_a_time) {
   Screen& s = screen();
   set_console_level(7);
   s.text.clear();
-  clock_scale = {.base = 0, .mult = 1, .shift = 0, .cycles_per_ms = 1};
+  start_clock(1'000'000);
   machine::host::set_timestamp(12'345'678'901, 0);
   log_info("one");
   log_debug("not shown");

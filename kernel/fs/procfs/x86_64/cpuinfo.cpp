@@ -144,7 +144,7 @@ class CpuinfoNode final : public TextNode {
     while (key < core::possible_cpus && !core::online_cpus.has(CpuId(static_cast<u32>(key)))) ++key;
     if (key >= core::possible_cpus) return false;
     const auto cpu = static_cast<u32>(key++);
-    const u64 khz = core::clock_scale.cycles_per_ms;
+    const u64 khz = core::clock_rate.cycles_per_ms;
     out.print("processor\t: {}\n", cpu);
     put_kind(out);
     out.print("cpu MHz\t\t: {}.{:03}\n", khz / 1000, khz % 1000);
