@@ -5,6 +5,7 @@
 
 #include "core/smp_call.hpp"
 #include "machine/isa/cpu.hpp"
+#include "machine/isa/segments.hpp"
 #include "mem/box.hpp"
 #include "mem/kernel_map.hpp"
 
@@ -21,7 +22,8 @@ constexpr u64 single_flush_limit = 32;
 constinit Cache table_cache("page_table", sizeof(PteTable));
 
 struct Loaded {
-  TranslationRoot* root = nullptr;  ///< holds a reference
+  TranslationRoot* root = nullptr;   ///< holds a reference
+  SegmentTable* segments = nullptr;  ///< the root's
   u64 generation = 0;
   Atomic<u32> lazy{1};
 };
@@ -53,6 +55,7 @@ class TranslationLoader {
     here.generation = root->generation_.load_seq_cst();
     here.root = Ref<TranslationRoot>(*root).release();
     machine::switch_page_table(phys_of(root->pfn_));
+    load_segments(here, root->segments_.load_seq_cst());
     if (old != nullptr) {
       old->cpus_.clear(core::this_cpu());
       const Ref<TranslationRoot> last = Ref<TranslationRoot>::adopt(old);
@@ -64,8 +67,40 @@ class TranslationLoader {
     if (here.root == nullptr || here.lazy.load_relaxed() == 0) return;
     TranslationRoot* const old = std::exchange(here.root, nullptr);
     machine::switch_page_table(kernel_root());
+    load_segments(here, nullptr);
     old->cpus_.clear(core::this_cpu());
     const Ref<TranslationRoot> last = Ref<TranslationRoot>::adopt(old);
+  }
+
+  static void load_segments(Loaded& here, SegmentTable* t) {
+    if (t == here.segments) return;
+    here.segments = t;
+    machine::load_own_segments(t != nullptr ? t->descriptors() : SegmentTable::Descriptors{});
+  }
+  class SegmentsCall final : public core::CrossCall {
+    TranslationRoot& root_;
+
+   public:
+    explicit SegmentsCall(TranslationRoot& r) : root_(r) {}
+    void run() override {
+      Loaded& here = loaded.here(core::Pinned::assume());
+      if (here.root != &root_) return;
+      load_segments(here, root_.segments_.load_seq_cst());
+      machine::refresh_own_selectors();
+    }
+  };
+  static void set_segments(TranslationRoot& root, Ref<SegmentTable> t) {
+    // Kept until no CPU looks at it.
+    const Ref<SegmentTable> old =
+        Ref<SegmentTable>::adopt(root.segments_.exchange_acq_rel(t.release()));
+    SegmentsCall call(root);
+    const core::PreemptOff here;
+    {
+      const core::IrqOff irq_off;
+      call.run();
+    }
+    // Those as well that only idle on it.
+    core::call_on(root.cpus_, call);
   }
 
   class FlushCall final : public core::CrossCall {
@@ -214,6 +249,7 @@ void TranslationRoot::free_tables(UserAddr start, UserAddr end, UserAddr low, Us
 }
 
 void TranslationRoot::destroy(TranslationRoot* r) {
+  const Ref<SegmentTable> segments = Ref<SegmentTable>::adopt(r->segments_.load_relaxed());
   (void)r->free_below(phys_of(r->pfn_), machine::page_table_levels);
   free_pages(r->pfn_, 0);
   mem::destroy(r);
@@ -300,6 +336,15 @@ Result<PteTable*> TranslationRoot::make(UserAddr va) {
 
 void TranslationRoot::flush(UserAddr start, UserAddr end) {
   TranslationLoader::flush(*this, start, end);
+}
+
+Ref<SegmentTable> TranslationRoot::segments() const {
+  SegmentTable* const t = segments_.load_acquire();
+  return t != nullptr ? Ref<SegmentTable>(*t) : Ref<SegmentTable>();
+}
+
+void TranslationRoot::set_segments(Ref<SegmentTable> t) {
+  TranslationLoader::set_segments(*this, std::move(t));
 }
 
 void load_translation(TranslationRoot* root) { TranslationLoader::load(root); }

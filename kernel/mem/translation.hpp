@@ -18,6 +18,7 @@
 #include "machine/isa/pte.hpp"
 #include "mem/alloc_site.hpp"
 #include "mem/folio.hpp"
+#include "mem/segment_table.hpp"
 
 namespace auk::mem {
 
@@ -48,6 +49,7 @@ class TranslationRoot final : public RefCounted<TranslationRoot> {
   core::CpuMask cpus_;  ///< that have it loaded
   Atomic<u64> generation_{1};
   Atomic<u64> table_pages_{0};
+  Atomic<SegmentTable*> segments_{nullptr};  ///< holds a reference
   friend class TranslationLoader;
 
   /// The level-2 entry that points to the last-level table; nullptr without one.
@@ -102,6 +104,11 @@ class TranslationRoot final : public RefCounted<TranslationRoot> {
   void free_tables(UserAddr start, UserAddr end, UserAddr low, UserAddr high);
   /// CPUs that run the space's program, or did so last.
   const core::CpuMask& cpus() const { return cpus_; }
+  /// Segments of the program's own, none at first.
+  Ref<SegmentTable> segments() const;
+  /// Every CPU that runs the program knows these when it returns, and looks at no others. One
+  /// caller at a time. Context: as core::call_on().
+  void set_segments(Ref<SegmentTable> t);
   u64 table_pages() const { return table_pages_.load_relaxed(); }
   /// No CPU uses old translations of the range when this returns. Context: as core::call_on().
   void flush(UserAddr start, UserAddr end);

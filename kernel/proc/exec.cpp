@@ -374,10 +374,12 @@ AUK_NOINLINE Result<void> become(Task& me, Image& image, Prepared& p, Privileges
   me.personality = me.next_personality;
   me.alt_stack = {};
   me.rseq = {};
-  me.user.fs_base = me.user.gs_base = 0;
   {
     const core::IrqOff irq_off;
-    machine::reload_bases(me.user);
+    me.user.set_fs_base(0);
+    me.user.set_gs_base(0);
+    me.user.selectors = {};
+    machine::reload_segments(me.user);
     me.user.is_loaded = false;
     machine::init_vectors(me.user.vectors);
     (void)me.work_bits.fetch_or_relaxed(core::work::registers);

@@ -411,6 +411,7 @@ Value signalfd4(Task&, Fd, UserIn<u64> mask, u64 set_size, u32 flags);
 Value arch_prctl(Task&, int option, u64 arg);
 Value iopl(Task&, u32 level);
 Value ioperm(Task&, u64 first, u64 count, int allow);
+Value modify_ldt(Task&, int what, UserAddr at, u64 size);
 Value map_shadow_stack(Task&, UserAddr at, u64 size, u32 flags);
 
 }  // namespace auk::syscall::calls

@@ -454,6 +454,13 @@ std::optional<AreaView> AddressSpace::area_from(UserAddr at) {
   return AreaView{v->start, v->end, v->flags, v->page_offset, v->object, v->backing};
 }
 
+Result<void> AddressSpace::set_segment(u32 index, u64 descriptor) {
+  const auto writing = lock_.writing();
+  const Ref<mem::SegmentTable> old = root_->segments();
+  root_->set_segments(TRY(mem::SegmentTable::with(old.get(), index, descriptor)));
+  return {};
+}
+
 Result<Ref<AddressSpace>> AddressSpace::copy(const Allowance& a) {
   Ref<AddressSpace> child = TRY(create());
   DeadAreas dead;
@@ -464,6 +471,7 @@ Result<Ref<AddressSpace>> AddressSpace::copy(const Allowance& a) {
   child->has_seals_ = has_seals_;
   child->no_huge_pages.store_relaxed(no_huge_pages.load_relaxed());
   child->barriers.store_relaxed(barriers.load_relaxed());
+  if (Ref<mem::SegmentTable> own = root_->segments()) child->root_->set_segments(std::move(own));
   bool flush = false;
   const auto copy_all = [&]() -> Result<void> {
     for (Area* at = areas_.first(); at != nullptr; at = at->above) {

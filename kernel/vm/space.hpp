@@ -203,6 +203,14 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   void set_program(Ref<Backing> file) { program_ = std::move(file); }
   const Ref<Backing>& program() const { return program_; }
 
+  /// Segments of the program's own. See modify_ldt(2).
+  Ref<mem::SegmentTable> segments() {
+    const auto reading = lock_.reading();
+    return root_->segments();
+  }
+  /// ENOMEM.
+  Result<void> set_segment(u32 index, u64 descriptor);
+
   /// The object's end moved: its pages in this range are gone. The object's lock is held.
   void forget_pages(UserAddr start, UserAddr end) { clear_entries(start, end); }
   /// The same for pages of the object only; the program's own copies stay.

@@ -84,6 +84,12 @@ void fill_context(const Task& me, const Frame& f, uapi::sigcontext& c) {
   c.cr2 = me.user.trap_address;
 }
 
+/// 64-bit code wants some stack segment, and does not care which.
+void make_stack_valid(Frame& f) {
+  const core::IrqOff irq_off;
+  if (!machine::is_stack_segment(f.ss)) f.ss = x86::user_ds;
+}
+
 Result<void> write_frame(Task& me, Frame& f, const proc::Taken& t, u64 mask) {
   const bool switches = (t.action.flags & uapi::sa_onstack) != 0 && me.alt_stack.size != 0 &&
                         !me.alt_stack.holds(f.rsp);
@@ -101,7 +107,8 @@ Result<void> write_frame(Task& me, Frame& f, const proc::Taken& t, u64 mask) {
   SignalFrame frame{};
   frame.restorer = t.action.restorer;
   uapi::ucontext& uc = frame.context;
-  uc.uc_flags = uc_stack_segment | uc_strict_stack_segment;
+  uc.uc_flags = uc_stack_segment;
+  if (f.cs == x86::user_cs) uc.uc_flags |= uc_strict_stack_segment;
   if (fpu::enabled_components() != 0) uc.uc_flags |= uc_vectors;
   uc.uc_stack = me.alt_stack.shown(f.rsp);
   fill_context(me, f, uc.uc_mcontext);
@@ -118,6 +125,8 @@ Result<void> write_frame(Task& me, Frame& f, const proc::Taken& t, u64 mask) {
   f.rax = 0;
   f.rsp = sp;
   f.rip = t.action.handler;
+  f.cs = x86::user_cs;
+  make_stack_valid(f);
   f.rflags &= ~(x86::rflags::df | x86::rflags::rf | x86::rflags::tf);
   return {};
 }
@@ -230,9 +239,9 @@ void take_context(Frame& f, const uapi::sigcontext& c) {
   f.rsp = c.rsp;
   f.rip = c.rip;
   f.rflags = (f.rflags & ~x86::rflags::of_programs) | (c.eflags & x86::rflags::of_programs);
-  // Other selectors than these would fault on the way to user mode.
-  f.cs = x86::user_cs;
-  f.ss = x86::user_ds;
+  constexpr u64 of_programs = 3;
+  f.cs = c.cs | of_programs;
+  f.ss = c.ss | of_programs;
 }
 
 void take_alt_stack(Task& me, const uapi::stack_t& s) {
@@ -251,6 +260,7 @@ Result<u64> restore(Task& me, Frame& f) {
   TRY(core::read_user(&uc, at, sizeof(uc)));
   proc::set_blocked(me, uc.uc_sigmask);
   take_context(f, uc.uc_mcontext);
+  if ((uc.uc_flags & uc_strict_stack_segment) == 0 && f.cs == x86::user_cs) make_stack_valid(f);
   TRY(read_vectors(me, UserAddr(uc.uc_mcontext.fpstate_ptr)));
   take_alt_stack(me, uc.uc_stack);
   return f.rax;

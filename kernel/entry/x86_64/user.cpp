@@ -63,6 +63,16 @@ void finish_work(proc::Task& me, Frame& f) {
   }
 }
 
+/// Segments that the CPU would refuse are a fault of the program, not of the kernel that tries:
+/// from here on interrupts stay off, and with them the program's descriptors stay what they are.
+void finish_segments(proc::Task& me, Frame& f) {
+  while (const auto fault = machine::return_fault(f)) {
+    f.orig_rax = fault->error;
+    user_exception(f, fault->vector);
+    finish_work(me, f);
+  }
+}
+
 /// SYSRET restores only what SYSCALL saved.
 bool can_sysret(const Frame& f) {
   return f.rcx == f.rip && f.r11 == f.rflags && f.cs == x86::user_cs && f.ss == x86::user_ds &&
@@ -116,7 +126,11 @@ void setup_user_mode() {
 using namespace auk;
 using namespace auk::entry;
 
-void return_to_user(Frame* f) { finish_work(proc::current(), *f); }
+void return_to_user(Frame* f) {
+  proc::Task& me = proc::current();
+  finish_work(me, *f);
+  finish_segments(me, *f);
+}
 
 bool syscall_from_user(Frame* f) {
   machine::irq_enable();
@@ -124,5 +138,7 @@ bool syscall_from_user(Frame* f) {
   syscall::dispatch(me, *f);
   machine::irq_disable();
   finish_work(me, *f);
-  return can_sysret(*f);
+  if (can_sysret(*f)) return true;
+  finish_segments(me, *f);
+  return false;
 }

@@ -18,7 +18,9 @@ void load_cpu_tables(CpuTables& t, u32 cpu) {
            (sizeof(Tss) - 1) | ((tss & 0xffffff) << 16) | (u64{0x89} << 40) |
                ((tss & 0xff000000) << 32),
            tss >> 32,
-           number_of_cpu | (cpu & 0xffff) | (u64{cpu >> 16 & 0xf} << 48)};
+           number_of_cpu | (cpu & 0xffff) | (u64{cpu >> 16 & 0xf} << 48),
+           0,
+           0};
   const x86::TableRegister gdtr{sizeof(t.gdt) - 1, reinterpret_cast<u64>(t.gdt.data())};
   x86::lgdt(gdtr);
   asm volatile("pushq %0\n"
@@ -32,6 +34,8 @@ void load_cpu_tables(CpuTables& t, u32 cpu) {
                "r"(u32{x86::kernel_ds})
                : "rax", "memory");
   x86::ltr(x86::tss_selector);
+  // A reset leaves one behind.
+  x86::lldt(0);
 }
 
 }  // namespace auk::machine

@@ -25,7 +25,7 @@ struct [[gnu::packed]] Tss {
 static_assert(sizeof(Tss) == 104);
 
 struct alignas(64) CpuTables {
-  std::array<u64, 11> gdt{};
+  std::array<u64, 13> gdt{};
   Tss tss{};
 };
 
@@ -44,8 +44,8 @@ struct IdtEntry {
 static_assert(sizeof(IdtEntry) == 16);
 
 /// Fills the GDT and loads GDT, segment registers and task register. The kernel's %gs base must be
-/// written again afterwards: loading the selector clears it. `cpu` becomes the limit of the last
-/// segment, where programs read it.
+/// written again afterwards: loading the selector clears it. `cpu` becomes the limit of a segment
+/// where programs read it; behind it is room for a program's own table (segments.hpp).
 void load_cpu_tables(CpuTables& tables, u32 cpu);
 
 }  // namespace auk::machine

@@ -19,15 +19,26 @@ Registers fresh_registers(u64 instruction, u64 stack) {
   return r;
 }
 
-void sync_bases(UserState& s) {
+namespace {
+
+void load_bases(const UserState& s) {
+  x86::wrmsr(x86::msr::fs_base, s.fs_base);
+  x86::wrmsr(x86::msr::kernel_gs_base, s.gs_base);
+}
+
+}  // namespace
+
+void sync_segments(UserState& s) {
   s.fs_base = x86::rdmsr(x86::msr::fs_base);
   // The program's %gs waits in the other register while the kernel runs.
   s.gs_base = x86::rdmsr(x86::msr::kernel_gs_base);
+  s.selectors = read_selectors();
 }
 
-void reload_bases(const UserState& s) {
-  x86::wrmsr(x86::msr::fs_base, s.fs_base);
-  x86::wrmsr(x86::msr::kernel_gs_base, s.gs_base);
+void reload_segments(const UserState& s) {
+  // First: bases come with them.
+  put_selectors(s.selectors);
+  load_bases(s);
 }
 
 void save_vectors(UserState& s) {
@@ -48,11 +59,15 @@ void copy_vectors(UserState& to, const UserState& from) {
 }
 
 void save_user_state(UserState& s) {
-  sync_bases(s);
+  sync_segments(s);
+  if (s.selectors.any()) put_selectors({});
   save_vectors(s);
 }
 
-void load_user_state(const UserState& s) { reload_bases(s); }
+void load_user_state(const UserState& s) {
+  if (s.selectors.any()) put_selectors(s.selectors);
+  load_bases(s);
+}
 
 void init_vectors(void* area) {
   // FCW 0x37f and MXCSR 0x1f80; an XSTATE_BV of x87 and SSE makes the rest start from zero.

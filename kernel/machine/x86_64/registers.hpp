@@ -2,10 +2,11 @@
 //
 // Data model: Registers lie at the top of the kernel stack of every thread with a user half, in the
 // order of Linux's pt_regs. UserState holds what the kernel itself does not touch and therefore
-// saves only when another thread runs: segment bases and vector registers.
+// saves only when another thread runs: segments and vector registers.
 // Context: save and load with interrupts off, on the thread's own CPU.
 #pragma once
 #include "base/types.hpp"
+#include "machine/isa/segments.hpp"
 
 namespace auk::machine {
 
@@ -51,20 +52,30 @@ Registers fresh_registers(u64 instruction, u64 stack);
 
 struct UserState {
   u64 fs_base = 0, gs_base = 0;
+  Selectors selectors;
   void* vectors = nullptr;  ///< fpu::state_size() bytes
   bool is_loaded = false;   ///< the CPU holds the vector registers
   /// The last exception of the program, for signal frames.
   u64 trap_number = 0, trap_error = 0, trap_address = 0;
 
-  void set_thread_pointer(u64 v) { fs_base = v; }
+  void set_thread_pointer(u64 v) { set_fs_base(v); }
+  /// A base of its own, not that of a segment.
+  void set_fs_base(u64 v) {
+    fs_base = v;
+    selectors.fs = 0;
+  }
+  void set_gs_base(u64 v) {
+    gs_base = v;
+    selectors.gs = 0;
+  }
 };
 void save_user_state(UserState& s);
 /// All but the vector registers: these are loaded on the way to user mode.
 void load_user_state(const UserState& s);
-/// Puts the running thread's bases into the CPU after they were changed.
-void reload_bases(const UserState& s);
-/// The running thread's bases, into memory.
-void sync_bases(UserState& s);
+/// Puts the running thread's bases and selectors into the CPU after they were changed.
+void reload_segments(const UserState& s);
+/// The running thread's bases and selectors, into memory.
+void sync_segments(UserState& s);
 void save_vectors(UserState& s);
 void load_vectors(UserState& s);
 /// `from`'s are in memory.

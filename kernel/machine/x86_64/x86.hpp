@@ -36,7 +36,7 @@ inline constexpr u64 of_programs = 0x0cd5 | tf | rf | ac;
 
 // Segment selectors of the GDT every CPU loads (desc.hpp). The order serves SYSRET.
 inline constexpr u16 kernel_cs = 0x10, kernel_ds = 0x18, user_cs32 = 0x23, user_ds = 0x2b,
-                     user_cs = 0x33, tss_selector = 0x40;
+                     user_cs = 0x33, tss_selector = 0x40, own_table_selector = 0x58;
 
 struct CpuidRegs {
   u32 a, b, c, d;
@@ -105,6 +105,7 @@ struct [[gnu::packed]] TableRegister {
 };
 inline void lgdt(const TableRegister& r) { asm volatile("lgdt %0" ::"m"(r)); }
 inline void lidt(const TableRegister& r) { asm volatile("lidt %0" ::"m"(r)); }
+inline void lldt(u16 selector) { asm volatile("lldt %0" ::"r"(selector) : "memory"); }
 inline void ltr(u16 selector) { asm volatile("ltr %0" ::"r"(selector)); }
 
 }  // namespace auk::machine::x86

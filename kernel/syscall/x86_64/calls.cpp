@@ -13,16 +13,19 @@ Value arch_prctl(Task& me, int option, u64 arg) {
     case set_gs: {
       if (arg >= core::user_end) return Errno::eperm;
       const core::IrqOff irq_off;
-      machine::sync_bases(me.user);
-      (option == set_fs ? me.user.fs_base : me.user.gs_base) = arg;
-      machine::reload_bases(me.user);
+      machine::sync_segments(me.user);
+      if (option == set_fs)
+        me.user.set_fs_base(arg);
+      else
+        me.user.set_gs_base(arg);
+      machine::reload_segments(me.user);
       return u64{0};
     }
     case get_fs:
     case get_gs: {
       {
         const core::IrqOff irq_off;
-        machine::sync_bases(me.user);
+        machine::sync_segments(me.user);
       }
       TRY(out.store(option == get_fs ? me.user.fs_base : me.user.gs_base));
       return u64{0};

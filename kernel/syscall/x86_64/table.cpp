@@ -158,6 +158,7 @@ consteval Table make_table() {
   SYSCALL(arch_prctl);
   SYSCALL(iopl);
   SYSCALL(ioperm);
+  SYSCALL(modify_ldt);
   SYSCALL(setrlimit);
   SYSCALL(pivot_root);
   SYSCALL(chroot);
