@@ -47,7 +47,7 @@ void check_fixture(Tree const& tree, CheckOptions const& options, Report& report
   check_links(tree, entries, report);
   if (options.laws_only) return;
   check_static_constructors(tree, entries, report);
-  check_self_contained(tree, entries, {.cache = out, .forget = true}, report);
+  check_self_contained(tree, entries, {.cache = out, .forget = true, .tidies = false}, report);
 }
 
 // False if there are sources that do not compile. After a failed link all objects are there, and
@@ -74,7 +74,8 @@ bool compiles(std::string const& profile, Report& report) {
 
 void check_repository(Tree const& tree, CheckOptions const& options, Report& report) {
   check_text(tree, options.laws_only, repository() / "build/log/unanalysed.txt", report);
-  CompiledGates const gates{.cache = repository() / "build/check", .forget = options.all};
+  CompiledGates const gates{
+      .cache = repository() / "build/check", .forget = options.all, .tidies = true};
   if (!options.laws_only) {
     check_format(tree, gates, report);
     check_docs(tree.floors, report);

@@ -56,6 +56,7 @@ void check_static_constructors(Tree const&, std::vector<CompileEntry> const&, Re
 struct CompiledGates {
   fs::path cache;  // folder for remembered results
   bool forget;     // look at everything again
+  bool tidies;     // clang-tidy looks at all sources
 };
 void check_self_contained(Tree const&, std::vector<CompileEntry> const&, CompiledGates const&,
                           Report&);

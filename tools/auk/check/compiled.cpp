@@ -63,6 +63,19 @@ void compile_alone(Tree const& tree, Source const& header, CompileEntry const& e
     report.add(header.path, 0, "header", "cannot be compiled alone: {}", trimmed(result.output));
 }
 
+// Headers that a source includes before anything else: clang-tidy, which looks at the source
+// without precompiled headers, says whether they stand alone.
+std::set<std::string_view> first_includes(Tree const& tree,
+                                          std::vector<CompileEntry> const& entries) {
+  std::set<std::string_view> compiled;
+  for (auto const& entry : entries) compiled.insert(entry.source);
+  std::set<std::string_view> first;
+  for (auto const& source : tree.sources)
+    if (!source.header && !source.includes.empty() && compiled.contains(source.path))
+      first.insert(source.includes.front().name);
+  return first;
+}
+
 // Ninja's notes on what each object was made from.
 std::map<std::string, std::vector<fs::path>> ninja_dependencies(fs::path const& build) {
   std::map<std::string, std::vector<fs::path>> all;
@@ -125,9 +138,11 @@ void check_self_contained(Tree const& tree, std::vector<CompileEntry> const& ent
                           CompiledGates const& gates, Report& report) {
   ContentHashes hashes;
   Passed const passed(gates.cache / "header", hashes, gates.forget);
+  auto const seen_by_tidy =
+      gates.tidies ? first_includes(tree, entries) : std::set<std::string_view>();
   std::vector<Source const*> headers;
   for (auto const& source : tree.sources)
-    if (source.header) headers.push_back(&source);
+    if (source.header && !seen_by_tidy.contains(source.below)) headers.push_back(&source);
   parallel_for(headers.size(), [&](std::size_t i) {
     if (auto const* entry = fitting_entry(tree, *headers[i], entries))
       compile_alone(tree, *headers[i], *entry, gates, passed, report);
