@@ -54,16 +54,7 @@ void clock_was_set() {
   restart_real_timers();
 }
 
-sched::WaitResult sleep_until(TimerClock clock, u64 moment_ns) {
-  sched::WaitQueue& queue = sleepers.on(core::this_cpu());
-  for (;;) {
-    const u32 seen = settings.load_acquire();
-    const u64 deadline = steady_deadline(moment_ns, offset_ns(clock));
-    if (deadline <= core::clock_ns()) return sched::WaitResult::timed_out;
-    const sched::WaitResult r = sched::wait_interruptible(
-        queue, [seen] { return settings.load_acquire() != seen; }, deadline);
-    if (r == sched::WaitResult::interrupted) return r;
-  }
-}
+sched::WaitQueue& setting_queue() { return sleepers.on(core::this_cpu()); }
+u32 setting_count() { return settings.load_acquire(); }
 
 }  // namespace auk::io

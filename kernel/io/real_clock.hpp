@@ -20,7 +20,33 @@ u64 steady_deadline(u64 moment_ns, i64 offset);
 /// The time of day or TAI has jumped: timers and sleepers look again.
 void clock_was_set();
 
-/// Sleeps until the clock shows `moment_ns` or a signal comes.
-sched::WaitResult sleep_until(TimerClock clock, u64 moment_ns);
+/// Where a thread waits that wants to hear of settings, which this counts.
+sched::WaitQueue& setting_queue();
+u32 setting_count();
+
+/// What a clock shows at some time, or never.
+struct Moment {
+  u64 ns = sched::no_deadline;
+  TimerClock clock = TimerClock::steady;
+
+  bool is_never() const { return ns == sched::no_deadline; }
+};
+
+/// Sleeps until done() is true and the thread is woken, the clock shows the moment, or a signal
+/// comes.
+template <class F> sched::WaitResult wait_until(Moment m, F done) {
+  if (m.clock == TimerClock::steady || m.is_never()) {
+    sched::WaitQueue nothing;
+    return sched::wait_interruptible(nothing, done, m.ns);
+  }
+  sched::WaitQueue& queue = setting_queue();
+  for (;;) {
+    const u32 seen = setting_count();
+    const sched::WaitResult r = sched::wait_interruptible(
+        queue, [&] { return done() || setting_count() != seen; },
+        steady_deadline(m.ns, offset_ns(m.clock)));
+    if (r != sched::WaitResult::ready || done()) return r;
+  }
+}
 
 }  // namespace auk::io

@@ -112,9 +112,8 @@ Result<void> join_futex(FutexWaiter& w, UserAddr word, u32 value) {
   }
 }
 
-sched::WaitResult sleep_on_futex(FutexWaiter& w, u64 deadline_ns) {
-  sched::WaitQueue nothing;
-  return sched::wait_interruptible(nothing, [&] { return w.woken.load_acquire(); }, deadline_ns);
+sched::WaitResult sleep_on_futex(FutexWaiter& w, io::Moment end) {
+  return io::wait_until(end, [&] { return w.woken.load_acquire(); });
 }
 
 Result<void> futex_wait(Task& me, const FutexWait& wanted) {
@@ -124,7 +123,7 @@ Result<void> futex_wait(Task& me, const FutexWait& wanted) {
   w.bitset = wanted.bitset;
   w.task = &me;
   TRY(join_futex(w, wanted.word, wanted.value));
-  const sched::WaitResult r = sleep_on_futex(w, wanted.deadline_ns);
+  const sched::WaitResult r = sleep_on_futex(w, wanted.end);
   leave_futex(w);
   if (w.woken.load_relaxed()) return {};
   if (r == sched::WaitResult::timed_out) return Errno::etimedout;

@@ -8,6 +8,7 @@
 // the word is read and changed under them without faulting. Differences from Linux:
 // a private and a shared call meet on private memory.
 #pragma once
+#include "io/real_clock.hpp"
 #include "proc/task.hpp"
 
 namespace auk::proc {
@@ -19,14 +20,14 @@ struct FutexWait {
   UserAddr word;
   u32 value = 0;
   u32 bitset = ~u32{0};
-  u64 deadline_ns = sched::no_deadline;
+  io::Moment end;
   bool is_private = false;
 };
 /// EAGAIN: the word has another value. ETIMEDOUT, restart::sys, EFAULT, EINVAL (misaligned).
 Result<void> futex_wait(Task& me, const FutexWait& w);
 /// Waits for several words at once: the number of one that was woken. EAGAIN: one of them has
 /// another value. ETIMEDOUT, restart::sys, EFAULT, EINVAL, ENOMEM.
-Result<u32> futex_wait_any(Task& me, std::span<const FutexWait> words, u64 deadline_ns);
+Result<u32> futex_wait_any(Task& me, std::span<const FutexWait> words, io::Moment end);
 /// How many were woken: up to `count`, of which any below zero is one.
 Result<u32> futex_wake(Task& me, UserAddr word, i32 count, u32 bitset, bool is_private);
 /// Wakes `wake` waiters and moves up to `move` others to another word; the sum. With `compare`:
@@ -43,7 +44,7 @@ Result<u32> futex_wake_op(Task& me, UserAddr word, UserAddr second, i32 wake, i3
 
 struct FutexLock {
   UserAddr word;
-  u64 deadline_ns = sched::no_deadline;
+  io::Moment end;
   bool only_try = false;
   bool is_private = false;
 };

@@ -343,8 +343,8 @@ Result<void> settle(FutexWaiter& w, UserAddr word, Outcome o, Errno without) {
 }
 
 /// Sleeps until the lock is the thread's.
-Result<void> wait_for_lock(FutexWaiter& w, UserAddr word, u64 deadline_ns, Errno interrupted) {
-  const sched::WaitResult r = sleep_on_futex(w, deadline_ns);
+Result<void> wait_for_lock(FutexWaiter& w, UserAddr word, io::Moment end, Errno interrupted) {
+  const sched::WaitResult r = sleep_on_futex(w, end);
   const Outcome o = end_wait(w);
   if (r == sched::WaitResult::timed_out) return settle(w, word, o, Errno::etimedout);
   return settle(w, word, o, o == Outcome::gave_lock_up ? interrupted : restart::no_intr);
@@ -380,7 +380,7 @@ Result<void> futex_lock(Task& me, const FutexLock& l) {
   }
   if (l.only_try) return Errno::eagain;
   if (closes_circle(me, lock)) return settle(w, l.word, end_wait(w), Errno::edeadlk);
-  return wait_for_lock(w, l.word, l.deadline_ns, Errno(restart::no_intr));
+  return wait_for_lock(w, l.word, l.end, Errno(restart::no_intr));
 }
 
 Result<void> futex_unlock(Task& me, UserAddr word, bool is_private) {
@@ -436,7 +436,7 @@ Result<void> futex_wait_for_lock(Task& me, const FutexWait& wanted, UserAddr tar
   w.target = &lock;
   w.task = &me;
   TRY(join_futex(w, wanted.word, wanted.value));
-  return wait_for_lock(w, target, wanted.deadline_ns, Errno::eagain);
+  return wait_for_lock(w, target, wanted.end, Errno::eagain);
 }
 
 Result<u32> futex_requeue_lock(Task& me, UserAddr from, UserAddr to, i32 move, u32 compare,

@@ -144,8 +144,8 @@ Result<void> bring_in_futex(UserAddr word);
 
 /// Waits in the bucket from now on if the word has the value, or EAGAIN; EFAULT.
 Result<void> join_futex(FutexWaiter& w, UserAddr word, u32 value);
-/// Until it is woken, a signal comes, or the deadline.
-sched::WaitResult sleep_on_futex(FutexWaiter& w, u64 deadline_ns);
+/// Until it is woken, a signal comes, or the moment.
+sched::WaitResult sleep_on_futex(FutexWaiter& w, io::Moment end);
 /// Off the list, whatever bucket it stands in by now.
 void leave_futex(FutexWaiter& w);
 /// Locks of the thread's robust list become free, and say that their owner died.

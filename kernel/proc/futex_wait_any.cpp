@@ -59,15 +59,12 @@ class Waiters {
 
 }  // namespace
 
-Result<u32> futex_wait_any(Task& me, std::span<const FutexWait> words, u64 deadline_ns) {
+Result<u32> futex_wait_any(Task& me, std::span<const FutexWait> words, io::Moment end) {
   Waiters waiters;
   TRY(waiters.make(me, words));
   const Result<void> joined = waiters.join(words);
   sched::WaitResult waited = sched::WaitResult::ready;
-  if (joined.ok()) {
-    sched::WaitQueue nothing;
-    waited = sched::wait_interruptible(nothing, [&] { return waiters.any_woken(); }, deadline_ns);
-  }
+  if (joined.ok()) waited = io::wait_until(end, [&] { return waiters.any_woken(); });
   if (const std::optional<u32> woken = waiters.leave()) return *woken;
   TRY(joined);
   if (waited == sched::WaitResult::timed_out) return Errno::etimedout;

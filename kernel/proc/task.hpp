@@ -146,7 +146,7 @@ class Task final : public sched::Thread, public sched::ThreadMain {
     enum class Kind : u8 { none, sleep, poll, futex, cpu_sleep };
     Kind kind = Kind::none;
     u64 deadline_ns = 0;
-    std::array<u64, 4> arguments{};
+    std::array<u64, 5> arguments{};
   };
   Restart restart_block;
   /// A parent in vfork(2) sleeps until the child has a space of its own.

@@ -181,7 +181,8 @@ Value clock_nanosleep(Task& me, int clock, int flags, UserIn<uapi::kernel_timesp
   }
   const u64 ns = TRY(to_ns(TRY(want.load())));
   if (!is_moment) return sleep(me, deadline_in(ns), rest);
-  const bool interrupted = io::sleep_until(kind, ns) == sched::WaitResult::interrupted;
+  const bool interrupted = io::wait_until({.ns = ns, .clock = kind}, [] { return false; }) ==
+                           sched::WaitResult::interrupted;
   return interrupted ? Value(restart::no_hand) : Value(u64{0});
 }
 

@@ -30,13 +30,12 @@ Time time_of(int command, bool real_time) {
   }
 }
 
-Result<u64> futex_deadline(UserAddr at, Time kind) {
-  if (at.value == 0 || kind == Time::none) return sched::no_deadline;
+Result<io::Moment> end_of_wait(UserAddr at, Time kind) {
+  if (at.value == 0 || kind == Time::none) return io::Moment{};
   const u64 ns = TRY(to_ns(TRY(core::UserIn<uapi::kernel_timespec>(at).load())));
-  if (kind == Time::span) return deadline_in(ns);
-  if (kind == Time::moment) return ns;
-  const auto now = static_cast<u64>(core::real_ns());
-  return ns <= now ? u64{0} : deadline_in(ns - now);
+  if (kind == Time::span) return io::Moment{.ns = deadline_in(ns)};
+  return io::Moment{
+      .ns = ns, .clock = kind == Time::real_moment ? io::TimerClock::real : io::TimerClock::steady};
 }
 
 bool knows_real_time(int command) {
@@ -47,11 +46,12 @@ bool knows_real_time(int command) {
 Value wait(Task& me, const proc::FutexWait& w) {
   const Result<void> r = proc::futex_wait(me, w);
   if (r.ok()) return u64{0};
-  if (r.error() != restart::sys || w.deadline_ns == sched::no_deadline) return r.error();
+  if (r.error() != restart::sys || w.end.is_never()) return r.error();
   // A moment does not move when the call is gone on with.
   me.restart_block = {.kind = Task::Restart::Kind::futex,
-                      .deadline_ns = w.deadline_ns,
-                      .arguments = {w.word.value, w.value, w.bitset, w.is_private ? 1U : 0U}};
+                      .deadline_ns = w.end.ns,
+                      .arguments = {w.word.value, w.value, w.bitset, w.is_private ? 1U : 0U,
+                                    static_cast<u64>(w.end.clock)}};
   return restart::block;
 }
 
@@ -61,7 +61,7 @@ Value go_on_with_futex(Task& me, const Task::Restart& r) {
   return wait(me, {.word = UserAddr(r.arguments[0]),
                    .value = static_cast<u32>(r.arguments[1]),
                    .bitset = static_cast<u32>(r.arguments[2]),
-                   .deadline_ns = r.deadline_ns,
+                   .end = {r.deadline_ns, static_cast<io::TimerClock>(r.arguments[4])},
                    .is_private = r.arguments[3] != 0});
 }
 
@@ -74,7 +74,7 @@ Value calls::futex(Task& me, UserAddr word, int operation, u32 value, u64 timeou
   // Who asks for none to be woken wakes one all the same, as ever.
   const i32 least_one = std::max(count, 1);
   const auto second_count = static_cast<i32>(timeout);
-  const u64 deadline = TRY(futex_deadline(UserAddr(timeout), time_of(command, real_time)));
+  const io::Moment end = TRY(end_of_wait(UserAddr(timeout), time_of(command, real_time)));
   if (real_time && !knows_real_time(command)) return Errno::enosys;
   switch (command) {
     case uapi::futex_wait:
@@ -82,7 +82,7 @@ Value calls::futex(Task& me, UserAddr word, int operation, u32 value, u64 timeou
       return wait(me, {.word = word,
                        .value = value,
                        .bitset = command == uapi::futex_wait ? any : value3,
-                       .deadline_ns = deadline,
+                       .end = end,
                        .is_private = is_private});
     case uapi::futex_wake: return u64{TRY(proc::futex_wake(me, word, least_one, any, is_private))};
     case uapi::futex_wake_bitset:
@@ -98,15 +98,13 @@ Value calls::futex(Task& me, UserAddr word, int operation, u32 value, u64 timeou
           TRY(proc::futex_wake_op(me, word, word2, count, second_count, value3, is_private))};
     case uapi::futex_lock_pi:
     case uapi::futex_lock_pi2:
-      return done(
-          proc::futex_lock(me, {.word = word, .deadline_ns = deadline, .is_private = is_private}));
+      return done(proc::futex_lock(me, {.word = word, .end = end, .is_private = is_private}));
     case uapi::futex_trylock_pi:
       return done(proc::futex_lock(me, {.word = word, .only_try = true, .is_private = is_private}));
     case uapi::futex_unlock_pi: return done(proc::futex_unlock(me, word, is_private));
     case uapi::futex_wait_requeue_pi:
       return done(proc::futex_wait_for_lock(
-          me, {.word = word, .value = value, .deadline_ns = deadline, .is_private = is_private},
-          word2));
+          me, {.word = word, .value = value, .end = end, .is_private = is_private}, word2));
     case uapi::futex_cmp_requeue_pi:
       // Who gets the lock is the one that is woken.
       if (count != 1) return Errno::einval;
@@ -132,10 +130,10 @@ Result<u32> word_value(u64 v) {
   return static_cast<u32>(v);
 }
 
-Result<u64> moment(UserAddr at, int clock) {
-  if (at.value == 0) return sched::no_deadline;
+Result<io::Moment> moment(UserAddr at, int clock) {
+  if (at.value == 0) return io::Moment{};
   if (clock != uapi::clock_monotonic && clock != uapi::clock_realtime) return Errno::einval;
-  return futex_deadline(at, clock == uapi::clock_realtime ? Time::real_moment : Time::moment);
+  return end_of_wait(at, clock == uapi::clock_realtime ? Time::real_moment : Time::moment);
 }
 
 Result<void> load_waits(UserAddr at, std::span<proc::FutexWait> out) {
@@ -156,11 +154,11 @@ Value calls::futex_waitv(Task& me, UserAddr waits, u32 count, u32 flags, UserAdd
   using Waits = std::array<proc::FutexWait, uapi::futex_waitv_max>;
   if (flags != 0 || count == 0 || count > uapi::futex_waitv_max || waits.value == 0)
     return Errno::einval;
-  const u64 deadline = TRY(moment(timeout, clock));
+  const io::Moment end = TRY(moment(timeout, clock));
   const mem::Box<Waits> all = TRY(mem::Box<Waits>::make(ALLOC_SITE));
   const auto wanted = std::span(*all).first(count);
   TRY(load_waits(waits, wanted));
-  return u64{TRY(proc::futex_wait_any(me, wanted, deadline))};
+  return u64{TRY(proc::futex_wait_any(me, wanted, end))};
 }
 
 Value calls::futex_wake(Task& me, UserAddr word, u64 mask, int count, u32 flags) {
@@ -175,7 +173,7 @@ Value calls::futex_wait(Task& me, UserAddr word, u64 value, u64 mask, u32 flags,
   w.is_private = TRY(is_private(flags));
   w.value = TRY(word_value(value));
   w.bitset = TRY(word_value(mask));
-  w.deadline_ns = TRY(moment(timeout, clock));
+  w.end = TRY(moment(timeout, clock));
   return done(proc::futex_wait(me, w));
 }
 

@@ -1,5 +1,6 @@
 // adjtimex(2), clock_adjtime(2), settimeofday(2): who may steer the clock, by what, and what
 // programs see of it.
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sys/timerfd.h>
 #include <sys/timex.h>
@@ -285,6 +286,59 @@ TEST(who_waits_for_a_moment_sees_the_clock_moved) {
   IS(read(timer, &expiries, sizeof expiries), 8);
   IS(expiries, 1);
   WORKS(move_clock(-7200));
+}
+
+// --- futexes ------------------------------------------------------------------------------
+
+static struct timespec the_hour;
+static uint32_t free_word, owned_word;
+static _Atomic int sleeper;  // its number, once it is about to sleep
+
+static long futex(uint32_t* word, int operation) {
+  return SYS(futex, word, operation, 0, &the_hour, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+static long wait_for_a_word(void) {
+  return futex(&free_word, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME);
+}
+static long wait_for_one_of_some(void) {
+  struct futex_waitv const word = {.uaddr = (uintptr_t)&free_word, .flags = FUTEX_32};
+  return SYS(futex_waitv, &word, 1, 0, &the_hour, CLOCK_REALTIME);
+}
+static long wait_for_a_lock(void) { return futex(&owned_word, FUTEX_LOCK_PI); }
+
+static void* waiting(void* wait) {
+  sleeper = gettid();
+  long const result = ((long (*)(void))wait)();
+  return (void*)(result == -1 ? (long)errno : 0L);
+}
+static void until_it_sleeps(void) {
+  while (sleeper == 0) sched_yield();
+  char path[64], line[256] = "";
+  snprintf(path, sizeof path, "/proc/self/task/%d/stat", sleeper);
+  do {
+    int const file = (int)NEED(open(path, O_RDONLY));
+    NEED(read(file, line, sizeof line - 1));
+    close(file);
+  } while (strstr(line, ") S ") == NULL);
+}
+
+TEST(waits_for_futexes_see_the_clock_moved) {
+  long (*const waits[])(void) = {wait_for_a_word, wait_for_one_of_some, wait_for_a_lock};
+  owned_word = (uint32_t)gettid();
+  for (size_t i = 0; i < sizeof waits / sizeof *waits; ++i) {
+    NEED(clock_gettime(CLOCK_REALTIME, &the_hour));
+    the_hour.tv_sec += 3600;
+    sleeper = 0;
+    pthread_t thread;
+    OK(pthread_create(&thread, NULL, waiting, (void*)waits[i]) == 0);
+    until_it_sleeps();
+    WORKS(move_clock(1800));
+    WORKS(move_clock(5400));
+    void* result = NULL;
+    OK(pthread_join(thread, &result) == 0);
+    IS((long)result, ETIMEDOUT);
+    WORKS(move_clock(-7200));
+  }
 }
 
 TEST(only_a_clock_that_moves_cancels) {
