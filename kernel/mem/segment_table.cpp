@@ -12,7 +12,6 @@ Result<Ref<SegmentTable>> SegmentTable::with(const SegmentTable* old, u32 index,
   HeapBytes bytes = TRY(HeapBytes::make(ALLOC_SITE, count * sizeof(u64)));
   const std::span<u64> descriptors(reinterpret_cast<u64*>(bytes.bytes().data()), count);
   std::copy(kept.begin(), kept.end(), descriptors.begin());
-  std::fill(descriptors.begin() + static_cast<isize>(kept.size()), descriptors.end(), 0);
   descriptors[index] = descriptor;
   return make_ref<SegmentTable>(ALLOC_SITE, std::move(bytes));
 }

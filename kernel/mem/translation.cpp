@@ -86,7 +86,7 @@ class TranslationLoader {
       Loaded& here = loaded.here(core::Pinned::assume());
       if (here.root != &root_) return;
       load_segments(here, root_.segments_.load_seq_cst());
-      machine::refresh_own_selectors();
+      machine::reload_own_ds_es();
     }
   };
   static void set_segments(TranslationRoot& root, Ref<SegmentTable> t) {

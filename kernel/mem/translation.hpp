@@ -104,11 +104,13 @@ class TranslationRoot final : public RefCounted<TranslationRoot> {
   void free_tables(UserAddr start, UserAddr end, UserAddr low, UserAddr high);
   /// CPUs that run the space's program, or did so last.
   const core::CpuMask& cpus() const { return cpus_; }
-  /// Segments of the program's own, none at first.
+  /// Segments of the program's own, none at first. Not beside set_segments().
   Ref<SegmentTable> segments() const;
   /// Every CPU that runs the program knows these when it returns, and looks at no others. One
   /// caller at a time. Context: as core::call_on().
   void set_segments(Ref<SegmentTable> t);
+  /// The same before any CPU knows the root.
+  void start_with(Ref<SegmentTable> t) { segments_.store_relaxed(t.release()); }
   u64 table_pages() const { return table_pages_.load_relaxed(); }
   /// No CPU uses old translations of the range when this returns. Context: as core::call_on().
   void flush(UserAddr start, UserAddr end);

@@ -80,10 +80,7 @@ Result<void> prepare(Task& me, const CloneArgs& args, Task& child) {
   registers.set_result(0);
   registers.leave_syscall();
   if (args.stack.value != 0) registers.set_stack(args.stack.value);
-  machine::sync_segments(me.user);
-  child.user.fs_base = me.user.fs_base;
-  child.user.gs_base = me.user.gs_base;
-  child.user.selectors = me.user.selectors;
+  machine::copy_segments(child.user, me.user);
   if (has(flags, uapi::clone_settls)) {
     // The CPU refuses others, and not when it is convenient.
     if (args.tls >= core::user_end) return Errno::eperm;

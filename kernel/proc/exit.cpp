@@ -27,6 +27,7 @@ void leave_space(Task& me) {
 
 void drop_space(Task& me) {
   if (me.space) note_peak_pages(*me.group, *me.space);
+  machine::forget_selectors(me.user);
   const Ref<vm::AddressSpace> old = me.set_space({});
   mem::drop_lazy_translation();
 }

@@ -471,7 +471,7 @@ Result<Ref<AddressSpace>> AddressSpace::copy(const Allowance& a) {
   child->has_seals_ = has_seals_;
   child->no_huge_pages.store_relaxed(no_huge_pages.load_relaxed());
   child->barriers.store_relaxed(barriers.load_relaxed());
-  if (Ref<mem::SegmentTable> own = root_->segments()) child->root_->set_segments(std::move(own));
+  child->root_->start_with(root_->segments());
   bool flush = false;
   const auto copy_all = [&]() -> Result<void> {
     for (Area* at = areas_.first(); at != nullptr; at = at->above) {

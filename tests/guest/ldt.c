@@ -72,6 +72,14 @@ static char* low_page(size_t size) {
 }
 static unsigned low(void* p) { return (unsigned)(uintptr_t)p; }
 
+// What a program that is asked for it finds at its start.
+__attribute__((constructor)) static void show_selectors(int argc, char** argv) {
+  if (argc != 2 || strcmp(argv[1], "--selectors") != 0) return;
+  uint64_t first = 0;
+  bool const none = (GET(ds) | GET(es) | GET(fs) | GET(gs)) == 0 && ldt(READ, &first, 8) == 0;
+  _exit(none ? 42 : 43);
+}
+
 TEST(answers) {
   char bytes[256];
   memset(bytes, 1, sizeof bytes);
@@ -272,6 +280,21 @@ TEST(processes_do_not_share) {
   IS(sum, 8);
   IS(entry(0), 0);
   IS(GET(ds), 0);
+}
+
+TEST(exec_begins_without) {
+  IS(put(desc(0, 0, 0xfffff, DATA)), 0);
+  SET(ds, SELECTOR(0));
+  SET(es, SELECTOR(0));
+  SET(gs, SELECTOR(0));
+  pid_t const child = (pid_t)NEED(fork());
+  if (child == 0) {
+    execl("/proc/self/exe", "ldt", "--selectors", NULL);
+    _exit(99);
+  }
+  int status = 0;
+  NEED(waitpid(child, &status, 0));
+  IS(WEXITSTATUS(status), 42);
 }
 
 // --- code of 32 bits -------------------------------------------------------------------------
@@ -475,6 +498,33 @@ TEST(selectors_that_are_none) {
   }
   go_with(0x33, SELECTOR(2));
   IS(got.signal, 0);
+}
+
+// Behind a system call in which another had the CPU, the stack segment still is one.
+static atomic_bool over;
+static void* busy(void* unused) {
+  while (!over) {}
+  return unused;
+}
+
+TEST(code_of_32_bits_beside_a_busy_thread) {
+  char* const page = program32();
+  IS(put(desc(0, 0, 0xfffff, CODE)), 0);
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(0, &one);
+  NEED(sched_setaffinity(0, sizeof one, &one));
+  pthread_t thread;
+  NEED(pthread_create(&thread, NULL, busy, NULL) == 0 ? 0 : -1);
+  int right = 0;
+  for (int i = 0; i < 30; ++i) {
+    if (i % 3 == 0) sleep_shortly();
+    SYS(sched_yield);
+    right += run32(page, low(page), SELECTOR(0), 4) == 8;
+  }
+  over = true;
+  NEED(pthread_join(thread, NULL) == 0 ? 0 : -1);
+  IS(right, 30);
 }
 
 // The segment goes while code runs in it: who was interrupted there cannot go back.

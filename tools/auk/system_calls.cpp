@@ -34,6 +34,10 @@ constexpr Family families[] = {
      "EINVAL, as without CONFIG_USER_NS and so on"},
     {"protection keys and shadow stacks",
      "ENOSPC, EINVAL and EOPNOTSUPP, as on a CPU without them"},
+    {"segments of 16 bits (modify_ldt), and SGDT, SIDT, SLDT, STR and SMSW where the CPU keeps "
+     "them "
+     "from programs",
+     "EINVAL, as without CONFIG_X86_16BIT; a fault"},
     {"I/O ports for programs (iopl, ioperm)", "EPERM, as a kernel that is locked down"},
     {"access control lists (system.posix_acl_*)", "EOPNOTSUPP, as without CONFIG_TMPFS_POSIX_ACL"},
     {"block devices other than those of persistent memory, and file systems on them",

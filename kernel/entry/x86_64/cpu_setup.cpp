@@ -89,6 +89,8 @@ void setup_system_calls() {
   x86::wrmsr(msr::star, (u64{x86::user_cs32} << 48) | (u64{x86::kernel_cs} << 32));
   x86::wrmsr(msr::lstar, reinterpret_cast<u64>(syscall_entry));
   x86::wrmsr(msr::cstar, reinterpret_cast<u64>(syscall_entry32));
+  // SYSENTER is a fault, whatever another kernel left behind.
+  x86::wrmsr(msr::sysenter_cs, 0);
   x86::wrmsr(msr::fmask,
              flag::tf | flag::interrupt | flag::df | flag::io_privilege | flag::nt | flag::ac);
   x86::wrmsr(msr::efer, x86::rdmsr(msr::efer) | x86::efer::sce);

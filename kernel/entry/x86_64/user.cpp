@@ -29,8 +29,8 @@ bool was_cut_short(const Frame& f) {
 bool attention_is_wanted() { return (core::preempt_count.read() & core::no_attention_wanted) == 0; }
 
 /// What has to happen between the kernel and the program; interrupts are off, and stay off once
-/// nothing is left to do.
-void finish_work(proc::Task& me, Frame& f) {
+/// nothing is left to do. False: the program has other segments than programs have at first.
+bool finish_work(proc::Task& me, Frame& f) {
   constexpr u32 needs_thread = work::signal | work::fatal | work::deferred | work::restore_mask;
   for (;;) {
     if (attention_is_wanted()) {
@@ -57,25 +57,25 @@ void finish_work(proc::Task& me, Frame& f) {
       machine::irq_disable();
       continue;
     }
-    if ((bits & work::registers) == 0) return;
+    const bool is_usual = f.cs == x86::user_cs && f.ss == x86::user_ds;
+    if (!is_usual) {
+      // What the CPU would refuse is a fault of the program, not of the kernel that tries. With
+      // interrupts off the program's descriptors stay what they are.
+      if (const auto fault = machine::return_fault(f)) {
+        f.orig_rax = fault->error;
+        user_exception(f, fault->vector);
+        continue;
+      }
+    }
+    if ((bits & work::registers) == 0) return is_usual;
     machine::load_vectors(me.user);
     (void)me.work_bits.fetch_and_acq_rel(~work::registers);
   }
 }
 
-/// Segments that the CPU would refuse are a fault of the program, not of the kernel that tries:
-/// from here on interrupts stay off, and with them the program's descriptors stay what they are.
-void finish_segments(proc::Task& me, Frame& f) {
-  while (const auto fault = machine::return_fault(f)) {
-    f.orig_rax = fault->error;
-    user_exception(f, fault->vector);
-    finish_work(me, f);
-  }
-}
-
-/// SYSRET restores only what SYSCALL saved.
+/// SYSRET restores only what SYSCALL saved, and the usual segments.
 bool can_sysret(const Frame& f) {
-  return f.rcx == f.rip && f.r11 == f.rflags && f.cs == x86::user_cs && f.ss == x86::user_ds &&
+  return f.rcx == f.rip && f.r11 == f.rflags &&
          (f.rflags & (x86::rflags::tf | x86::rflags::rf)) == 0;
 }
 
@@ -100,7 +100,7 @@ class Entry final : public proc::UserEntry {
   [[noreturn]] void enter_user_mode(proc::Task& me) override {
     machine::irq_disable();
     Frame& f = me.registers();
-    finish_work(me, f);
+    (void)finish_work(me, f);
     // The frames from the thread's start to here never return: what they marked around their
     // variables would stand in the way of the frames of system calls.
     constexpr usize own_frame = 512;
@@ -126,19 +126,12 @@ void setup_user_mode() {
 using namespace auk;
 using namespace auk::entry;
 
-void return_to_user(Frame* f) {
-  proc::Task& me = proc::current();
-  finish_work(me, *f);
-  finish_segments(me, *f);
-}
+void return_to_user(Frame* f) { (void)finish_work(proc::current(), *f); }
 
 bool syscall_from_user(Frame* f) {
   machine::irq_enable();
   proc::Task& me = proc::current();
   syscall::dispatch(me, *f);
   machine::irq_disable();
-  finish_work(me, *f);
-  if (can_sysret(*f)) return true;
-  finish_segments(me, *f);
-  return false;
+  return finish_work(me, *f) && can_sysret(*f);
 }

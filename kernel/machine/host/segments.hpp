@@ -7,6 +7,6 @@
 namespace auk::machine {
 
 inline void load_own_segments(std::span<const u64>) {}
-inline void refresh_own_selectors() {}
+inline void reload_own_ds_es() {}
 
 }  // namespace auk::machine

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/bytes.hpp"
+#include "machine/isa/cpu.hpp"
 #include "machine/isa/fpu.hpp"
 #include "machine/isa/x86.hpp"
 
@@ -26,6 +27,14 @@ void load_bases(const UserState& s) {
   x86::wrmsr(x86::msr::kernel_gs_base, s.gs_base);
 }
 
+/// The way to user mode by SYSRET leaves %ss as it is on CPUs of AMD's, but for the selector; an
+/// interrupt has made it null. Code of 32 bits could not push.
+void mend_stack_segment() {
+  u16 ss = 0;
+  asm volatile("movw %%ss, %0" : "=m"(ss));
+  if (ss != x86::kernel_ds) asm volatile("movl %0, %%ss" ::"r"(u32{x86::kernel_ds}));
+}
+
 }  // namespace
 
 void sync_segments(UserState& s) {
@@ -39,6 +48,22 @@ void reload_segments(const UserState& s) {
   // First: bases come with them.
   put_selectors(s.selectors);
   load_bases(s);
+}
+
+void copy_segments(UserState& to, UserState& running) {
+  const IrqFlags flags = irq_save();
+  sync_segments(running);
+  irq_restore(flags);
+  to.fs_base = running.fs_base;
+  to.gs_base = running.gs_base;
+  to.selectors = running.selectors;
+}
+
+void forget_selectors(UserState& running) {
+  const IrqFlags flags = irq_save();
+  if (read_selectors().any()) put_selectors({});
+  running.selectors = {};
+  irq_restore(flags);
 }
 
 void save_vectors(UserState& s) {
@@ -67,6 +92,7 @@ void save_user_state(UserState& s) {
 void load_user_state(const UserState& s) {
   if (s.selectors.any()) put_selectors(s.selectors);
   load_bases(s);
+  mend_stack_segment();
 }
 
 void init_vectors(void* area) {

@@ -76,6 +76,10 @@ void load_user_state(const UserState& s);
 void reload_segments(const UserState& s);
 /// The running thread's bases and selectors, into memory.
 void sync_segments(UserState& s);
+/// The running thread's, for another that begins. Context: any.
+void copy_segments(UserState& to, UserState& running);
+/// The running thread has no selectors any more: what they mean goes with its space. Context: any.
+void forget_selectors(UserState& running);
 void save_vectors(UserState& s);
 void load_vectors(UserState& s);
 /// `from`'s are in memory.

@@ -63,12 +63,12 @@ Segment segment_of(u16 selector) {
 
 bool is_null(u64 selector) { return (selector & ~u64{privilege_bits}) == 0; }
 
-/// Loading it faults otherwise.
-u16 loadable(u16 selector) {
+/// Null for those whose loading would fault.
+u16 loadable_or_null(u16 selector) {
+  if (is_null(selector)) return 0;
   const Segment s = segment_of(selector);
-  const bool is = !is_null(selector) && s.is_memory() && s.is_readable() && s.is_present() &&
-                  s.is_for_programs();
-  return is ? selector : u16{0};
+  const bool loads = s.is_memory() && s.is_readable() && s.is_present() && s.is_for_programs();
+  return loads ? selector : u16{0};
 }
 
 void load_ds(u16 s) { asm volatile("movl %0, %%ds" ::"r"(u32{s}) : "memory"); }
@@ -97,10 +97,10 @@ Selectors read_selectors() {
 }
 
 void put_selectors(Selectors s) {
-  load_ds(loadable(s.ds));
-  load_es(loadable(s.es));
-  load_fs(loadable(s.fs));
-  load_gs(loadable(s.gs));
+  load_ds(loadable_or_null(s.ds));
+  load_es(loadable_or_null(s.es));
+  load_fs(loadable_or_null(s.fs));
+  load_gs(loadable_or_null(s.gs));
 }
 
 void load_own_segments(std::span<const u64> descriptors) {
@@ -112,16 +112,17 @@ void load_own_segments(std::span<const u64> descriptors) {
   x86::lldt(are_some ? x86::own_table_selector : u16{0});
 }
 
-void refresh_own_selectors() {
+void reload_own_ds_es() {
   u16 ds = 0, es = 0;
   asm volatile("movw %%ds, %0\n"
                "movw %%es, %1"
                : "=m"(ds), "=m"(es));
-  if ((ds & table_bit) != 0) load_ds(loadable(ds));
-  if ((es & table_bit) != 0) load_es(loadable(es));
+  if ((ds & table_bit) != 0) load_ds(loadable_or_null(ds));
+  if ((es & table_bit) != 0) load_es(loadable_or_null(es));
 }
 
 bool is_stack_segment(u64 selector) {
+  if (selector == x86::user_ds) return true;
   const Segment s = segment_of(static_cast<u16>(selector));
   return !is_null(selector) && s.is_memory() && s.is_writable() && s.is_present() &&
          s.is_for_programs();
@@ -133,17 +134,18 @@ std::optional<ReturnFault> return_fault(const Registers& r) {
   const auto fault = [](u8 vector, u64 selector) {
     return ReturnFault{vector, static_cast<u16>(selector & ~u64{privilege_bits})};
   };
-  const auto for_programs = [](u64 selector) {
+  const auto has_privilege_of_programs = [](u64 selector) {
     return (selector & privilege_bits) == privilege_bits && !is_null(selector);
   };
   const Segment code = segment_of(static_cast<u16>(r.cs));
-  if (!for_programs(r.cs) || !code.is_memory() || !code.is_code() ||
+  if (!has_privilege_of_programs(r.cs) || !code.is_memory() || !code.is_code() ||
       !(code.is_for_programs() || code.is_conforming()) ||
       (code.is_64bit() && code.has_32bit_default()))
     return fault(protection, r.cs);
   if (!code.is_present()) return fault(not_present, r.cs);
   const Segment data = segment_of(static_cast<u16>(r.ss));
-  if (!for_programs(r.ss) || !data.is_memory() || !data.is_writable() || !data.is_for_programs())
+  if (!has_privilege_of_programs(r.ss) || !data.is_memory() || !data.is_writable() ||
+      !data.is_for_programs())
     return fault(protection, r.ss);
   if (!data.is_present()) return fault(stack, r.ss);
   if (!code.is_64bit() && r.rip > code.last_byte()) return fault(protection, 0);

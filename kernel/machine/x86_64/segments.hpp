@@ -32,7 +32,7 @@ void put_selectors(Selectors s);
 /// stay in memory until others are loaded.
 void load_own_segments(std::span<const u64> descriptors);
 /// The CPU remembers the descriptors behind %ds and %es: it looks again if they are the program's.
-void refresh_own_selectors();
+void reload_own_ds_es();
 
 /// Whether a program can have its stack there.
 bool is_stack_segment(u64 selector);

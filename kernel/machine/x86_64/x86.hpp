@@ -21,8 +21,8 @@ inline constexpr u64 pae = 1U << 5, mce = 1U << 6, pge = 1U << 7, osfxsr = 1U <<
 namespace msr {
 inline constexpr u32 apic_base = 0x1b, tsc_deadline = 0x6e0, efer = 0xc0000080, star = 0xc0000081,
                      lstar = 0xc0000082, cstar = 0xc0000083, fmask = 0xc0000084,
-                     fs_base = 0xc0000100, gs_base = 0xc0000101, kernel_gs_base = 0xc0000102,
-                     x2apic_first = 0x800, pat = 0x277;
+                     sysenter_cs = 0x174, fs_base = 0xc0000100, gs_base = 0xc0000101,
+                     kernel_gs_base = 0xc0000102, x2apic_first = 0x800, pat = 0x277;
 }
 namespace efer {
 inline constexpr u64 sce = 1U << 0, lme = 1U << 8, lma = 1U << 10, nxe = 1U << 11;
