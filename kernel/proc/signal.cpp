@@ -540,8 +540,11 @@ void take_signal(Task& me, Taken& out) {
       status = s->exit_status;
       stopped = s->is_stopped;
       if (!exiting && !stopped) {
-        is_own = take_from(me.pending, ~me.blocked, out.info, used);
-        is_shared = !is_own && take_from(s->pending, ~me.blocked, out.info, used);
+        // Before a fault of its own: a thread whose memory went with its process has many.
+        constexpr SignalSet kill = set_of(uapi::sigkill);
+        is_shared = take_from(s->pending, kill, out.info, used);
+        is_own = !is_shared && take_from(me.pending, ~me.blocked, out.info, used);
+        is_shared = is_shared || (!is_own && take_from(s->pending, ~me.blocked, out.info, used));
       }
       me.may_stop =
           (is_own || is_shared) && (stop_signals & set_of(static_cast<u32>(out.info.signo))) != 0;
