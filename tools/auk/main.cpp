@@ -95,11 +95,9 @@ void resolve_paths(RunWords& words, fs::path const& here) {
     options.copies.push_back({here / copy.substr(0, colon), copy.substr(colon + 1)});
   }
   for (auto const& module : words.modules) {
-    bool const is_file = module.ends_with(".ko");
-    // They are loaded in the order of their names.
-    auto const place = std::format("{}/{:03}-{}", guest::protocol::modules, options.copies.size(),
-                                   fs::path(module).filename().string());
-    options.copies.push_back({is_file ? here / module : linux_module(module), place});
+    auto const file = module.ends_with(".ko") ? here / module : linux_module(module);
+    auto const place = module_place(guest::protocol::modules, options.copies.size(), file);
+    options.copies.push_back({file, place});
   }
 }
 

@@ -360,9 +360,40 @@ void mount_or_give_up(char const* source, char const* place, char const* type, u
   if (mount(source, place, type, flags, options) != 0) give_up(place);
 }
 
+// Of a kernel that has modules. Without one that it does not take the command may still run.
+void load_modules(char const* folder) {
+  dirent** names = nullptr;
+  int const count = scandir(folder, &names, nullptr, alphasort);
+  for (int i = 0; i < count; ++i) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", folder, names[i]->d_name);
+    if (names[i]->d_name[0] == '.') continue;
+    int const file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0 || syscall(SYS_finit_module, file, "", 0) != 0) perror(path);
+    if (file >= 0) close(file);
+  }
+}
+
+// Drivers may find what they drive later than they are loaded.
+void wait_for_node(char const* path) {
+  constexpr int limit_ms = 20'000;
+  int const watch = inotify_init1(IN_CLOEXEC);
+  if (watch < 0 || inotify_add_watch(watch, "/dev", IN_CREATE) < 0) give_up("/dev");
+  pollfd fresh{.fd = watch, .events = POLLIN, .revents = 0};
+  while (access(path, F_OK) != 0) {
+    char events[4096];
+    errno = ENODEV;
+    if (poll(&fresh, 1, limit_ms) <= 0) give_up(path);
+    (void)!read(watch, events, sizeof events);
+  }
+  close(watch);
+}
+
 // The root on the disk, which is only read, under what the host has copied and what is written.
 void enter_disk() {
   mount_or_give_up("devtmpfs", "/dev", "devtmpfs", 0, "");
+  load_modules(protocol::modules_for_disk);
+  wait_for_node("/dev/pmem0");
   mount_or_give_up("/dev/pmem0", "/auk/image", "erofs", MS_RDONLY, "");
   mount_or_give_up("tmpfs", "/auk/changes", "tmpfs", 0, "mode=0755");
   static constexpr char upper[] = "/auk/changes/upper", work[] = "/auk/changes/work";
@@ -394,20 +425,6 @@ void name_host() {
   (void)sethostname(name, strcspn(name, "\n"));
 }
 
-// Of a kernel that has modules. Without one that it does not take the command may still run.
-void load_modules() {
-  dirent** names = nullptr;
-  int const count = scandir(protocol::modules, &names, nullptr, alphasort);
-  for (int i = 0; i < count; ++i) {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s", protocol::modules, names[i]->d_name);
-    if (names[i]->d_name[0] == '.') continue;
-    int const file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0 || syscall(SYS_finit_module, file, "", 0) != 0) perror(path);
-    if (file >= 0) close(file);
-  }
-}
-
 int main_of_init() {
   static Command command;
   static Session session;
@@ -417,7 +434,7 @@ int main_of_init() {
   if (command.on_disk) enter_disk();
   mount_all();
   name_host();
-  load_modules();
+  load_modules(protocol::modules);
   if (command.has_ports) session.ports = open_named_ports();
   control = session.ports.control;
   if (command.terminal) open_terminal(session, command);

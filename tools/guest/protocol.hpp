@@ -17,6 +17,8 @@ constexpr auto command_file = "/auk/command";
 constexpr unsigned command_limit = 256 * 1024;
 // What the host put over a root that is on a disk.
 constexpr auto copies = "/auk/copies";
+// A folder of modules that the guest loads before it looks for the disk, outside of that root.
+constexpr auto modules_for_disk = "/auk/modules";
 // A folder of modules that the guest loads before it runs the command.
 constexpr auto modules = "/lib/modules/auk";
 

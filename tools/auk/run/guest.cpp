@@ -89,6 +89,10 @@ void add_parents(Cpio& archive, std::string const& path) {
 
 }  // namespace
 
+std::string module_place(std::string_view folder, std::size_t order, fs::path const& file) {
+  return std::format("{}/{:03}-{}", folder, order, file.filename().string());
+}
+
 std::vector<std::string> busybox_names() {
   auto const listed = capture({.argv = {busybox_program, "--list-full"}});
   if (listed.status != 0) fail("cannot ask {} for its names", busybox_program);
@@ -122,7 +126,7 @@ fs::path busybox_root() {
 }
 
 std::string command_archive(RunOptions const& options, std::optional<TerminalSize> terminal,
-                            bool on_disk) {
+                            bool on_disk, std::vector<fs::path> const& modules) {
   Cpio archive;
   {
     FileLock const lock("build/lock/guest");
@@ -131,6 +135,9 @@ std::string command_archive(RunOptions const& options, std::optional<TerminalSiz
   add_devices(archive);
   archive.add_folder("/auk");
   archive.add_file("/auk/command", command_text(options, terminal, on_disk));
+  if (!modules.empty()) archive.add_folder(guest::protocol::modules_for_disk);
+  for (std::size_t i = 0; i < modules.size(); ++i)
+    archive.add_copy(module_place(guest::protocol::modules_for_disk, i, modules[i]), modules[i]);
   for (auto const& [source, path] : options.copies) {
     auto const place = on_disk ? guest::protocol::copies + path : path;
     add_parents(archive, place);

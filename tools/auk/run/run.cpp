@@ -18,11 +18,15 @@ namespace {
 
 constexpr unsigned most_cpus = 4;
 
+bool is_judge(std::string const& kernel) {
+  return kernel == "linux" ||
+         (!kernel.empty() && fs::weakly_canonical(kernel) == repository() / judge_kernel);
+}
+
 fs::path find_kernel(RunOptions const& options) {
-  if (options.kernel == "linux") return linux_judge();
+  if (is_judge(options.kernel)) return linux_judge();
   if (!options.kernel.empty()) {
     if (fs::exists(options.kernel)) return options.kernel;
-    if (fs::weakly_canonical(options.kernel) == repository() / judge_kernel) return linux_judge();
     fail("there is no kernel {}", options.kernel);
   }
   auto const log = std::format("build/log/run-build-{}.log", options.profile);
@@ -63,10 +67,28 @@ std::string command_line(RunOptions const& options, bool kvm, MemoryLayout const
   return line;
 }
 
-// A small root is unpacked faster than it is mounted, and other kernels may have no drivers for it.
+// A small root is unpacked faster than it is mounted, and of other kernels nobody knows where their
+// drivers for it are.
 bool wants_disk(RunOptions const& options) {
-  return options.kernel.empty() && options.initrd.empty() &&
+  return (options.kernel.empty() || is_judge(options.kernel)) && options.initrd.empty() &&
          (options.root == "debian" || !options.image.empty());
+}
+
+// Linux tells its drivers of persistent memory when it looks for PCI.
+std::string machine_for_disk(RunOptions const& options) {
+  bool const has_pci =
+      !is_microvm(options.machine) || options.machine.find("pcie=") != options.machine.npos;
+  return options.kernel.empty() || has_pci ? options.machine : options.machine + ",pcie=on";
+}
+
+// Linux has as modules what Auk has built in.
+std::vector<fs::path> modules_for_disk(RunOptions const& options) {
+  std::vector<fs::path> modules;
+  if (options.kernel.empty()) return modules;
+  for (auto const* name :
+       {"libnvdimm", "nd_btt", "nd_pmem", "nd_e820", "libcrc32c", "erofs", "overlay"})
+    modules.push_back(linux_module(name));
+  return modules;
 }
 
 fs::path find_disk(RunOptions const& options) {
@@ -179,12 +201,14 @@ int run_guest(RunOptions options) {
   auto const terminal_of_guest = terminal ? std::optional(terminal_size()) : std::nullopt;
   bool const kvm = choose_kvm(terminal);
   bool const on_disk = wants_disk(options);
+  if (on_disk) options.machine = machine_for_disk(options);
   auto const kernel = find_kernel(options);
   auto const disk = on_disk ? find_disk(options) : fs::path();
   auto initrd = on_disk ? std::string() : read_file(find_root(options));
   if (command) {
     initrd.append(-initrd.size() % 4, '\0');
-    initrd += command_archive(options, terminal_of_guest, on_disk);
+    auto const modules = on_disk ? modules_for_disk(options) : std::vector<fs::path>();
+    initrd += command_archive(options, terminal_of_guest, on_disk, modules);
   }
   auto const memory = layout_memory(options.machine, options.memory_mib,
                                     on_disk ? fs::file_size(disk) : 0, initrd.size());

@@ -75,7 +75,11 @@ fs::path image_disk(fs::path const& image);
 struct TerminalSize {
   int rows = 0, columns = 0;
 };
-std::string command_archive(RunOptions const&, std::optional<TerminalSize> terminal, bool on_disk);
+// With modules that must be there before the disk is.
+std::string command_archive(RunOptions const&, std::optional<TerminalSize> terminal, bool on_disk,
+                            std::vector<fs::path> const& modules);
+// Where auk-init finds a module: it loads those of a folder in the order of their names.
+std::string module_place(std::string_view folder, std::size_t order, fs::path const& file);
 
 // --- judge.cpp ------------------------------------------------------------------------------
 constexpr auto judge_kernel = "build/judge/vmlinuz";
