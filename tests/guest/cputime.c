@@ -36,12 +36,17 @@ static void copy(int64_t ns) {
   close(file);
 }
 
+static bool copies_in_kernel(void) {
+  int64_t const user = user_time(), system = system_time();
+  copy(400 * MILLISECOND);
+  return system_time() - system > 2 * (user_time() - user);
+}
+
 TEST(told_apart) {
   compute(400 * MILLISECOND);
   OK(user_time() > 10 * system_time());
-  int64_t const user = user_time();
-  copy(400 * MILLISECOND);
-  OK(system_time() > 2 * (user_time() - user));
+  // A busy host may stop a CPU for long wherever it is.
+  OK(copies_in_kernel() || copies_in_kernel() || copies_in_kernel());
   struct tms t;
   IS(times(&t) != -1, 1);
   OK(t.tms_utime > 0);
