@@ -210,8 +210,9 @@ int run_guest(RunOptions options) {
     auto const modules = on_disk ? modules_for_disk(options) : std::vector<fs::path>();
     initrd += command_archive(options, terminal_of_guest, on_disk, modules);
   }
-  auto const memory = layout_memory(options.machine, options.memory_mib,
-                                    on_disk ? fs::file_size(disk) : 0, initrd.size());
+  auto const memory =
+      layout_memory(options.machine, options.memory_mib, on_disk ? fs::file_size(disk) : 0,
+                    initrd.size(), initrd_limit(kernel));
   VmOptions vm{.kernel = kernel,
                .disk = disk,
                .initrd = std::move(initrd),

@@ -139,8 +139,20 @@ static std::string_view machine_name(std::string_view machine) {
   return machine.substr(0, machine.find(','));
 }
 
+std::int64_t initrd_limit(fs::path const& kernel) {
+  constexpr std::int64_t unlimited = std::int64_t{4} << 30;
+  // Documentation/arch/x86/boot.rst: header, version, initrd_addr_max.
+  auto const head = read_file(kernel);
+  std::uint16_t version = 0;
+  std::uint32_t last = 0;
+  if (head.size() < 0x230 || head.compare(0x202, 4, "HdrS") != 0) return unlimited;
+  std::memcpy(&version, head.data() + 0x206, sizeof version);
+  std::memcpy(&last, head.data() + 0x22c, sizeof last);
+  return version < 0x203 ? unlimited : std::int64_t{last} + 1;
+}
+
 MemoryLayout layout_memory(std::string_view machine, int memory_mib, std::uintmax_t disk_bytes,
-                           std::uintmax_t initrd_bytes) {
+                           std::uintmax_t initrd_bytes, std::int64_t initrd_limit) {
   constexpr std::uintmax_t mib = 1 << 20;
   // Up to this much no machine has a gap in its memory, and with more none has one below 2 GiB.
   // From `least_with_gap` on all have one, and it ends at 4 GiB.
@@ -152,13 +164,17 @@ MemoryLayout layout_memory(std::string_view machine, int memory_mib, std::uintma
   constexpr int usual_room = 64, least_room = 20, least_before = 8;
   int room = static_cast<int>(initrd_bytes / mib) + 4;
   room = std::max(room, std::clamp(memory_mib / 2, least_room, usual_room));
+  int const limit = static_cast<int>(initrd_limit / static_cast<std::int64_t>(mib));
   // On a border of large pages.
   room += (memory_mib - room) % 2;
   if (memory_mib + disk <= most_without_gap) {
     if (memory_mib < room + least_before)
       fail("{} MiB of memory are not enough: {} are", memory_mib, room + least_before);
-    int const before = memory_mib - room;
-    return {.before = before, .disk = disk, .behind = room, .disk_at = before};
+    int before = memory_mib - room;
+    // Where the initrd may not lie at the end, all of the disk lies below it.
+    if (before < limit && memory_mib + disk > limit) before = limit - room - disk;
+    if (before >= least_before)
+      return {.before = before, .disk = disk, .behind = memory_mib - before, .disk_at = before};
   }
   if (memory_mib >= least_with_gap) {
     int const below_gap = machine_name(machine) == "q35" ? 2048 : 3072;
@@ -166,7 +182,7 @@ MemoryLayout layout_memory(std::string_view machine, int memory_mib, std::uintma
   }
   if (disk > safe_size || memory_mib < safe_begin + room)
     fail("a root of {} MiB and {} MiB of memory do not go together: give it {} at most, or {}",
-         disk, memory_mib, std::max(0, most_without_gap - disk), least_with_gap);
+         disk, memory_mib, std::max(0, std::min(most_without_gap, limit) - disk), least_with_gap);
   return {
       .before = safe_begin, .disk = disk, .behind = memory_mib - safe_begin, .disk_at = safe_begin};
 }

@@ -8,15 +8,18 @@
 
 namespace auk {
 
+// The first address behind an initrd that this kernel takes.
+std::int64_t initrd_limit(fs::path const& kernel);
+
 // What stands in the guest's memory, in this order: memory, the disk, memory again; and the address
 // of the disk. In MiB.
 struct MemoryLayout {
   int before = 0, disk = 0, behind = 0, disk_at = 0;
 };
-// With room for the initrd, which QEMU puts at the end of the memory below 4 GiB. Throws if there
-// is no place for all.
+// With room for the initrd, which QEMU puts at the end of the memory below 4 GiB, or below what the
+// kernel says. Throws if there is no place for all.
 MemoryLayout layout_memory(std::string_view machine, int memory_mib, std::uintmax_t disk_bytes,
-                           std::uintmax_t initrd_bytes);
+                           std::uintmax_t initrd_bytes, std::int64_t initrd_limit);
 
 struct VmOptions {
   fs::path kernel;
