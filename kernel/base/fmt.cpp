@@ -3,6 +3,14 @@
 namespace auk {
 namespace {
 
+/// "00" to "99".
+constexpr auto digit_pairs = [] {
+  std::array<char, 200> pairs{};
+  for (usize i = 0; i < pairs.size(); ++i)
+    pairs[i] = static_cast<char>('0' + (i % 2 == 0 ? i / 20 : i / 2 % 10));
+  return pairs;
+}();
+
 struct Spec {
   bool alternate = false;
   bool capital = false;
@@ -40,13 +48,31 @@ void put_padded(Writer& out, std::string_view s, const Spec& spec) {
   if (!spec.right) out.repeat(' ', pad);
 }
 
-void put_number(Writer& out, u64 v, bool negative, const Spec& spec) {
-  std::array<char, 24> digits;
+/// Room for a number of any base that placeholders know.
+using Digits = std::array<char, 24>;
+
+/// Written to the end; where they begin.
+usize put_digits(Digits& digits, u64 v, const Spec& spec) {
   usize at = digits.size();
-  do {
-    digits[--at] = (spec.capital ? "0123456789ABCDEF" : "0123456789abcdef")[v % spec.base];
-    v /= spec.base;
-  } while (v != 0);
+  if (spec.base != 10) {
+    const char* const signs = spec.capital ? "0123456789ABCDEF" : "0123456789abcdef";
+    for (const u32 bits = spec.base == 16 ? 4 : 3;; v >>= bits) {
+      digits[--at] = signs[v & (spec.base - 1)];
+      if (v < spec.base) return at;
+    }
+  }
+  for (; v >= 10; v /= 100) {
+    digits[--at] = digit_pairs[v % 100 * 2 + 1];
+    digits[--at] = digit_pairs[v % 100 * 2];
+  }
+  // The first digit of an odd number of them.
+  if (v != 0 || at == digits.size()) digits[--at] = static_cast<char>('0' + v);
+  return at;
+}
+
+void put_number(Writer& out, u64 v, bool negative, const Spec& spec) {
+  Digits digits;
+  const usize at = put_digits(digits, v, spec);
   const usize count = digits.size() - at;
   const bool prefixed = spec.alternate && spec.base == 16;
   const usize extra = (negative ? 1 : 0) + (prefixed ? 2 : 0);
@@ -57,6 +83,14 @@ void put_number(Writer& out, u64 v, bool negative, const Spec& spec) {
   if (spec.zero) out.repeat('0', pad);
   out.put(std::string_view(&digits[at], count));
   if (spec.left && !spec.zero) out.repeat(' ', pad);
+}
+
+/// What most placeholders ask for.
+void put_plain(Writer& out, u64 v) {
+  if (v < 10) return out.put(static_cast<char>('0' + v));
+  Digits digits;
+  const usize at = put_digits(digits, v, Spec());
+  out.put(std::string_view(&digits[at], digits.size() - at));
 }
 
 void put_arg(Writer& out, const FormatArg& arg, Spec spec) {
@@ -88,13 +122,20 @@ void vformat(Writer& out, std::string_view format, std::span<const FormatArg> ar
   usize next = 0;
   for (usize i = 0; i < format.size(); ++i) {
     const char c = format[i];
-    if ((c == '{' || c == '}') && i + 1 < format.size() && format[i + 1] == c) {
+    if (c != '{' && c != '}') {
       out.put(c);
-      ++i;
       continue;
     }
-    if (c != '{') {
+    const bool is_doubled = i + 1 < format.size() && format[i + 1] == c;
+    if (is_doubled || c == '}') {
       out.put(c);
+      if (is_doubled) ++i;
+      continue;
+    }
+    if (i + 1 < format.size() && format[i + 1] == '}' && next < args.size() &&
+        args[next].kind == FormatArg::Kind::unsigned_number) {
+      put_plain(out, args[next++].number);
+      ++i;
       continue;
     }
     const usize close = format.find('}', i);
@@ -102,7 +143,7 @@ void vformat(Writer& out, std::string_view format, std::span<const FormatArg> ar
     std::string_view spec = format.substr(i + 1, close - i - 1);
     if (!spec.empty() && spec.front() == ':') spec.remove_prefix(1);
     if (next < args.size())
-      put_arg(out, args[next++], parse_spec(spec));
+      put_arg(out, args[next++], spec.empty() ? Spec() : parse_spec(spec));
     else
       out.put("{?}");
     i = close;

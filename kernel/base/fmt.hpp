@@ -8,6 +8,7 @@
 // Differences from Linux: no format letters to get wrong, and no way to print a kernel pointer:
 // pointers have no formatter (reliability: kernel addresses never reach a log by accident).
 #pragma once
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <span>
@@ -69,7 +70,10 @@ class Writer {
       cut_ = true;
   }
   void put(std::string_view s) {
-    for (const char c : s) put(c);
+    const usize n = std::min(s.size(), out_.size() - used_);
+    if (n < s.size()) cut_ = true;
+    s.copy(out_.data() + used_, n);
+    used_ += n;
   }
   void repeat(char c, usize n) {
     while (n-- > 0) put(c);

@@ -36,6 +36,11 @@ void Text::repeat(char c, usize n) {
 }
 
 void Text::vprint(std::string_view format, std::span<const FormatArg> args) {
+  // Enough but for padding, so that hardly anything is written twice.
+  constexpr usize longest_number = 20;
+  usize likely = format.size();
+  for (const FormatArg& a : args) likely += std::max(a.text.size(), longest_number);
+  if (likely > room_ - used_ && !grow(used_ + likely)) return;
   for (;;) {
     Writer out(std::span(at_ + used_, room_ - used_));
     vformat(out, format, args);
