@@ -24,6 +24,8 @@ class Refcount {
   constexpr explicit Refcount(u32 n = 1) : n_(n) {}
 
   u32 read() const { return n_.load_relaxed(); }
+  /// True for the only holder; what others did before they let go has happened.
+  bool is_one() const { return n_.load_acquire() == 1; }
   /// The caller holds a reference already.
   void get() {
     const u32 old = n_.fetch_add_relaxed(1);
@@ -56,6 +58,8 @@ template <class T> class RefCounted {
  public:
   bool try_get() { return count_.try_get(); }
   u32 ref_count() const { return count_.read(); }
+  /// The caller's reference is the only one.
+  bool has_one_owner() const { return count_.is_one(); }
   /// For a class that ends chains of references itself: true when this was the last one.
   [[nodiscard]] bool drop() { return count_.put(); }
 };

@@ -191,6 +191,11 @@ void give_single(Pfn p) {
   mine.count.store_relaxed(count + 1);
 }
 
+void fill_pages(Pfn p, unsigned order) {
+  const auto memory = bytes_of(p, usize{1} << order);
+  fill_bytes(memory);
+}
+
 u64 cached_pages() {
   u64 sum = 0;
   for (u32 cpu = 0; cpu < core::possible_cpus; ++cpu)
@@ -200,15 +205,19 @@ u64 cached_pages() {
 
 }  // namespace
 
+std::optional<Pfn> allocate_spare_pages(AllocSite& site, unsigned order, Fill fill) {
+  if (visit_site(site)) return std::nullopt;
+  const std::optional<Pfn> p = take(order, false);
+  if (p && fill == Fill::zero) fill_pages(*p, order);
+  return p;
+}
+
 Result<Pfn> allocate_pages(AllocSite& site, unsigned order, Fill fill) {
   if (visit_site(site)) return Errno::enomem;
   std::optional<Pfn> p = take(order, false);
   if (!p) p = take_slowly(order);
   if (!p) return Errno::enomem;
-  if (fill == Fill::zero) {
-    const auto memory = bytes_of(*p, usize{1} << order);
-    fill_bytes(memory);
-  }
+  if (fill == Fill::zero) fill_pages(*p, order);
   return *p;
 }
 

@@ -26,6 +26,8 @@ enum class Fill : u8 {
 
 /// 2^order physically contiguous pages, tagged `kernel`. ENOMEM.
 Result<Pfn> allocate_pages(AllocSite& site, unsigned order, Fill fill = Fill::zero);
+/// The same, if the zone has it to spare: for who can do with single pages.
+std::optional<Pfn> allocate_spare_pages(AllocSite& site, unsigned order, Fill fill = Fill::zero);
 /// Gives back a run with the order it was allocated with.
 void free_pages(Pfn pfn, unsigned order);
 

@@ -163,17 +163,22 @@ void PteTable::drop_all() {
   // A few at a time: to give a page back takes longer than a lock should be held.
   constexpr usize most = 32;
   for (usize i = 0; i < entries_per_table;) {
-    std::array<Ref<Folio>, most> taken;
+    std::array<Folio*, most> taken;
     usize count = 0;
-    auto entries = lock.lock();
-    for (; i < entries_per_table && count < most; ++i) {
-      if (entries->used == 0) return;
-      if (!table[i].has_page()) continue;
-      Folio* const f = folio_of(pfn_of(table[i].address()));
-      table[i] = Pte{};
-      --entries->used;
-      if (f != nullptr) taken[count++] = Ref<Folio>::adopt(f);
+    {
+      auto entries = lock.lock();
+      u32 used = entries->used;
+      if (used == 0) return;
+      for (; i < entries_per_table && count < most && used != 0; ++i) {
+        const Pte e = table[i];
+        if (!e.has_page()) continue;
+        table[i] = Pte{};
+        --used;
+        if (Folio* const f = folio_of(pfn_of(e.address())); f != nullptr) taken[count++] = f;
+      }
+      entries->used = used;
     }
+    Folio::drop(std::span(taken).first(count));
   }
 }
 

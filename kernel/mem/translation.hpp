@@ -31,7 +31,8 @@ class alignas(16) PteTable {
 
  public:
   struct Entries {
-    u32 used = 0;  ///< entries that are not zero
+    u32 used = 0;             ///< entries that are not zero
+    bool is_thinned = false;  ///< pages were taken out of it, and some stayed
   };
   /// Changing an entry takes this lock.
   core::Guarded<core::level::page_table, Entries, core::SpinPreemptOff> lock;

@@ -124,6 +124,7 @@ Value mmap(Task& me, UserAddr at, u64 size, u64 protection, u64 flags, Fd fd, u6
     r.flags |= VmaFlag::locked;
   }
   if ((flags & uapi::map_growsdown) != 0) r.flags |= VmaFlags(VmaFlag::grows_down) | VmaFlag::stack;
+  if ((flags & uapi::map_stack) != 0) r.flags |= VmaFlag::single_pages;
   if ((flags & uapi::map_noreserve) != 0 && vm::commit::policy() != vm::commit::Policy::never)
     r.flags |= VmaFlag::no_reserve;
   if (!shared && type != uapi::map_private) return Errno::einval;
@@ -263,11 +264,13 @@ Result<void> advise(vm::AddressSpace& space, UserAddr at, u64 size, int advice) 
     vm::FlagChange flags;
     bool only_anonymous = false;
   };
-  static constexpr std::array<Change, 6> changes{{
+  static constexpr std::array<Change, 8> changes{{
       {uapi::madv_dontfork, {.set = VmaFlag::dont_copy, .clear = {}}},
       {uapi::madv_dofork, {.set = {}, .clear = VmaFlag::dont_copy}},
       {uapi::madv_dontdump, {.set = VmaFlag::dont_dump, .clear = {}}},
       {uapi::madv_dodump, {.set = {}, .clear = VmaFlag::dont_dump}},
+      {uapi::madv_nohugepage, {.set = VmaFlag::single_pages, .clear = {}}},
+      {uapi::madv_hugepage, {.set = {}, .clear = VmaFlag::single_pages}},
       {uapi::madv_wipeonfork, {.set = VmaFlag::wipe_on_fork, .clear = {}}, true},
       {uapi::madv_keeponfork, {.set = {}, .clear = VmaFlag::wipe_on_fork}},
   }};

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/bytes.hpp"
+#include "base/math.hpp"
 #include "vm/priv/change.hpp"
 #include "vm/priv/change_flags.hpp"
 
@@ -162,20 +163,41 @@ Result<void> AddressSpace::set_all_locked(bool current, VmaFlags how_current, Vm
   return {};
 }
 
+/// From `at` to `end`, which is reached at most; as far as one table goes. The lock is held.
+UserAddr AddressSpace::first_unserved(UserAddr at, UserAddr end, Access how) {
+  mem::PteTable* const table = root_->find(at);
+  if (table == nullptr) return at;
+  const UserAddr stop =
+      std::min(end, UserAddr(align_down(at.value, mem::table_span)) + mem::table_span);
+  const bool writes = how == Access::write;
+  auto entries = table->lock.lock();
+  for (const machine::Pte* e = &table->entry(at); at < stop; ++e, at += page_size)
+    if (!e->is_present() || (writes && !e->is_writable())) break;
+  return at;
+}
+
 Result<void> AddressSpace::populate(UserAddr start, u64 size, std::optional<Access> access) {
-  for (UserAddr at = start; at < start + size; at += page_size) {
+  const UserAddr end = start + size;
+  for (UserAddr at = start; at < end;) {
     Access how = access.value_or(Access::read);
-    if (!access) {
-      // As mlock(2) does it: private pages become the program's own.
+    {
       const auto reading = lock_.reading();
       const Vma* const v = find(at);
       if (v == nullptr) return Errno::enomem;
-      if (!is_accessible(v->flags)) return Errno::enomem;
-      if (v->flags.has(VmaFlag::lock_on_fault)) {
-        at = v->end - page_size;
+      if (!access) {
+        // As mlock(2) does it: private pages become the program's own.
+        if (!is_accessible(v->flags)) return Errno::enomem;
+        if (v->flags.has(VmaFlag::lock_on_fault)) {
+          at = v->end;
+          continue;
+        }
+        if (is_private_writable(v->flags)) how = Access::write;
+      }
+      const UserAddr served = first_unserved(at, std::min(end, v->end), how);
+      if (served != at) {
+        at = served;
         continue;
       }
-      if (is_private_writable(v->flags)) how = Access::write;
     }
     switch (fault(at, how)) {
       case FaultResult::done: break;
@@ -186,6 +208,7 @@ Result<void> AddressSpace::populate(UserAddr start, u64 size, std::optional<Acce
       case FaultResult::unanswered: return access ? Errno::efault : Errno::enomem;
     }
     if (sched::current().has_work(sched::Interruptible::fatal)) return Errno::eintr;
+    at += page_size;
   }
   return {};
 }

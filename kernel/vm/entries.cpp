@@ -37,6 +37,7 @@ void AddressSpace::take_page(Pte& e, PteTable::Entries& entries, Gather& gather)
   Folio* const f = mem::folio_of(pfn_of(e.address()));
   e = Pte{};
   --entries.used;
+  entries.is_thinned = entries.used != 0;
   if (f == nullptr) return;
   (void)(f->is_anonymous() ? resident_anonymous_ : resident_object_).fetch_sub_relaxed(1);
   gather.drop(f);

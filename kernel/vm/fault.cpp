@@ -27,11 +27,50 @@ bool allows(VmaFlags f, Access a) {
   return false;
 }
 
+/// Whether pages around one that is written to are wanted, too: in the middle of a large area,
+/// where Linux maps a huge page at once.
+bool takes_runs(const Vma& v, UserAddr page) {
+  constexpr VmaFlags exact = VmaFlags(VmaFlag::watched) | VmaFlag::single_pages;
+  const UserAddr block(align_down(page.value, mem::table_span));
+  return !v.object && !v.flags.any(exact) && v.start <= block && block + mem::table_span <= v.end;
+}
+
+/// The first entry of a run around the page, if none of them is used. The table's lock is held. A
+/// program that gives back single pages wants them back singly.
+Pte* room_for_run(PteTable& table, const PteTable::Entries& entries, UserAddr page) {
+  if (entries.is_thinned) return nullptr;
+  Pte* const first = &table.entry(UserAddr(align_down(page.value, FolioRun::size)));
+  const std::span<const Pte> all(first, FolioRun::count);
+  return std::ranges::any_of(all, [](Pte e) { return e.has_page(); }) ? nullptr : first;
+}
+
 }  // namespace
+
+/// False if this page is to come alone.
+AUK_NOINLINE bool AddressSpace::map_run(UserAddr page, const Vma& v, PteTable& table) {
+  if (no_huge_pages.load_relaxed() || is_dying_.load_relaxed()) return false;
+  if (auto entries = table.lock.lock(); room_for_run(table, *entries, page) == nullptr)
+    return false;
+  FolioRun run = FolioRun::create(ALLOC_SITE);
+  if (!run || is_dying_.load_relaxed()) return false;
+  auto entries = table.lock.lock();
+  Pte* e = room_for_run(table, *entries, page);
+  if (e == nullptr) return false;
+  const machine::MapRights rights = entry_rights(v.flags, true);
+  for (Folio& f : run.release()) {
+    f.set_exclusive(true);
+    *e++ = Pte::leaf(f.address(), rights, 1);
+  }
+  entries->used += FolioRun::count;
+  (void)resident_anonymous_.fetch_add_relaxed(FolioRun::count);
+  return true;
+}
 
 /// A private page without an object, or the private copy of an object's page.
 FaultResult AddressSpace::handle_anonymous(UserAddr page, Access access, const Vma& v,
                                            PteTable& table) {
+  if (access == Access::write && takes_runs(v, page) && map_run(page, v, table))
+    return FaultResult::done;
   Ref<Folio> fresh;
   bool is_clean = false;  // the fresh page holds zeros
   for (;;) {

@@ -15,6 +15,7 @@
 namespace auk::vm {
 
 using mem::Folio;
+using mem::FolioRun;
 
 class FolioTree {
   static constexpr u32 bits = 6;

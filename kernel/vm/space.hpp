@@ -159,7 +159,9 @@ class AddressSpace final : public RefCounted<AddressSpace> {
   FaultResult handle(Vma& v, UserAddr page, Access access);
   FaultResult handle_object(Vma& v, UserAddr page, Access access, mem::PteTable& table);
   FaultResult handle_anonymous(UserAddr page, Access access, const Vma& v, mem::PteTable& table);
+  bool map_run(UserAddr page, const Vma& v, mem::PteTable& table);
   void map_around(const Vma& v, UserAddr page, mem::PteTable& table);
+  UserAddr first_unserved(UserAddr at, UserAddr end, Access how);
   class Question;
   FaultResult handle_or_ask(Vma& v, UserAddr va, Access access, Question* question);
   FaultResult try_fault(UserAddr va, Access access, Question* question);

@@ -34,6 +34,7 @@ enum class VmaFlag : u32 {
   lock_on_fault = 0x10000,  ///< with `locked`: pages that are not there yet stay away
   sealed = 0x20000,         ///< mseal(2): it stays where it is, as it is
   watched = 0x40000,        ///< somebody else fills its missing pages (fault_watch.hpp)
+  single_pages = 0x80000,   ///< what is not touched is not wanted: MADV_NOHUGEPAGE, MAP_STACK
 };
 using VmaFlags = Flags<VmaFlag>;
 

@@ -1,6 +1,8 @@
 // Address spaces: brk, mappings and what touching them does.
 #include "faults.h"
 
+#include <sys/prctl.h>
+
 #define PAGE 4096
 #define READ_WRITE (PROT_READ | PROT_WRITE)
 #define ANONYMOUS (MAP_PRIVATE | MAP_ANONYMOUS)
@@ -254,4 +256,119 @@ TEST(much_memory) {
   for (int i = 0; i < pages; ++i) same &= at[i * PAGE] == (char)i;
   OK(same);
   WORKS(munmap(at, pages * PAGE));
+}
+
+// In the middle of a large area memory comes as several pages at once.
+enum { LARGE = 2048, BLOCK = 512, GROUP = 32 };
+
+static char* middle_of(char* large) {
+  uintptr_t const block = BLOCK * PAGE;
+  return (char*)(((uintptr_t)large + 2 * block - 1) / block * block);
+}
+
+static bool are(char const* at, int from, int step, int add) {
+  bool same = true;
+  for (int i = from; i < GROUP; i += step) same &= at[i * PAGE] == (char)(add < 0 ? 0 : i + add);
+  return same;
+}
+
+TEST(neighbours_go_their_own_ways) {
+  catch_faults();
+  char* const large = map(LARGE, READ_WRITE, ANONYMOUS);
+  char* const at = middle_of(large);
+  at[5 * PAGE] = 1;
+  OK(at[4 * PAGE] == 0 && at[6 * PAGE] == 0 && at[16 * PAGE] == 0);
+  for (int i = 0; i < GROUP; ++i) at[i * PAGE] = (char)(i + 1);
+  // A child writes to every other page and keeps some of the rest.
+  IS(IN_CHILD({
+       for (int i = 0; i < GROUP; i += 2) at[i * PAGE] = (char)(i + 50);
+       munmap(at + 3 * PAGE, PAGE);
+       _exit(are(at, 0, 2, 50) && at[5 * PAGE] == 6);
+     }),
+     EXITED(1));
+  OK(are(at, 0, 1, 1));
+  pid_t const child = fork();
+  if (child == 0) {
+    char const* const shown = at;
+    for (int volatile i = 0; shown[0] == 1 && i < 1000; ++i) sched_yield();
+    _exit(are(at, 0, 1, 1));
+  }
+  for (int i = 0; i < GROUP; ++i) at[i * PAGE] = (char)(i + 20);
+  IS(ktap_status_of(child), EXITED(1));
+  OK(are(at, 0, 1, 20));
+  for (int i = 1; i < GROUP; i += 2) WORKS(madvise(at + i * PAGE, PAGE, MADV_DONTNEED));
+  OK(are(at, 0, 2, 20));
+  OK(are(at, 1, 2, -1));
+  for (int i = 1; i < GROUP; i += 2) at[i * PAGE] = (char)(i + 20);
+  // Some move, some close, some go.
+  char* const moved =
+      mremap(at + 8 * PAGE, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, large);
+  OK(moved == large);
+  IS(moved[0], 28);
+  IS(moved[3 * PAGE], 31);
+  IS(read_at(at + 8 * PAGE), SIGSEGV);
+  IS(at[12 * PAGE], 32);
+  NEED(mprotect(at + PAGE, PAGE, PROT_READ));
+  IS(write_at(at + PAGE), SIGSEGV);
+  IS(at[PAGE], 21);
+  IS(write_at(at), 0);
+  NEED(munmap(at + 17 * PAGE, PAGE));
+  IS(read_at(at + 17 * PAGE), SIGSEGV);
+  IS(at[16 * PAGE], 36);
+  IS(at[18 * PAGE], 38);
+  WORKS(munmap(large, LARGE * PAGE));
+}
+
+TEST(populated_in_part) {
+  char* const large = map(LARGE, READ_WRITE, ANONYMOUS);
+  char* const at = middle_of(large);
+  at[7 * PAGE] = 1;
+  at[100 * PAGE] = 2;
+  NEED(madvise(at + 100 * PAGE, PAGE, MADV_DONTNEED));
+  IS(at[200 * PAGE], 0);
+  WORKS(mlock(large, LARGE * PAGE));
+  static unsigned char shown[LARGE];
+  NEED(mincore(large, LARGE * PAGE, shown));
+  int resident = 0;
+  for (int i = 0; i < LARGE; ++i) resident += shown[i] & 1;
+  IS(resident, LARGE);
+  IS(at[7 * PAGE], 1);
+  IS(at[100 * PAGE], 0);
+  // What is locked is the program's own already.
+  for (int i = 0; i < LARGE; ++i) large[i * PAGE] = (char)i;
+  bool same = true;
+  for (int i = 0; i < LARGE; ++i) same &= large[i * PAGE] == (char)i;
+  OK(same);
+}
+
+static int resident_in_block(char* at) {
+  unsigned char shown[BLOCK];
+  NEED(mincore(at, BLOCK * PAGE, shown));
+  int count = 0;
+  for (int i = 0; i < BLOCK; ++i) count += shown[i] & 1;
+  return count;
+}
+
+TEST(pages_come_singly) {
+  char* at = middle_of(map(LARGE, READ_WRITE, ANONYMOUS));
+  FAILS(madvise(at + 1, PAGE, MADV_NOHUGEPAGE), EINVAL);
+  WORKS(madvise(at, BLOCK * PAGE, MADV_NOHUGEPAGE));
+  at[7 * PAGE] = 1;
+  IS(resident_in_block(at), 1);
+  WORKS(madvise(at, BLOCK * PAGE, MADV_HUGEPAGE));
+  at = middle_of(map(LARGE, READ_WRITE, ANONYMOUS | MAP_STACK));
+  at[7 * PAGE] = 1;
+  IS(resident_in_block(at), 1);
+  at = middle_of(map(LARGE, READ_WRITE, ANONYMOUS));
+  IS(IN_CHILD({
+       prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+       at[7 * PAGE] = 1;
+       _exit(resident_in_block(at));
+     }),
+     EXITED(1));
+  // Who gives back all but one gets one more for each that it touches.
+  for (int i = 0; i < BLOCK; ++i) at[i * PAGE] = 1;
+  WORKS(madvise(at + PAGE, (BLOCK - 1) * PAGE, MADV_DONTNEED));
+  at[100 * PAGE] = 1;
+  IS(resident_in_block(at), 2);
 }

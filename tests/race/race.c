@@ -86,6 +86,16 @@ static char* map(long pages, int protection, int flags, int file) {
   return at;
 }
 
+// In the middle of a large area, where pages come several at a time, and the next place begins
+// where the next group does.
+enum { block = 512, group = 16 };
+static char* large;
+static char* map_large(void) {
+  large = map(4 * block, READ_WRITE, ANONYMOUS, -1);
+  return (char*)(((uintptr_t)large + 2 * block * PAGE - 1) / (block * PAGE) * (block * PAGE));
+}
+static void unmap_large(void) { munmap(large, 4 * block * PAGE); }
+
 // --- munmap -----------------------------------------------------------------------------------
 enum { places = 8 };
 static char* _Atomic place;
@@ -168,8 +178,7 @@ static void* count_in_pairs(void* number) {
   return NULL;
 }
 
-static void race_fork(void) {
-  char* const at = map(places, READ_WRITE, ANONYMOUS, -1);
+static void fork_with(char* at) {
   place = at;
   start(count_in_pairs);
   for (long i = 0; i < rounds; ++i) {
@@ -193,15 +202,26 @@ static void race_fork(void) {
     CHECK(*(uint64_t*)(void*)(at + t * 64) == written[t], t);
     CHECK(*(uint64_t*)(void*)(at + PAGE * (1 + t) + t * 64) == written[t], t);
   }
+}
+
+static void race_fork(void) {
+  char* const at = map(places, READ_WRITE, ANONYMOUS, -1);
+  fork_with(at);
   munmap(at, places * PAGE);
+}
+
+static void race_fork_large(void) {
+  fork_with(map_large() + (group - 2) * PAGE);
+  unmap_large();
 }
 
 // --- exec -------------------------------------------------------------------------------------
 static void* fault_for_ever(void* number) {
-  char* const at = map(64, READ_WRITE, ANONYMOUS, -1);
+  enum { pages = 4 * block };
+  char* const at = map(pages, READ_WRITE, ANONYMOUS, -1);
   for (long i = 0;; ++i) {
-    at[(i % 64) * PAGE + (long)number] = 1;
-    if (i % 64 == 63) madvise(at, 64 * PAGE, MADV_DONTNEED);
+    at[(i % pages) * PAGE + (long)number] = 1;
+    if (i % pages == pages - 1) madvise(at, pages * PAGE, MADV_DONTNEED);
   }
 }
 
@@ -230,6 +250,22 @@ static void race_discard(void) {
     CHECK(madvise(at + (i % places) * PAGE, PAGE, MADV_DONTNEED) == 0, i);
   end();
   munmap(at, places * PAGE);
+}
+
+static void race_discard_large(void) {
+  char* const at = map_large() + (group - places / 2) * PAGE;
+  place = at;
+  start(touch_places);
+  for (long i = 0; i < rounds; ++i) {
+    // One page, one group, or parts of two.
+    static long const sizes[] = {1, group, 1, places};
+    long const pages = sizes[i % 4];
+    char* const from = pages == group ? at - (group - places / 2) * PAGE : at;
+    long const step = pages == 1 ? i / 2 % places : pages == group ? i / 4 % 2 * group : 0;
+    CHECK(madvise(from + step * PAGE, (size_t)(pages * PAGE), MADV_DONTNEED) == 0, i);
+  }
+  end();
+  unmap_large();
 }
 
 // --- mremap -----------------------------------------------------------------------------------
@@ -336,9 +372,16 @@ int main(int argc, char** argv) {
     char const* name;
     void (*run)(void);
   } const races[] = {
-      {"munmap", race_munmap},     {"mprotect", race_mprotect}, {"fork", race_fork},
-      {"exec", race_exec},         {"discard", race_discard},   {"mremap", race_mremap},
-      {"truncate", race_truncate}, {"copies", race_copies},
+      {"munmap", race_munmap},
+      {"mprotect", race_mprotect},
+      {"fork", race_fork},
+      {"exec", race_exec},
+      {"discard", race_discard},
+      {"mremap", race_mremap},
+      {"truncate", race_truncate},
+      {"copies", race_copies},
+      {"fork_large", race_fork_large},
+      {"discard_large", race_discard_large},
   };
   self_path = argv[0];
   struct sigaction const action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER};

@@ -68,7 +68,7 @@ class AddressSpace::Gather {
     if (start_ < end_) root_.flush(start_, end_);
     start_ = UserAddr(~u64{0});
     end_ = UserAddr(0);
-    for (usize i = 0; i < count_; ++i) (void)Ref<mem::Folio>::adopt(folios_[i]);
+    mem::Folio::drop(std::span(folios_).first(count_));
     count_ = 0;
   }
 };
