@@ -50,6 +50,14 @@ inline Result<void> clear_user(UserAddr to, usize n) {
   return {};
 }
 
+/// A field of the elements of an array, one at least, `stride` bytes apart on both sides.
+inline Result<void> write_user_column(UserAddr to, const i16* from, usize count, usize stride) {
+  if (!is_user_range(to, (count - 1) * stride + sizeof(*from)) ||
+      machine::copy_column_to_user(to.value, from, count, stride) != 0)
+    return Errno::efault;
+  return {};
+}
+
 template <class T> class UserIn {
  protected:
   UserAddr at_;

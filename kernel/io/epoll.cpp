@@ -117,9 +117,12 @@ class Epoll final : public LinkOwner, public sched::Relay, public core::RcuHead 
   }
   void push_woken(Item& i);
   void drain(State& s);
-  void add_ready(State& s, Item& i) {
-    if (!i.ready_node.is_linked()) s.ready.push_back(i);
+  /// False if it was there already, and who waits was told.
+  bool add_ready(State& s, Item& i) {
+    const bool is_news = !i.ready_node.is_linked();
+    if (is_news) s.ready.push_back(i);
     has_ready_.store_seq_cst(true);
+    return is_news;
   }
   void note_ready(State& s) { has_ready_.store_seq_cst(!s.ready.empty()); }
   bool is_available() const {
@@ -234,7 +237,7 @@ void Epoll::drain(State& s) {
     // From here on it may be pushed again. The exchange orders: who found it marked had made its
     // event before we look.
     (void)i.is_woken.exchange_acq_rel(false);
-    add_ready(s, i);
+    (void)add_ready(s, i);
   }
 }
 
@@ -366,12 +369,13 @@ Result<void> Epoll::insert(State& s, File& target, int fd, Epoll* inner, const E
     remove(s, i);
     return Errno::enomem;
   }
-  if (found != 0) add_ready(s, i);
+  if (found != 0) (void)add_ready(s, i);
   return {};
 }
 
 Result<void> Epoll::change(EpollChange what, File& target, int fd, Epoll* inner,
                            const EpollEvent& event) {
+  bool is_news = true;
   {
     auto s = state_.lock();
     Item* const i = find(*s, target, fd);
@@ -385,11 +389,11 @@ Result<void> Epoll::change(EpollChange what, File& target, int fd, Epoll* inner,
         i->data = event.data;
         // Before the look: a wake-up that is filtered by the old set is one that the look sees.
         i->events.store_seq_cst(event.events);
-        if (look_at<0>(*i) != 0) add_ready(*s, *i);
+        is_news = look_at<0>(*i) != 0 && add_ready(*s, *i);
         break;
     }
   }
-  if (is_available()) relay();
+  if (is_news && is_available()) relay();
   return {};
 }
 
@@ -468,6 +472,15 @@ Result<Epoll*> epoll_of(File& f) {
 
 Result<const File*> watched_file(Epoll& e, int fd, u32 others) { return e.watched(fd, others); }
 
+/// Elsewhere, so that the usual change stays short.
+AUK_NOINLINE static Result<void> change_nested(Epoll& e, EpollChange what, EpollFile& target,
+                                               int fd, const EpollEvent& wanted) {
+  Epoll& inner = target.epoll();
+  auto all = graph.lock();
+  if (what == EpollChange::add) TRY(all->check(e, inner));
+  return e.change(what, target, fd, &inner, wanted);
+}
+
 Result<void> change_epoll(File& epoll, EpollChange what, File& target, int fd,
                           const EpollEvent& event) {
   if (!target.can_poll()) return Errno::eperm;
@@ -476,11 +489,8 @@ Result<void> change_epoll(File& epoll, EpollChange what, File& target, int fd,
   const bool is_epoll = target.kind() == &kind_of_epoll;
   TRY(check_exclusive(what, is_epoll, event.events));
   const EpollEvent wanted{event.events | uapi::epollerr | uapi::epollhup, event.data};
-  if (!is_epoll) return e.change(what, target, fd, nullptr, wanted);
-  Epoll& inner = static_cast<EpollFile&>(target).epoll();
-  auto all = graph.lock();
-  if (what == EpollChange::add) TRY(all->check(e, inner));
-  return e.change(what, target, fd, &inner, wanted);
+  if (is_epoll) return change_nested(e, what, static_cast<EpollFile&>(target), fd, wanted);
+  return e.change(what, target, fd, nullptr, wanted);
 }
 
 Result<u32> wait_for_events(Epoll& e, UserAddr to, u32 most, u64 deadline_ns) {

@@ -46,6 +46,10 @@ Result<Ref<File>> FdTable::get(int fd) {
   }
 }
 
+AUK_NOINLINE void FileLoan::give_back(File* f) { (void)Ref<File>::adopt(f); }
+
+AUK_NOINLINE Result<FileLoan> FdTable::lend_counted(int fd) { return FileLoan(TRY(get(fd))); }
+
 /// Doubles until `wanted` has a slot. The lock is not held: the copy happens under it.
 Result<void> FdTable::grow(u32 wanted) {
   u32 size = first_size;

@@ -2,12 +2,13 @@
 //
 // Data model: FdTable (counted: threads that share it) -> array of slots, replaced by a larger copy
 // when it is full; a slot holds one reference and the close-on-exec bit. Locking: level files for
-// changes; lookups read the array under RCU. Files are dropped outside the lock.
+// changes; lookups read the array under RCU, or just so if the table has one owner, who makes them:
+// others take a reference to a table only to look. Files are dropped outside the lock.
 // Context: threads.
 #pragma once
 #include "core/rcu.hpp"
 #include "core/spin.hpp"
-#include "io/file.hpp"
+#include "io/file_loan.hpp"
 
 namespace auk::io {
 
@@ -33,6 +34,7 @@ class FdTable final : public RefCounted<FdTable> {
 
   static Result<Slots*> make_slots(u32 count);
   Result<void> grow(u32 wanted);
+  Result<FileLoan> lend_counted(int fd);
 
  public:
   FdTable() = default;
@@ -42,6 +44,16 @@ class FdTable final : public RefCounted<FdTable> {
 
   /// EBADF.
   Result<Ref<File>> get(int fd);
+  /// For a thread whose own table this is. EBADF.
+  Result<FileLoan> lend(int fd) {
+    if (!has_one_owner()) return lend_counted(fd);
+    // Nobody else changes it.
+    const Slots* const s = slots_.read_locked();
+    if (static_cast<u32>(fd) >= s->count) return Errno::ebadf;
+    File* const f = s->at[fd].file.load_relaxed();
+    if (f == nullptr) return Errno::ebadf;
+    return FileLoan(*f);
+  }
   /// The lowest free number from `least` on, below `limit`; nothing is visible before install().
   /// EMFILE, ENOMEM.
   Result<int> reserve(int least, u64 limit);

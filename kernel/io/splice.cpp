@@ -89,7 +89,7 @@ Result<usize> read_some(File& from, u64* offset, IoBuf& buf) {
 Result<u64> read_pages(File& from, u64* offset, Reservation& slots, u64 size) {
   u64 done = 0;
   while (done < size && slots.left() > 0) {
-    Result<HeapBytes> made = HeapBytes::make(ALLOC_SITE, page_size);
+    Result<HeapBytes> made = HeapBytes::make(ALLOC_SITE, page_size, mem::Fill::overwrite);
     if (!made.ok()) return done > 0 ? Result<u64>(done) : made.error();
     HeapBytes page = made.take();
     const usize n = std::min<u64>(size - done, page_size);
@@ -106,12 +106,12 @@ Result<u64> read_pages(File& from, u64* offset, Reservation& slots, u64 size) {
 /// By one read, which may be all there is just now, or a message.
 Result<u64> read_once(File& from, Reservation& slots, u64 size, bool may_wait) {
   const usize most = std::min<u64>(size, slots.left() * page_size);
-  const HeapBytes memory = TRY(HeapBytes::make(ALLOC_SITE, most));
+  const HeapBytes memory = TRY(HeapBytes::make(ALLOC_SITE, most, mem::Fill::overwrite));
   IoBuf buf(memory.bytes());
   buf.set_way({.may_wait = may_wait});
   const usize got = TRY(from.read(buf));
   for (usize done = 0; done < got;) {
-    Result<HeapBytes> made = HeapBytes::make(ALLOC_SITE, page_size);
+    Result<HeapBytes> made = HeapBytes::make(ALLOC_SITE, page_size, mem::Fill::overwrite);
     // The rest of what was read is lost, as when a program has no memory for it.
     if (!made.ok()) return done > 0 ? Result<u64>(done) : made.error();
     HeapBytes page = made.take();
@@ -161,7 +161,7 @@ template <class F> Result<u64> move_between(Pipe& from, Pipe& to, const Splice& 
 
 /// A slot's first bytes, copied. ENOMEM.
 Result<void> copy_slot(const PipeSlot& s, usize size, Reservation& slots) {
-  HeapBytes page = TRY(HeapBytes::make(ALLOC_SITE, page_size));
+  HeapBytes page = TRY(HeapBytes::make(ALLOC_SITE, page_size, mem::Fill::overwrite));
   std::copy_n(s.page + s.start, size, page.bytes().begin());
   slots.put(std::move(page), size, s.is_packet);
   return {};
@@ -173,7 +173,7 @@ Result<usize> write_together(std::span<const PipeSlot> slots, u64 most, File& to
   u64 size = 0;
   for (const PipeSlot& s : slots) size += s.size;
   size = std::min(size, most);
-  const HeapBytes memory = TRY(HeapBytes::make(ALLOC_SITE, size));
+  const HeapBytes memory = TRY(HeapBytes::make(ALLOC_SITE, size, mem::Fill::overwrite));
   u64 filled = 0;
   for (const PipeSlot& s : slots) {
     const usize n = std::min<u64>(s.size, size - filled);

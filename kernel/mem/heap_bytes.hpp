@@ -15,9 +15,9 @@ class HeapBytes {
   HeapBytes(byte* at, usize size) : at_(at), size_(size) {}
 
  public:
-  /// ENOMEM.
-  static Result<HeapBytes> make(AllocSite& site, usize size) {
-    return HeapBytes(static_cast<byte*>(TRY(allocate(site, size))), size);
+  /// As allocate(). ENOMEM.
+  static Result<HeapBytes> make(AllocSite& site, usize size, Fill fill = Fill::zero) {
+    return HeapBytes(static_cast<byte*>(TRY(allocate(site, size, fill))), size);
   }
   HeapBytes(HeapBytes&& o) noexcept : at_(std::exchange(o.at_, nullptr)), size_(o.size_) {}
   HeapBytes& operator=(HeapBytes&&) = delete;

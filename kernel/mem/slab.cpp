@@ -273,11 +273,11 @@ Cache* size_class(usize size) {
   return c == size_classes.end() ? nullptr : &*c;
 }
 
-Result<void*> allocate(AllocSite& site, usize size) {
+Result<void*> allocate(AllocSite& site, usize size, Fill fill) {
   if (Cache* c = size_class(size + kasan::red_zone); c != nullptr) return c->allocate(site, size);
   const unsigned order = order_for(size);
   if (order > 10) return Errno::enomem;
-  const Pfn pfn = TRY(allocate_pages(site, order));
+  const Pfn pfn = TRY(allocate_pages(site, order, fill));
   return static_cast<void*>(to_pointer<byte>(phys_of(pfn)));
 }
 

@@ -18,6 +18,7 @@
 #include "core/spin.hpp"
 #include "mem/alloc_site.hpp"
 #include "mem/frame.hpp"
+#include "mem/pages.hpp"
 
 namespace auk::mem {
 
@@ -112,8 +113,9 @@ class Cache {
   }
 };
 
-/// Any size up to 4 MiB, zeroed, aligned to 16 (to its size for powers of two). ENOMEM.
-Result<void*> allocate(AllocSite& site, usize size);
+/// Any size up to 4 MiB, aligned to 16 (to its size for powers of two). Zeroed, unless it is large
+/// and `fill` says that nobody reads what the caller has not written. ENOMEM.
+Result<void*> allocate(AllocSite& site, usize size, Fill fill = Fill::zero);
 /// Gives back what allocate() returned; nullptr is fine.
 void free(void* p);
 /// The size class that serves `size`; nullptr when whole pages do.

@@ -240,7 +240,7 @@ namespace {
 
 /// The path behind a descriptor. EBADF; EINVAL for files that have none.
 Result<vfs::Path> path_behind(Task& me, Fd fd) {
-  const Ref<io::File> f = TRY(file_of(me, fd));
+  const io::FileLoan f = TRY(file_of(me, fd));
   const vfs::Path* const p = vfs::path_of(*f);
   if (p == nullptr) return Errno::einval;
   return *p;
@@ -427,7 +427,7 @@ class UserDirSink final : public io::DirSink {
 };
 
 Value read_entries(Task& me, Fd fd, UserAddr buffer, u32 size, bool old_layout) {
-  const Ref<io::File> f = TRY(file_of(me, fd));
+  const io::FileLoan f = TRY(file_of(me, fd));
   UserDirSink sink(buffer, size, old_layout);
   TRY(f->read_dir(sink));
   vfs::notify::happened(*f, uapi::in_access);

@@ -54,7 +54,7 @@ Value timerfd_settime(Task& me, Fd fd, u32 flags, UserIn<uapi::itimerspec> in,
   const io::TimerSetting setting = TRY(load_setting(in));
   constexpr u32 known = uapi::tfd_timer_abstime | uapi::tfd_timer_cancel_on_set;
   if ((flags & ~known) != 0) return Errno::einval;
-  const Ref<io::File> f = TRY(file_of(me, fd));
+  const io::FileLoan f = TRY(file_of(me, fd));
   const io::TimerSetting before = TRY(TRY(io::timer_of(*f))
                                           ->set(setting, (flags & uapi::tfd_timer_abstime) != 0,
                                                 (flags & uapi::tfd_timer_cancel_on_set) != 0));
@@ -63,7 +63,7 @@ Value timerfd_settime(Task& me, Fd fd, u32 flags, UserIn<uapi::itimerspec> in,
 }
 
 Value timerfd_gettime(Task& me, Fd fd, UserOut<uapi::itimerspec> out) {
-  const Ref<io::File> f = TRY(file_of(me, fd));
+  const io::FileLoan f = TRY(file_of(me, fd));
   TRY(store_setting(TRY(io::timer_of(*f))->setting(), out));
   return u64{0};
 }
@@ -75,7 +75,7 @@ Value signalfd4(Task& me, Fd fd, UserIn<u64> mask, u64 set_size, u32 flags) {
   if (fd.number == -1)
     return install_file(me, TRY(proc::make_signalfd(me, wanted, flags & non_block)),
                         (flags & close_on_exec) != 0);
-  const Ref<io::File> f = TRY(file_of(me, fd));
+  const io::FileLoan f = TRY(file_of(me, fd));
   TRY(proc::set_signalfd(me, *f, wanted));
   return static_cast<u64>(fd.number);
 }
@@ -100,7 +100,7 @@ Value inotify_add_watch(Task& me, Fd fd, UserStr path, u32 mask) {
                         bit(uapi::in_mask_create) | bit(uapi::in_mask_add) | bit(uapi::in_isdir) |
                         uapi::in_oneshot;
   if ((mask & known) == 0) return Errno::einval;
-  const Ref<io::File> f = TRY(file_of(me, fd));
+  const io::FileLoan f = TRY(file_of(me, fd));
   constexpr u32 both = bit(uapi::in_mask_add) | bit(uapi::in_mask_create);
   if ((mask & both) == both) return Errno::einval;
   vfs::Inotify& n = *TRY(vfs::inotify_of(*f));
@@ -112,7 +112,7 @@ Value inotify_add_watch(Task& me, Fd fd, UserStr path, u32 mask) {
 }
 
 Value inotify_rm_watch(Task& me, Fd fd, int number) {
-  const Ref<io::File> f = TRY(file_of(me, fd));
+  const io::FileLoan f = TRY(file_of(me, fd));
   return done(vfs::remove_watch(*TRY(vfs::inotify_of(*f)), number));
 }
 

@@ -35,13 +35,13 @@ io::PipeMaker pipe_maker(const Task& me) {
 }  // namespace
 
 Value read(Task& me, Fd fd, UserAddr buffer, u64 size) {
-  const Ref<io::File> f = TRY(readable(me, fd));
+  const io::FileLoan f = TRY(readable(me, fd));
   io::IoBuf buf(TRY(range_of(buffer, size)));
   return counted_read(me, finish_read(*f, f->read(buf)));
 }
 
 Value write(Task& me, Fd fd, UserAddr buffer, u64 size) {
-  const Ref<io::File> f = TRY(writable(me, fd));
+  const io::FileLoan f = TRY(writable(me, fd));
   io::IoBuf buf(TRY(range_of(buffer, size)));
   return counted_write(me, write_with(me, *f, buf, [&](io::IoBuf& b) { return f->write(b); }));
 }
@@ -55,7 +55,7 @@ bool was_tried(const Value& v) { return v.ok() || v.error() != Errno::espipe; }
 
 Value pread64(Task& me, Fd fd, UserAddr buffer, u64 size, i64 offset) {
   if (offset < 0) return Errno::einval;
-  const Ref<io::File> f = TRY(readable(me, fd));
+  const io::FileLoan f = TRY(readable(me, fd));
   io::IoBuf buf(TRY(range_of(buffer, size)));
   Value v = finish_read(*f, f->read_at(buf, static_cast<u64>(offset)));
   return was_tried(v) ? counted_read(me, std::move(v)) : std::move(v);
@@ -63,7 +63,7 @@ Value pread64(Task& me, Fd fd, UserAddr buffer, u64 size, i64 offset) {
 
 Value pwrite64(Task& me, Fd fd, UserAddr buffer, u64 size, i64 offset) {
   if (offset < 0) return Errno::einval;
-  const Ref<io::File> f = TRY(writable(me, fd));
+  const io::FileLoan f = TRY(writable(me, fd));
   io::IoBuf buf(TRY(range_of(buffer, size)));
   Value v = write_with(me, *f, buf,
                        [&](io::IoBuf& b) { return f->write_at(b, static_cast<u64>(offset)); });
@@ -86,7 +86,7 @@ Value close_range(Task& me, u32 first, u32 last, u32 flags) {
 }
 
 Value lseek(Task& me, Fd fd, i64 offset, int whence) {
-  const Ref<io::File> f = TRY(file_of(me, fd));
+  const io::FileLoan f = TRY(file_of(me, fd));
   return static_cast<u64>(TRY(f->seek(offset, whence)));
 }
 
@@ -205,7 +205,7 @@ bool is_about_any_file(u32 command) {
 }  // namespace
 
 Value ioctl(Task& me, Fd fd, u32 command, u64 arg) {
-  const Ref<io::File> f = TRY(file_of(me, fd));
+  const io::FileLoan f = TRY(file_of(me, fd));
   if (const Result<void> r = f->check(io::Withheld::ioctl); !r.ok() && !is_about_any_file(command))
     return r.error();
   switch (command) {
@@ -233,7 +233,7 @@ Value pipe(Task& me, UserAddr fds) { return pipe2(me, fds, 0); }
 
 Value ftruncate(Task& me, Fd fd, i64 size) {
   if (size < 0) return Errno::einval;
-  const Ref<io::File> f = TRY(file_of(me, fd));
+  const io::FileLoan f = TRY(file_of(me, fd));
   if (!f->is_writable()) return Errno::einval;
   TRY(f->check(io::Withheld::truncate));
   TRY(check_file_size(me, static_cast<u64>(size)));
@@ -244,7 +244,7 @@ Value ftruncate(Task& me, Fd fd, i64 size) {
 }
 
 Value fsync(Task& me, Fd fd) {
-  const Ref<io::File> f = TRY(file_of(me, fd));
+  const io::FileLoan f = TRY(file_of(me, fd));
   TRY(f->sync());
   return u64{0};
 }
@@ -260,7 +260,7 @@ Value syncfs(Task& me, Fd fd) {
 }
 
 Value sync_file_range(Task& me, Fd fd, i64 offset, i64 size, u32 flags) {
-  const Ref<io::File> f = TRY(file_of(me, fd));
+  const io::FileLoan f = TRY(file_of(me, fd));
   i64 end = 0;
   if ((flags & ~u32{uapi::sync_file_range_write_and_wait}) != 0 || offset < 0 || size < 0 ||
       __builtin_add_overflow(offset, size, &end))
@@ -272,14 +272,14 @@ Value sync_file_range(Task& me, Fd fd, i64 offset, i64 size, u32 flags) {
 }
 
 Value readahead(Task& me, Fd fd, i64, u64) {
-  const Ref<io::File> f = TRY(readable(me, fd));
+  const io::FileLoan f = TRY(readable(me, fd));
   const vfs::Inode* const i = vfs::inode_of(*f);
   // What is in memory need not be read ahead.
   return i != nullptr && i->is_regular() ? Value(u64{0}) : Value(Errno::einval);
 }
 
 Value fadvise64(Task& me, Fd fd, i64, i64 size, int advice) {
-  const Ref<io::File> f = TRY(file_of(me, fd));
+  const io::FileLoan f = TRY(file_of(me, fd));
   if (f->pipe() != nullptr) return Errno::espipe;
   if (size < 0 || advice < uapi::posix_fadv_normal || advice > uapi::posix_fadv_noreuse)
     return Errno::einval;

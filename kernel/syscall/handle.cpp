@@ -94,7 +94,7 @@ Value open_by_handle_at(Task& me, Fd mount, UserAddr handle, u32 flags) {
   if (mount.number == uapi::at_fdcwd) {
     at = me.fs->cwd();
   } else {
-    const Ref<io::File> f = TRY(file_of(me, mount));
+    const io::FileLoan f = TRY(file_of(me, mount));
     if (const vfs::Path* const p = vfs::path_of(*f)) at = *p;
   }
   // No path is walked, so nobody looks at the rights of directories on the way.

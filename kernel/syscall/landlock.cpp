@@ -26,7 +26,7 @@ bool is_among(u64 bits, u64 known) { return (bits & ~known) == 0; }
 
 /// The ruleset behind a descriptor, which keeps it. EBADF; EBADFD: it is none.
 class Opened {
-  Ref<io::File> file_;
+  io::FileLoan file_;
   vfs::Ruleset* ruleset_ = nullptr;
 
  public:

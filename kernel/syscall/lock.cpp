@@ -132,7 +132,7 @@ Value flock(Task& me, Fd fd, int operation) {
     case uapi::lock_un: break;
     default: return Errno::einval;
   }
-  const Ref<io::File> f = TRY(file_of(me, fd));
+  const io::FileLoan f = TRY(file_of(me, fd));
   io::LockSpace* const space = f->lock_space();
   if (space == nullptr) return Errno::enolck;
   r.owner = f.get();

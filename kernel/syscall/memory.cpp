@@ -93,7 +93,7 @@ Value mmap(Task& me, UserAddr at, u64 size, u64 protection, u64 flags, Fd fd, u6
   const bool anonymous = (flags & uapi::map_anonymous) != 0;
   Ref<io::File> file;
   if (!anonymous) {
-    file = TRY(file_of(me, fd));
+    file = TRY(file_of(me, fd)).keep();
     if ((flags & uapi::map_hugetlb) != 0) return Errno::einval;
   } else if ((flags & uapi::map_hugetlb) != 0) {
     // As Linux without hugetlbfs.

@@ -166,7 +166,7 @@ namespace {
 /// The namespaces that a descriptor stands for: itself, or those of a process by its pidfd. EBADF,
 /// EINVAL, ESRCH, EPERM.
 Result<proc::Namespaces> namespaces_named(Task& me, Fd fd, u64 kinds) {
-  const Ref<io::File> file = TRY(file_of(me, fd));
+  const io::FileLoan file = TRY(file_of(me, fd));
   if (proc::Namespaces one = proc::namespace_behind(*file)) {
     const u64 kind = one.mounts ? u64{uapi::clone_newns} : u64{uapi::clone_newpid};
     if (kinds != 0 && kinds != kind) return Errno::einval;

@@ -159,7 +159,7 @@ Value fspick(Task& me, Fd dir, UserStr path, u32 flags) {
 Value fsconfig(Task& me, Fd fd, u32 command, UserAddr key, UserAddr value, int more) {
   if (fd.number < 0) return Errno::einval;
   TRY(check_command(command, key.value != 0, value.value != 0, more));
-  const Ref<io::File> file = TRY(file_of(me, fd));
+  const io::FileLoan file = TRY(file_of(me, fd));
   vfs::LockedSetup* const setup = vfs::setup_behind(*file);
   if (setup == nullptr) return Errno::einval;
   return done(configure(me, *setup, {command, key, value, more}));
@@ -170,7 +170,7 @@ Value fsmount(Task& me, Fd fd, u32 flags, u32 wanted) {
   if ((flags & ~u32{uapi::fsmount_cloexec}) != 0) return Errno::einval;
   if ((wanted & ~known_attributes) != 0) return Errno::einval;
   const u32 mount_flags = flags_of(wanted) | TRY(atime_flags_of(wanted));
-  const Ref<io::File> file = TRY(file_of(me, fd));
+  const io::FileLoan file = TRY(file_of(me, fd));
   vfs::LockedSetup* const setup = vfs::setup_behind(*file);
   if (setup == nullptr) return Errno::einval;
   Ref<vfs::Mount> mount = TRY(setup->lock()->mount(mount_flags));

@@ -70,7 +70,7 @@ namespace {
 /// pidfd_send_signal(2) takes directories of /proc as well, as it did before there were pidfds.
 Result<Named> signalled_by(Task& me, Fd fd) {
   if (fd.number < 0) return named_process(me, fd);
-  const Ref<io::File> file = TRY(file_of(me, fd));
+  const io::FileLoan file = TRY(file_of(me, fd));
   const vfs::Inode* const inode = vfs::inode_of(*file);
   ident::Pid* const pid = inode == nullptr ? nullptr : fs::procfs::process_of_directory(*inode);
   if (pid != nullptr) return Named{Ref<ident::Pid>(*pid)};

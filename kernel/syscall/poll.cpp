@@ -44,8 +44,13 @@ Result<u32> wait_for_files(Task& me, Scan& scan, u64 deadline_ns) {
   }
 }
 
-PollEvents look_at(const Ref<io::File>& f, io::Poller* poller) {
-  return poller == nullptr ? f->poll(nullptr) : poller->look_at(f);
+/// Elsewhere, so that a look without waiting stays short.
+AUK_NOINLINE PollEvents look_and_watch(io::File& f, io::Poller& poller) {
+  return poller.look_at(Ref<io::File>(f));
+}
+
+PollEvents look_at(io::File& f, io::Poller* poller) {
+  return poller == nullptr ? f.poll(nullptr) : look_and_watch(f, *poller);
 }
 
 PollEvents always() {
@@ -64,12 +69,14 @@ class PollScan final : public Scan {
     for (pollfd& p : fds_) {
       PollEvents found;
       if (p.fd >= 0) {
-        Result<Ref<io::File>> f = file_of(me_, {p.fd});
-        if (f.ok())
-          found = look_at(f.take(), poller) &
+        Result<io::FileLoan> f = file_of(me_, {p.fd});
+        if (f.ok()) {
+          const io::FileLoan file = f.take();
+          found = look_at(*file, poller) &
                   (PollEvents::from_bits(static_cast<u16>(p.events)) | always());
-        else
+        } else {
           found = PollEvent::invalid;
+        }
       }
       p.revents = static_cast<i16>(found.bits);
       if (found.bits != 0) ++ready;
@@ -98,11 +105,9 @@ class PollArray {
     return core::read_user(all().data(), from, count * sizeof(pollfd));
   }
   Result<void> store_results(UserAddr to) {
-    for (const pollfd& p : all()) {
-      TRY(core::write_user(to + offsetof(pollfd, revents), &p.revents, sizeof(p.revents)));
-      to += sizeof(pollfd);
-    }
-    return {};
+    if (count_ == 0) return {};
+    return core::write_user_column(to + offsetof(pollfd, revents), &all()[0].revents, count_,
+                                   sizeof(pollfd));
   }
 };
 
@@ -185,12 +190,13 @@ class SelectScan final : public Scan {
       const u64 bit = u64{1} << (fd % 64);
       const usize word = fd / 64;
       if (((wanted[0][word] | wanted[1][word] | wanted[2][word]) & bit) == 0) continue;
-      Result<Ref<io::File>> f = file_of(me_, {static_cast<int>(fd)});
+      Result<io::FileLoan> f = file_of(me_, {static_cast<int>(fd)});
       if (!f.ok()) {
         error = Errno::ebadf;
         return 1;
       }
-      const PollEvents events = look_at(f.take(), poller);
+      const io::FileLoan file = f.take();
+      const PollEvents events = look_at(*file, poller);
       for (usize k = 0; k < kinds.size(); ++k)
         if ((wanted[k][word] & bit) != 0 && events.any(kinds[k])) {
           found[k][word] |= bit;
@@ -285,8 +291,8 @@ Value epoll_ctl(Task& me, Fd epoll, int operation, Fd fd, UserIn<uapi::epoll_eve
     const uapi::epoll_event e = TRY(in.load());
     event = {e.events, e.data};
   }
-  const Ref<io::File> f = TRY(file_of(me, epoll));
-  const Ref<io::File> target = TRY(file_of(me, fd));
+  const io::FileLoan f = TRY(file_of(me, epoll));
+  const io::FileLoan target = TRY(file_of(me, fd));
   io::EpollChange change{};
   switch (operation) {
     case uapi::epoll_ctl_add: change = io::EpollChange::add; break;
@@ -304,7 +310,7 @@ Value wait_on_epoll(Task& me, Fd epoll, UserAddr events, int most, u64 deadline)
   constexpr int limit = std::numeric_limits<int>::max() / static_cast<int>(size);
   if (most <= 0 || most > limit) return Errno::einval;
   if (!core::is_user_range(events, static_cast<u64>(most) * size)) return Errno::efault;
-  const Ref<io::File> f = TRY(file_of(me, epoll));
+  const io::FileLoan f = TRY(file_of(me, epoll));
   return u64{
       TRY(io::wait_for_events(*TRY(io::epoll_of(*f)), events, static_cast<u32>(most), deadline))};
 }

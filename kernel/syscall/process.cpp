@@ -151,7 +151,7 @@ Value waitid(Task& me, int which, int id, UserAddr info, int options, UserOut<ua
   proc::WaitRequest r;
   r.options = static_cast<u32>(options);
   r.number = static_cast<u32>(id);
-  Ref<io::File> pidfd;
+  io::FileLoan pidfd;
   switch (which) {
     case uapi::p_all: break;
     case uapi::p_pid:

@@ -12,8 +12,8 @@
 namespace auk::syscall {
 
 Result<Ref<net::Socket>> socket_at(Task& me, Fd fd) {
-  const Ref<io::File> f = TRY(file_of(me, fd));
-  return net::socket_of(f);
+  const io::FileLoan f = TRY(file_of(me, fd));
+  return net::socket_of(f.keep());
 }
 
 namespace calls {

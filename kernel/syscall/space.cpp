@@ -45,7 +45,7 @@ Result<void> check_mode(u32 mode) {
 }  // namespace
 
 Value fallocate(Task& me, Fd fd, u32 mode, i64 offset, i64 size) {
-  const Ref<io::File> f = TRY(file_of(me, fd));
+  const io::FileLoan f = TRY(file_of(me, fd));
   if (offset < 0 || size <= 0) return Errno::einval;
   TRY(check_mode(mode));
   if (!f->is_writable()) return Errno::ebadf;
@@ -73,7 +73,7 @@ Value cachestat(Task& me, Fd fd, UserAddr range, UserAddr out, u32 flags) {
   struct Counts {
     u64 cached, dirty, in_writeback, evicted, recently_evicted;
   };
-  const Ref<io::File> f = TRY(file_of(me, fd));
+  const io::FileLoan f = TRY(file_of(me, fd));
   const auto r = TRY(UserIn<Range>(range).load());
   if (flags != 0) return Errno::einval;
   // The last page may be the last there can be: then nothing lies behind it.

@@ -19,7 +19,7 @@ Result<u64> copy_between(io::File& from, u64& offset, io::File& to, u64* to_offs
                          u64 size_limit) {
   constexpr u64 most_at_once = 16 * page_size;
   const u64 step = std::min(count, most_at_once);
-  const mem::HeapBytes memory = TRY(mem::HeapBytes::make(ALLOC_SITE, step));
+  const mem::HeapBytes memory = TRY(mem::HeapBytes::make(ALLOC_SITE, step, mem::Fill::overwrite));
   const std::span<byte> bytes = memory.bytes();
   u64 done = 0;
   while (done < count && !sched::current().has_work(sched::Interruptible::fatal)) {
@@ -108,8 +108,8 @@ Value splice(Task& me, Fd from, UserAddr from_offset, Fd to, UserAddr to_offset,
              u32 flags) {
   if (size == 0) return u64{0};
   if ((flags & ~splice_flags) != 0) return Errno::einval;
-  const Ref<io::File> in = TRY(file_of(me, from));
-  const Ref<io::File> out = TRY(file_of(me, to));
+  const io::FileLoan in = TRY(file_of(me, from));
+  const io::FileLoan out = TRY(file_of(me, to));
   const bool from_pipe = in->pipe() != nullptr, to_pipe = out->pipe() != nullptr;
   if ((from_pipe && from_offset.value != 0) || (to_pipe && to_offset.value != 0))
     return Errno::espipe;
@@ -130,8 +130,8 @@ Value splice(Task& me, Fd from, UserAddr from_offset, Fd to, UserAddr to_offset,
 Value tee(Task& me, Fd from, Fd to, u64 size, u32 flags) {
   if ((flags & ~splice_flags) != 0) return Errno::einval;
   if (size == 0) return u64{0};
-  const Ref<io::File> in = TRY(readable(me, from));
-  const Ref<io::File> out = TRY(writable(me, to));
+  const io::FileLoan in = TRY(readable(me, from));
+  const io::FileLoan out = TRY(writable(me, to));
   if (in->pipe() == nullptr || out->pipe() == nullptr || in->pipe() == out->pipe())
     return Errno::einval;
   const bool may_wait =
@@ -142,7 +142,7 @@ Value tee(Task& me, Fd from, Fd to, u64 size, u32 flags) {
 
 Value vmsplice(Task& me, Fd fd, UserAddr vector, u64 count, u32 flags) {
   if ((flags & ~splice_flags) != 0) return Errno::einval;
-  const Ref<io::File> f = TRY(file_of(me, fd));
+  const io::FileLoan f = TRY(file_of(me, fd));
   if (!f->is_writable() && !f->is_readable()) return Errno::ebadf;
   Ranges ranges;
   TRY(ranges.load(vector, count));
@@ -181,7 +181,7 @@ Value send(Task& me, io::File& in, io::File& out, UserAddr offset, u64 at, u64 c
 }  // namespace
 
 Value sendfile(Task& me, Fd to, Fd from, UserAddr offset, u64 count) {
-  const Ref<io::File> in = TRY(readable(me, from));
+  const io::FileLoan in = TRY(readable(me, from));
   const bool has_positions = in->seek(0, uapi::seek_cur).ok();
   u64 at = in->position();
   if (offset.value != 0) {
@@ -189,14 +189,14 @@ Value sendfile(Task& me, Fd to, Fd from, UserAddr offset, u64 count) {
     if (!has_positions) return Errno::espipe;
   }
   if (static_cast<i64>(at) < 0) return Errno::einval;
-  const Ref<io::File> out = TRY(writable(me, to));
+  const io::FileLoan out = TRY(writable(me, to));
   return counted_copy(me, send(me, *in, *out, offset, at, count));
 }
 
 Value copy_file_range(Task& me, Fd from, UserAddr from_offset, Fd to, UserAddr to_offset, u64 size,
                       u32 flags) {
-  const Ref<io::File> in = TRY(file_of(me, from));
-  const Ref<io::File> out = TRY(file_of(me, to));
+  const io::FileLoan in = TRY(file_of(me, from));
+  const io::FileLoan out = TRY(file_of(me, to));
   if (flags != 0) return Errno::einval;
   TRY(check_regular(*in));
   TRY(check_regular(*out));

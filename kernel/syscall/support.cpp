@@ -4,9 +4,19 @@
 
 namespace auk::syscall {
 
+Result<mem::Box<PathText>> PathText::with_room(usize room) {
+  void* const at = TRY(mem::allocate(ALLOC_SITE, sizeof(PathText) + room));
+  return mem::Box<PathText>::adopt(::new (at) PathText);
+}
+
 Result<mem::Box<PathText>> PathText::load(core::UserStr s) {
-  mem::Box<PathText> p = TRY(mem::Box<PathText>::make(ALLOC_SITE));
-  p->size_ = TRY(s.load(p->text_));
+  // Most are short, and memory for the longest would be cleared for each of them.
+  std::array<char, 256> usual;
+  Result<usize> n = s.load(usual);
+  if (!n.ok() && n.error() != Errno::enametoolong) return n.error();
+  mem::Box<PathText> p = TRY(with_room(n.ok() ? *n : vfs::path_max));
+  if (n.ok()) std::copy_n(usual.begin(), *n, p->text());
+  p->size_ = n.ok() ? *n : TRY(s.load({p->text(), vfs::path_max}));
   return p;
 }
 
@@ -42,8 +52,8 @@ Result<void> check_temporary(u32 flags) {
   return {};
 }
 
-Result<Ref<io::File>> file_of(Task& me, Fd fd) {
-  Ref<io::File> f = TRY(me.files->get(fd.number));
+Result<io::FileLoan> file_of(Task& me, Fd fd) {
+  io::FileLoan f = TRY(me.files->lend(fd.number));
   if ((f->flags() & vfs::open_flag::path) != 0) return Errno::ebadf;
   return f;
 }
@@ -72,13 +82,13 @@ void signal_writer(Task& me, u32 signal) {
   (void)proc::send_to_task(me, proc::user_signal(signal, me, uapi::si_user));
 }
 
-Result<Ref<io::File>> readable(Task& me, Fd fd) {
-  Ref<io::File> f = TRY(file_of(me, fd));
+Result<io::FileLoan> readable(Task& me, Fd fd) {
+  io::FileLoan f = TRY(file_of(me, fd));
   if (!f->is_readable()) return Errno::ebadf;
   return f;
 }
-Result<Ref<io::File>> writable(Task& me, Fd fd) {
-  Ref<io::File> f = TRY(file_of(me, fd));
+Result<io::FileLoan> writable(Task& me, Fd fd) {
+  io::FileLoan f = TRY(file_of(me, fd));
   if (!f->is_writable()) return Errno::ebadf;
   return f;
 }

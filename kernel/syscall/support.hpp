@@ -21,11 +21,13 @@ inline Value done(Result<void> r) {
 
 /// A path of the program, copied in.
 class PathText {
-  std::array<char, vfs::path_max> text_;
-  usize size_ = 0;
+  usize size_ = 0;  ///< of the text, which stands behind
+
+  static Result<mem::Box<PathText>> with_room(usize room);
+  char* text() { return reinterpret_cast<char*>(this + 1); }
 
  public:
-  std::string_view view() const { return {text_.data(), size_}; }
+  std::string_view view() const { return {reinterpret_cast<const char*>(this + 1), size_}; }
   bool empty() const { return size_ == 0; }
   /// EFAULT, ENAMETOOLONG, ENOMEM.
   static Result<mem::Box<PathText>> load(core::UserStr s);
@@ -66,10 +68,10 @@ template <class T> Result<T> load_sized(UserAddr at, u64 size) {
 }
 
 /// EBADF; also for files that are open only as a path.
-Result<Ref<io::File>> file_of(Task& me, Fd fd);
+Result<io::FileLoan> file_of(Task& me, Fd fd);
 // The same for files that are open for it. EBADF.
-Result<Ref<io::File>> readable(Task& me, Fd fd);
-Result<Ref<io::File>> writable(Task& me, Fd fd);
+Result<io::FileLoan> readable(Task& me, Fd fd);
+Result<io::FileLoan> writable(Task& me, Fd fd);
 using proc::install_file;
 
 /// Two descriptors at once, which the program is told of first. EMFILE, EFAULT.

@@ -32,7 +32,7 @@ Result<io::IoWay> way_of(const io::File& f, u32 flags, Moves moves) {
 }
 
 Value read_vector(Task& me, Fd fd, UserAddr vector, u64 count, i64 offset, u32 flags) {
-  const Ref<io::File> f = TRY(readable(me, fd));
+  const io::FileLoan f = TRY(readable(me, fd));
   Ranges ranges;
   TRY(ranges.load(vector, count));
   io::IoBuf buf(ranges.all());
@@ -43,7 +43,7 @@ Value read_vector(Task& me, Fd fd, UserAddr vector, u64 count, i64 offset, u32 f
 }
 
 Value write_vector(Task& me, Fd fd, UserAddr vector, u64 count, i64 offset, u32 flags) {
-  const Ref<io::File> f = TRY(writable(me, fd));
+  const io::FileLoan f = TRY(writable(me, fd));
   Ranges ranges;
   TRY(ranges.load(vector, count));
   io::IoBuf buf(ranges.all());

@@ -48,7 +48,7 @@ Result<vfs::Path> named(Task& me, UserStr path, int flags) {
   return find_path(me, cwd, path, flags);
 }
 Result<vfs::Path> opened(Task& me, Fd fd) {
-  const Ref<io::File> f = TRY(file_of(me, fd));
+  const io::FileLoan f = TRY(file_of(me, fd));
   const vfs::Path* const at = vfs::path_of(*f);
   // What has no inode of a file system keeps no attributes.
   if (at == nullptr) return Errno::eopnotsupp;

@@ -32,6 +32,23 @@ usize copy_to_user(u64 to, const void* from, usize n) {
   return n;
 }
 
+usize copy_column_to_user(u64 to, const void* from, usize count, usize stride) {
+  u32 word = 0;
+  asm volatile(AUK_STAC "jmp 3f\n"
+                        "0: movzwl (%[from]), %[word]\n"
+                        "1: movw %w[word], (%[to])\n"
+                        "addq %[stride], %[from]\n"
+                        "addq %[stride], %[to]\n"
+                        "decq %[count]\n"
+                        "3: testq %[count], %[count]\n"
+                        "jnz 0b\n"
+                        "2:\n" AUK_CLAC AUK_FIX_UP("1b", "2b")
+               : [count] "+r"(count), [to] "+r"(to), [from] "+r"(from), [word] "+r"(word)
+               : [stride] "r"(stride)
+               : "memory", "cc");
+  return count;
+}
+
 usize clear_user(u64 to, usize n) {
   asm volatile(AUK_STAC "1: rep stosb\n"
                         "2:\n" AUK_CLAC AUK_FIX_UP("1b", "2b")

@@ -13,6 +13,8 @@ namespace auk::machine {
 usize copy_from_user(void* to, u64 from, usize n);
 usize copy_to_user(u64 to, const void* from, usize n);
 usize clear_user(u64 to, usize n);
+/// `count` words of two bytes that lie `stride` bytes apart on both sides; how many are left.
+usize copy_column_to_user(u64 to, const void* from, usize count, usize stride);
 /// Bytes up to and without the terminating zero, at most `n`; ~0 on a fault. All of them are
 /// copied.
 usize copy_string_from_user(char* to, u64 from, usize n);

@@ -47,7 +47,7 @@ Packet::~Packet() {
 }
 
 Result<mem::Box<Packet>> Packet::create(Core& sender, u32 size) {
-  void* const at = TRY(mem::allocate(ALLOC_SITE, sizeof(Packet) + size));
+  void* const at = TRY(mem::allocate(ALLOC_SITE, sizeof(Packet) + size, mem::Fill::overwrite));
   return mem::Box<Packet>::adopt(::new (at) Packet(Ref<Core>(sender), size, size + overhead));
 }
 

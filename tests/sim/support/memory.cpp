@@ -126,7 +126,7 @@ class Flush final : public core::CrossCall {
 
 }  // namespace
 
-Result<void*> allocate(AllocSite&, usize size) {
+Result<void*> allocate(AllocSite&, usize size, Fill) {
   sim_point();
   return sim::arena::allocate(size);
 }
