@@ -377,8 +377,8 @@ void load_modules(char const* folder) {
 // Drivers may find what they drive later than they are loaded.
 void wait_for_node(char const* path) {
   constexpr int limit_ms = 20'000;
-  int const watch = inotify_init1(IN_CLOEXEC);
-  if (watch < 0 || inotify_add_watch(watch, "/dev", IN_CREATE) < 0) give_up("/dev");
+  if (access(path, F_OK) == 0) return;
+  int const watch = watch_devices();
   pollfd fresh{.fd = watch, .events = POLLIN, .revents = 0};
   while (access(path, F_OK) != 0) {
     char events[4096];

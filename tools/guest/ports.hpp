@@ -118,9 +118,15 @@ inline int open_named_port(int watch, char const* name) {
   give_up(name);
 }
 
-inline Ports open_named_ports() {
+// Readable when /dev gets a new name.
+inline int watch_devices() {
   int const watch = inotify_init1(IN_CLOEXEC);
   if (watch < 0 || inotify_add_watch(watch, "/dev", IN_CREATE) < 0) give_up("/dev");
+  return watch;
+}
+
+inline Ports open_named_ports() {
+  int const watch = watch_devices();
   Ports const ports{.data = open_named_port(watch, protocol::data_name),
                     .errors = open_named_port(watch, protocol::errors_name),
                     .control = open_named_port(watch, protocol::control_name)};

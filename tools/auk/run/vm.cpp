@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
+#include <fstream>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -142,10 +143,11 @@ static std::string_view machine_name(std::string_view machine) {
 std::int64_t initrd_limit(fs::path const& kernel) {
   constexpr std::int64_t unlimited = std::int64_t{4} << 30;
   // Documentation/arch/x86/boot.rst: header, version, initrd_addr_max.
-  auto const head = read_file(kernel);
+  std::string head(0x230, '\0');
+  std::ifstream(kernel, std::ios::binary).read(head.data(), std::ssize(head));
   std::uint16_t version = 0;
   std::uint32_t last = 0;
-  if (head.size() < 0x230 || head.compare(0x202, 4, "HdrS") != 0) return unlimited;
+  if (head.compare(0x202, 4, "HdrS") != 0) return unlimited;
   std::memcpy(&version, head.data() + 0x206, sizeof version);
   std::memcpy(&last, head.data() + 0x22c, sizeof last);
   return version < 0x203 ? unlimited : std::int64_t{last} + 1;
