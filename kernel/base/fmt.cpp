@@ -143,7 +143,7 @@ void vformat(Writer& out, std::string_view format, std::span<const FormatArg> ar
     std::string_view spec = format.substr(i + 1, close - i - 1);
     if (!spec.empty() && spec.front() == ':') spec.remove_prefix(1);
     if (next < args.size())
-      put_arg(out, args[next++], spec.empty() ? Spec() : parse_spec(spec));
+      put_arg(out, args[next++], parse_spec(spec));
     else
       out.put("{?}");
     i = close;

@@ -11,6 +11,7 @@ namespace auk::vm {
 namespace {
 
 using machine::Pte;
+using mem::FolioRun;
 using mem::PteTable;
 
 /// Missing pages are somebody else's business.
@@ -92,7 +93,7 @@ FaultResult AddressSpace::handle_anonymous(UserAddr page, Access access, const V
         return FaultResult::done;
       }
       if (!e.has_page() && is_asked_for(v)) return FaultResult::unanswered;
-      if (there != nullptr && (there->is_exclusive() || there->ref_count() == 1)) {
+      if (there != nullptr && (there->is_exclusive() || there->has_one_owner())) {
         // The only reference is ours: nobody else can see the page, nor will.
         there->set_exclusive(true);
         // More rights for the same page: a CPU that remembers fewer faults once more, and finds

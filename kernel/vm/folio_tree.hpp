@@ -15,7 +15,6 @@
 namespace auk::vm {
 
 using mem::Folio;
-using mem::FolioRun;
 
 class FolioTree {
   static constexpr u32 bits = 6;
